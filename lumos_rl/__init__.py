@@ -1,0 +1,1 @@
+"""Iterative self-improvement of open language agents: planner, grounder, execution module."""

@@ -1,0 +1,280 @@
+"""The nouns of the framework: plain, frozen, standard-library data that every other module exchanges.
+
+One datum, from a task to a training pair:
+
+    Task(id="gsm8k/test/0", benchmark="gsm8k", instruction="Tom has 3 apples …", answer="5", split="test")
+    Subgoal("Find how many apples Tom has now.", (Action(("R1",), "Calculator", "3 + 2", "5"),))
+    Turn(module="grounder", prompt="…", completion="R1 = Calculator(3 + 2)", action="R1 = Calculator(3 + 2)", …)
+    Trajectory(id="gsm8k/test/0#0", task_id="gsm8k/test/0", turns=(…), reward=1.0, success=True, …)
+    PreferencePair(module="planner", prompt=(…), chosen="…", rejected="…", …)
+
+`to_json` and `from_json` turn any of them into one JSON line and back without loss.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, TypedDict, TypeVar, get_args, get_type_hints
+
+from lumos_rl.errors import DataError
+
+
+class Message(TypedDict):
+    """One chat message: `role` is "user" or "assistant"."""
+
+    role: str
+    content: str
+
+
+class Module(StrEnum):
+    """Who writes a turn. `SOLVER` is the single model of the baselines, which has no separate modules."""
+
+    PLANNER = "planner"
+    GROUNDER = "grounder"
+    SOLVER = "solver"
+
+
+class Formulation(StrEnum):
+    """How an episode is split into model turns (Yin et al. 2023, section 3, and its baselines)."""
+
+    ITERATIVE = "iterative"  # Lumos-I: one subgoal is planned, grounded and executed at a time
+    ONETIME = "onetime"  # Lumos-O: all subgoals, then all actions, then execution
+    INTEGRATED = "integrated"  # one model writes subgoals and actions
+    COT = "cot"  # chain of thought, no tools
+    DIRECT = "direct"  # the answer only
+
+
+class StopReason(StrEnum):
+    """Why an episode ended."""
+
+    ANSWERED = "answered"  # the agent finished and the environment graded it
+    ENDED = "ended"  # the environment ended the episode by itself
+    TRUNCATED = "truncated"  # the environment's step budget ran out
+    TURN_LIMIT = "turn_limit"  # the agent's subgoal limit ran out; what was computed so far was graded
+    CONTEXT_OVERFLOW = "context_overflow"  # the conversation outgrew the model's context
+    FAILED = "failed"  # infrastructure failure; see Trajectory.failure
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """One call of the action language, e.g. `R1 = Calculator(48 / 2) = 24`.
+
+    Attributes:
+        outputs: Names that the result is bound to: `("R1",)`; empty for a bare call such as `Finish(R1)`.
+        tool: Tool name, or an earlier result that is applied as a function (`R4`); "" for an alias (`R2 = R1`).
+        args: The text between the call's brackets; for an alias, the text it stands for.
+        result: The text after a second ` = `, as in annotations; None when the action carries none.
+    """
+
+    outputs: tuple[str, ...]
+    tool: str
+    args: str
+    result: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Subgoal:
+    """One sentence of a plan with the actions that ground it (empty when not grounded yet)."""
+
+    text: str
+    actions: tuple[Action, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """One problem of a benchmark.
+
+    Attributes:
+        id: Unique over all benchmarks: "benchmark/split/key".
+        benchmark: Lower-case benchmark name, e.g. "gsm8k".
+        instruction: What the agent is asked, as text.
+        answer: Gold answer as text; None where the benchmark grades otherwise.
+        split: "train", "dev" or "test" (or the benchmark's own split name).
+        subgoals: Gold plan with its actions; empty when the task carries only an answer.
+        meta: JSON-like extras that only this benchmark's environment reads.
+    """
+
+    id: str
+    benchmark: str
+    instruction: str
+    answer: str | None = None
+    split: str = "test"
+    subgoals: tuple[Subgoal, ...] = ()
+    meta: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """One model turn and what the environment made of it.
+
+    Only the *new* user message is kept; `Trajectory.conversation` puts a module's conversation together.
+
+    Attributes:
+        module: Who wrote it.
+        prompt: The user message that asked for it.
+        completion: What the model wrote, without the end-of-turn token.
+        action: Text given to `env.step`, or "" when the turn made no step.
+        observation: What the environment answered, or "".
+        error: What the model did wrong in this turn; None when nothing.
+        reward: Reward of the step.
+        finish_reason: "stop" (the model ended its turn) or "length" (cut at max_new_tokens).
+        prompt_tokens: Tokens of the whole prompt, history included.
+        completion_tokens: Tokens the model wrote.
+        latency_s: Seconds from submission to completion.
+        completion_ids: The sampled token ids, where the policy reports them.
+        logprobs: Log-probability of each sampled id, where the policy reports them.
+    """
+
+    module: str
+    prompt: str
+    completion: str
+    action: str = ""
+    observation: str = ""
+    error: str | None = None
+    reward: float = 0.0
+    finish_reason: str = "stop"
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    latency_s: float = 0.0
+    completion_ids: tuple[int, ...] | None = None
+    logprobs: tuple[float, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Trajectory:
+    """One finished episode.
+
+    Attributes:
+        id: "task_id#sample".
+        task_id: The task's id.
+        benchmark: The task's benchmark.
+        split: The task's split.
+        instruction: The task's instruction.
+        formulation: A `Formulation` value.
+        policy: Version of the policy that acted, e.g. "sft" or "iteration-1".
+        sample: Which of the samples drawn for this task.
+        seed: Seed of the episode's sampling and environment.
+        turns: Model turns in the order they happened.
+        reward: Sum of the step rewards.
+        success: Whether the benchmark counts the episode as solved.
+        answer: Final answer text; None when none was given.
+        stop_reason: A `StopReason` value.
+        metrics: The benchmark's own metrics of this episode.
+        failure: What broke, for `StopReason.FAILED`; else None. Such an episode is never scored.
+        elapsed_s: Wall-clock seconds.
+    """
+
+    id: str
+    task_id: str
+    benchmark: str
+    split: str
+    instruction: str
+    formulation: str
+    policy: str
+    sample: int
+    seed: int
+    turns: tuple[Turn, ...]
+    reward: float
+    success: bool
+    answer: str | None
+    stop_reason: str
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    failure: str | None = None
+    elapsed_s: float = 0.0
+
+    def conversation(self, module: str, before: int | None = None) -> list[Message]:
+        """The chat that `module` saw and wrote, from its first turn on.
+
+        Args:
+            module: Whose turns to take.
+            before: Index into `turns`. The chat then ends with that turn's prompt, ready for its completion; None
+                takes every turn with its completion.
+        """
+        messages: list[Message] = []
+        for index, turn in enumerate(self.turns):
+            if turn.module != module or (before is not None and index > before):
+                continue
+            messages.append({"role": "user", "content": turn.prompt})
+            if before is None or index < before:
+                messages.append({"role": "assistant", "content": turn.completion})
+        return messages
+
+
+@dataclass(frozen=True, slots=True)
+class PreferencePair:
+    """Two completions of one prompt, from two trajectories of one task that were equal up to this turn.
+
+    Attributes:
+        id: "task_id:chosen sample>rejected sample".
+        task_id: The task both trajectories belong to.
+        benchmark: The task's benchmark.
+        module: Who wrote the two completions: the module the difference is credited to.
+        turn: Index of the turn at which the trajectories part.
+        prompt: The shared conversation, ending with a user message.
+        chosen: Completion that led to the higher reward.
+        rejected: Completion that led to the lower reward.
+        chosen_reward: Reward (or its estimate) after `chosen`.
+        rejected_reward: Reward (or its estimate) after `rejected`.
+    """
+
+    id: str
+    task_id: str
+    benchmark: str
+    module: str
+    turn: int
+    prompt: tuple[Message, ...]
+    chosen: str
+    rejected: str
+    chosen_reward: float
+    rejected_reward: float
+
+
+Record = TypeVar("Record", Task, Subgoal, Action, Turn, Trajectory, PreferencePair)
+
+
+def to_json(record: Task | Subgoal | Action | Turn | Trajectory | PreferencePair) -> str:
+    """One JSON line (no newline) holding the record; non-ASCII text stays readable."""
+    return json.dumps(dataclasses.asdict(record), ensure_ascii=False, default=dict)
+
+
+def from_json(kind: type[Record], line: str, where: str = "") -> Record:
+    """The record that `to_json` wrote.
+
+    Args:
+        kind: The expected class.
+        line: One JSON object.
+        where: File and line, for the error message.
+
+    Raises:
+        DataError: The line is no JSON object, or misses a field of `kind`, or has an unknown one.
+    """
+    try:
+        value = json.loads(line)
+    except json.JSONDecodeError as error:
+        raise DataError(f"expected one JSON object, got {line[:60]!r} ({where}): {error}") from error
+    return _build(kind, value, where)
+
+
+def _build(kind: type[Record], value: Any, where: str) -> Record:
+    if not isinstance(value, dict):
+        raise DataError(f"expected a JSON object for {kind.__name__}, got {type(value).__name__} ({where})")
+    hints = get_type_hints(kind)
+    unknown = value.keys() - hints.keys()
+    if unknown:
+        raise DataError(f"expected the fields of {kind.__name__}, got also {sorted(unknown)} ({where})")
+    try:
+        return kind(**{name: _field(hints[name], item, where) for name, item in value.items()})
+    except TypeError as error:
+        raise DataError(f"expected every required field of {kind.__name__}: {error} ({where})") from error
+
+
+def _field(hint: Any, item: Any, where: str) -> Any:
+    """A list becomes the tuple its field declares, of records where the field holds records."""
+    if not isinstance(item, list):
+        return item
+    inner = next((arg for arg in get_args(hint) if dataclasses.is_dataclass(arg)), None)
+    return tuple(_build(inner, element, where) for element in item) if inner else tuple(item)
