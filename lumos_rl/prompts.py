@@ -1,0 +1,341 @@
+"""Every fixed sentence a model reads or writes, and how a conversation becomes token ids.
+
+A `PromptProfile` holds the fixed text of one way to talk to planner and grounder. `LUMOS_PROFILE` has the shape of the
+paper's conversations with sentences of our own; `COMPACT_PROFILE` says the same in few tokens, for models trained from
+scratch. The profile that a model was trained with is saved beside it (`save`, `load`), or read off an annotation file
+(`profile_from_records`), so that training and inference cannot drift apart.
+
+    >>> LUMOS_PROFILE.planner_feedback(1, "24")
+    'The executed result for Subgoal 1 is 24. Should we stop planning?'
+    >>> parse_subgoal(LUMOS_PROFILE, "No, I will keep planning. Subgoal 2: Add both.", 2)
+    'Subgoal 2: Add both.'
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import os
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from lumos_rl.core import Message
+from lumos_rl.errors import ConfigError, DataError, MissingFileError, UnknownNameError
+
+PROFILE_FILE = "prompt_profile.json"
+
+# Markup of the released Lumos models, for base models without a chat template of their own.
+LUMOS_CHAT_TEMPLATE = (
+    "{% for message in messages %}"
+    "{% if message['role'] == 'user' %}{{ '<|user|>\n' + message['content'] + '\n' }}"
+    "{% else %}{{ '<|assistant|>\n' }}{% generation %}{{ message['content'] + eos_token }}{% endgeneration %}{{ '\n' }}"
+    "{% endif %}{% endfor %}"
+    "{% if add_generation_prompt %}{{ '<|assistant|>\n' }}{% endif %}"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class PromptProfile:
+    """The fixed text around tasks, subgoals and results.
+
+    Attributes:
+        name: Shown in configs and reports.
+        planner_before: Text before the task in the planner's first message.
+        planner_after: Text after the task there.
+        grounder_before: Text before the task in the grounder's first message; `{tools}` becomes the tool names.
+        subgoal_before: Text between task and subgoal.
+        subgoals_before: The same when all subgoals come at once.
+        subgoal_after: Text after the subgoal, also in the grounder's later messages.
+        feedback: The planner's later messages; `{index}` and `{result}` are filled in.
+        keep: Prefix of every subgoal but the first.
+        stop: What the planner writes to stop.
+        integrated_before: Text before the task for the single model that writes subgoals and actions.
+        cot_before: Text before the task for chain of thought.
+        direct_before: Text before the task for a direct answer.
+    """
+
+    name: str
+    planner_before: str
+    planner_after: str
+    grounder_before: str
+    subgoal_before: str
+    subgoals_before: str
+    subgoal_after: str
+    feedback: str
+    keep: str
+    stop: str
+    integrated_before: str
+    cot_before: str
+    direct_before: str
+
+    def planner_first(self, instruction: str) -> str:
+        """The planner's first user message."""
+        return f"{self.planner_before}{instruction}{self.planner_after}"
+
+    def planner_feedback(self, index: int, result: str) -> str:
+        """The planner's user message after subgoal `index` (from 1) was executed with `result`."""
+        return self.feedback.replace("{index}", str(index)).replace("{result}", result)
+
+    def grounder_first(self, instruction: str, subgoal_line: str, tools: Iterable[str] = ()) -> str:
+        """The grounder's first user message for one subgoal line, e.g. "Subgoal 1: Add both."."""
+        return f"{self._ground(instruction, tools)}{self.subgoal_before}{subgoal_line}{self.subgoal_after}"
+
+    def grounder_onetime(self, instruction: str, subgoal_lines: Sequence[str], tools: Iterable[str] = ()) -> str:
+        """The grounder's only user message when all subgoals are grounded at once."""
+        lines = "; ".join(subgoal_lines)
+        return f"{self._ground(instruction, tools)}{self.subgoals_before}{lines}{self.subgoal_after}"
+
+    def grounder_next(self, subgoal_line: str, results: Sequence[str] = ()) -> str:
+        """The grounder's later user messages.
+
+        Args:
+            subgoal_line: The subgoal to ground.
+            results: Results of the earlier subgoals, for task types whose grounder reads them (question answering).
+        """
+        head = f"{self.subgoal_before.lstrip()}{subgoal_line}"
+        if results:
+            head += " The grounding could be based on the following results:"
+            head += "".join(
+                f" The execution result for Subgoal {index} is {result}" for index, result in enumerate(results, 1)
+            )
+        return head + self.subgoal_after
+
+    def _ground(self, instruction: str, tools: Iterable[str]) -> str:
+        return self.grounder_before.replace("{tools}", ", ".join(tools)) + instruction
+
+    def save(self, folder: Path) -> None:
+        """Writes the profile beside a model, as `prompt_profile.json`."""
+        path = folder / PROFILE_FILE
+        partial = path.with_suffix(".tmp")
+        partial.write_text(json.dumps(dataclasses.asdict(self), indent=1, ensure_ascii=False), encoding="utf-8")
+        os.replace(partial, path)
+
+    @classmethod
+    def load(cls, folder: Path) -> PromptProfile:
+        """The profile that `save` wrote.
+
+        Raises:
+            MissingFileError: The folder holds none.
+            DataError: The file is no profile.
+        """
+        path = folder / PROFILE_FILE
+        if not path.is_file():
+            raise MissingFileError(f"expected {path}, which training writes beside a model; pass a profile name instead")
+        try:
+            return cls(**json.loads(path.read_text(encoding="utf-8")))
+        except (TypeError, ValueError) as error:
+            raise DataError(f"expected the fields of PromptProfile in {path}: {error}") from error
+
+    @property
+    def hash(self) -> str:
+        """Twelve hex digits that change whenever any fixed text changes."""
+        return hashlib.sha256(json.dumps(dataclasses.asdict(self), sort_keys=True).encode()).hexdigest()[:12]
+
+
+LUMOS_PROFILE = PromptProfile(
+    name="lumos",
+    planner_before="Work out the subgoals that lead to the answer of the task below, in order.\nTask: ",
+    planner_after="; Initial Environment Description: None.",
+    grounder_before="Write the executable actions that carry out the subgoal below. Only these actions are available:"
+    " {tools}.\n\nTask: ",
+    subgoal_before=" \nSubgoal to be grounded: ",
+    subgoals_before=" \nSubgoals to be grounded: ",
+    subgoal_after="\n",
+    feedback="The executed result for Subgoal {index} is {result}. Should we stop planning?",
+    keep="No, I will keep planning. ",
+    stop="Yes, I will stop planning.",
+    integrated_before="Solve the task below in steps. Each reply holds one subgoal on its first line and the executable"
+    " actions for it on the second.\nTask: ",
+    cot_before='Solve the task below step by step. End with "The answer is", followed by the answer.\nTask: ',
+    direct_before="Reply with the answer of the task below and nothing else.\nTask: ",
+)
+
+COMPACT_PROFILE = PromptProfile(
+    name="compact",
+    planner_before="Plan: ",
+    planner_after="",
+    grounder_before="Ground: ",
+    subgoal_before="\n",
+    subgoals_before="\n",
+    subgoal_after="",
+    feedback="{result}",
+    keep="",
+    stop="Stop.",
+    integrated_before="Solve: ",
+    cot_before="Think: ",
+    direct_before="Answer: ",
+)
+
+DEFAULT_PROFILE = LUMOS_PROFILE
+PROFILES: Mapping[str, PromptProfile] = {profile.name: profile for profile in (LUMOS_PROFILE, COMPACT_PROFILE)}
+
+
+def get_profile(name: str) -> PromptProfile:
+    """A built-in profile by name, or one saved in the folder `name`.
+
+    Raises:
+        UnknownNameError: Neither a built-in name nor a folder.
+    """
+    if name in PROFILES:
+        return PROFILES[name]
+    if Path(name).is_dir():
+        return PromptProfile.load(Path(name))
+    raise UnknownNameError("prompt profile", name, PROFILES)
+
+
+def subgoal_line(index: int, text: str) -> str:
+    """`Subgoal 2: Add both.` for index 2 (from 1) and the bare sentence."""
+    return f"Subgoal {index}: {text}"
+
+
+def parse_subgoal(profile: PromptProfile, completion: str, index: int) -> str | None:
+    """The subgoal line in a planner's completion.
+
+    Args:
+        profile: The profile the planner speaks.
+        completion: What the planner wrote.
+        index: Number of the subgoal (from 1), given to a sentence that carries none.
+
+    Returns:
+        The line without `profile.keep`; None when the planner decided to stop; "" when it wrote nothing.
+    """
+    text = completion.strip()
+    if text.lower().startswith((profile.stop.lower(), "yes, i will stop planning")):
+        return None
+    keep = profile.keep.strip()
+    if keep and text.startswith(keep):
+        text = text[len(keep) :].lstrip()
+    if not text or re.match(r"Subgoal \d+: ", text):
+        return text
+    return subgoal_line(index, text)
+
+
+def split_subgoals(completion: str) -> list[str]:
+    """The subgoal lines of a onetime plan, `Subgoal 1: …; Subgoal 2: …`, in order."""
+    parts = re.split(r"(?:;\s*|\n\s*|^\s*)(?=Subgoal \d+: )", completion)
+    return [part.strip() for part in parts if part.strip()]
+
+
+def extract_answer(completion: str) -> str:
+    """The answer in a chain of thought: what follows the last "answer is", else the last number, else the last line."""
+    found = re.split(r"answer is:?\s*", completion, flags=re.IGNORECASE)
+    if len(found) > 1:
+        return found[-1].strip().split("\n")[0].rstrip(". ")
+    numbers = re.findall(r"-?\d[\d,]*(?:\.\d+)?(?:/\d+)?", completion)
+    return numbers[-1] if numbers else completion.strip().split("\n")[-1]
+
+
+def profile_from_records(
+    planner: Iterable[Sequence[Message]], grounder: Iterable[Sequence[Message]], name: str
+) -> PromptProfile:
+    """Reads the fixed text off annotated conversations, such as the released Lumos files.
+
+    Args:
+        planner: Conversations of the planner.
+        grounder: Conversations of the grounder, iterative form.
+        name: Name of the new profile.
+
+    Returns:
+        `LUMOS_PROFILE` with the sentences that these conversations start with.
+
+    Raises:
+        ConfigError: The first user turns do not share one text before `Task: `.
+    """
+    plan = {_before_task(messages[0]["content"], name) for messages in planner}
+    ground = {_before_task(messages[0]["content"], name) for messages in grounder}
+    if len(plan) != 1 or len(ground) != 1:
+        raise ConfigError(
+            f"expected one instruction per module in {name}, got {len(plan)} for the planner and {len(ground)} for the"
+            " grounder; split the file by data set first"
+        )
+    return dataclasses.replace(LUMOS_PROFILE, name=name, planner_before=plan.pop(), grounder_before=ground.pop())
+
+
+def _before_task(text: str, name: str) -> str:
+    head, found, _ = text.partition("Task: ")
+    if not found:
+        raise ConfigError(f"expected 'Task: ' in the first user turn of {name}, got {text[:60]!r}")
+    return head + found
+
+
+class Tokenizer(Protocol):
+    """What `encode_chat` needs of a Transformers tokenizer."""
+
+    eos_token_id: int | None
+
+    def apply_chat_template(self, conversation: Any, **kwargs: Any) -> Any: ...
+
+    def encode(self, text: str, **kwargs: Any) -> list[int]: ...
+
+
+def encode_chat(
+    tokenizer: Tokenizer, messages: Sequence[Message], add_generation_prompt: bool = False
+) -> tuple[list[int], list[bool]]:
+    """Token ids of a conversation, with a mask of the tokens that the model writes.
+
+    The text is rendered by the tokenizer's chat template and encoded piece by piece, one piece up to each model turn and
+    one for the turn itself. So the ids before a turn are the same in training and at inference, whatever is written next.
+
+    Args:
+        tokenizer: A Transformers tokenizer with a chat template.
+        messages: The conversation.
+        add_generation_prompt: Whether to end with the opening of a model turn.
+
+    Returns:
+        Ids and mask, both of length T. The mask is True on a model turn's content and its end-of-turn token.
+
+    Raises:
+        ConfigError: The chat template rewrites earlier turns, so that no prefix of the conversation is stable.
+    """
+    ids: list[int] = []
+    mask: list[bool] = []
+    done = ""
+    for index, message in enumerate(messages):
+        if message["role"] != "assistant":
+            continue
+        opened = _render(tokenizer, messages[:index], True)
+        closed = _render(tokenizer, messages[: index + 1], False)
+        _append(ids, mask, tokenizer, _after(opened, done), False)
+        _append(ids, mask, tokenizer, _after(closed, opened), True)
+        done = closed
+    if messages and messages[-1]["role"] != "assistant":
+        _append(ids, mask, tokenizer, _after(_render(tokenizer, messages, add_generation_prompt), done), False)
+    _unmask_after_end_of_turn(ids, mask, tokenizer.eos_token_id)
+    return ids, mask
+
+
+def _render(tokenizer: Tokenizer, messages: Sequence[Message], add_generation_prompt: bool) -> str:
+    return str(
+        tokenizer.apply_chat_template(list(messages), tokenize=False, add_generation_prompt=add_generation_prompt)
+    )
+
+
+def _after(text: str, prefix: str) -> str:
+    if not text.startswith(prefix):
+        raise ConfigError(
+            "expected a chat template that leaves earlier turns as they are, but this one rewrites them; give the"
+            " tokenizer lumos_rl.prompts.LUMOS_CHAT_TEMPLATE instead"
+        )
+    return text[len(prefix) :]
+
+
+def _append(ids: list[int], mask: list[bool], tokenizer: Tokenizer, text: str, written: bool) -> None:
+    piece = tokenizer.encode(text, add_special_tokens=False)
+    ids.extend(piece)
+    mask.extend([written] * len(piece))
+
+
+def _unmask_after_end_of_turn(ids: list[int], mask: list[bool], eos: int | None) -> None:
+    """The template's text between an end-of-turn token and the next turn is never sampled: no loss on it."""
+    ended = False
+    for index, token in enumerate(ids):
+        if not mask[index]:
+            ended = False
+        elif ended:
+            mask[index] = False
+        elif token == eos:
+            ended = True
