@@ -14,6 +14,7 @@ One datum, from a task to a training pair:
 from __future__ import annotations
 
 import dataclasses
+import functools
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -256,13 +257,19 @@ def from_json(kind: type[Record], line: str, where: str = "") -> Record:
         value = json.loads(line)
     except json.JSONDecodeError as error:
         raise DataError(f"expected one JSON object, got {line[:60]!r} ({where}): {error}") from error
-    return _build(kind, value, where)
+    built: Record = _build(kind, value, where)
+    return built
 
 
-def _build(kind: type[Record], value: Any, where: str) -> Record:
+@functools.cache
+def _hints(kind: type[Any]) -> dict[str, Any]:
+    return get_type_hints(kind)
+
+
+def _build(kind: type[Any], value: Any, where: str) -> Any:
     if not isinstance(value, dict):
         raise DataError(f"expected a JSON object for {kind.__name__}, got {type(value).__name__} ({where})")
-    hints = get_type_hints(kind)
+    hints = _hints(kind)
     unknown = value.keys() - hints.keys()
     if unknown:
         raise DataError(f"expected the fields of {kind.__name__}, got also {sorted(unknown)} ({where})")

@@ -7,7 +7,7 @@ scratch. The profile that a model was trained with is saved beside it (`save`, `
 
     >>> LUMOS_PROFILE.planner_feedback(1, "24")
     'The executed result for Subgoal 1 is 24. Should we stop planning?'
-    >>> parse_subgoal(LUMOS_PROFILE, "No, I will keep planning. Subgoal 2: Add both.", 2)
+    >>> LUMOS_PROFILE.parse_subgoal("No, I will keep planning. Subgoal 2: Add both.", 2)
     'Subgoal 2: Add both.'
 """
 
@@ -44,6 +44,7 @@ class PromptProfile:
 
     Attributes:
         name: Shown in configs and reports.
+        subgoal_label: Prefix that numbers a subgoal; `{index}` is filled in. "" leaves subgoals unnumbered.
         planner_before: Text before the task in the planner's first message.
         planner_after: Text after the task there.
         grounder_before: Text before the task in the grounder's first message; `{tools}` becomes the tool names.
@@ -59,6 +60,7 @@ class PromptProfile:
     """
 
     name: str
+    subgoal_label: str
     planner_before: str
     planner_after: str
     grounder_before: str
@@ -71,6 +73,39 @@ class PromptProfile:
     integrated_before: str
     cot_before: str
     direct_before: str
+
+    def subgoal_line(self, index: int, text: str) -> str:
+        """`Subgoal 2: Add both.` for index 2 (from 1) and the bare sentence."""
+        return self.subgoal_label.replace("{index}", str(index)) + text
+
+    def plan_turn(self, index: int, text: str) -> str:
+        """What the iterative planner writes for subgoal `index` (from 1)."""
+        return (self.keep if index > 1 else "") + self.subgoal_line(index, text)
+
+    def parse_subgoal(self, completion: str, index: int) -> str | None:
+        """The subgoal line in an iterative planner's completion.
+
+        Args:
+            completion: What the planner wrote.
+            index: Number of the subgoal (from 1), given to a sentence that carries none.
+
+        Returns:
+            The line without `keep`; None when the planner decided to stop; "" when it wrote nothing.
+        """
+        text = completion.strip()
+        if text.lower().startswith(self.stop.lower()):
+            return None
+        keep = self.keep.strip()
+        if keep and text.startswith(keep):
+            text = text[len(keep) :].lstrip()
+        if not text or not self.subgoal_label or re.match(r"Subgoal \d+: ", text):
+            return text
+        return self.subgoal_line(index, text)
+
+    def split_subgoals(self, completion: str) -> list[str]:
+        """The subgoal lines of a onetime plan, e.g. `Subgoal 1: …; Subgoal 2: …`, in order."""
+        separator = r"(?:;\s*|\n\s*)(?=Subgoal \d+: )" if self.subgoal_label else r";\s+|\n"
+        return [part.strip() for part in re.split(separator, completion) if part.strip()]
 
     def planner_first(self, instruction: str) -> str:
         """The planner's first user message."""
@@ -124,7 +159,9 @@ class PromptProfile:
         """
         path = folder / PROFILE_FILE
         if not path.is_file():
-            raise MissingFileError(f"expected {path}, which training writes beside a model; pass a profile name instead")
+            raise MissingFileError(
+                f"expected {path}, which training writes beside a model; pass a profile name instead"
+            )
         try:
             return cls(**json.loads(path.read_text(encoding="utf-8")))
         except (TypeError, ValueError) as error:
@@ -138,6 +175,7 @@ class PromptProfile:
 
 LUMOS_PROFILE = PromptProfile(
     name="lumos",
+    subgoal_label="Subgoal {index}: ",
     planner_before="Work out the subgoals that lead to the answer of the task below, in order.\nTask: ",
     planner_after="; Initial Environment Description: None.",
     grounder_before="Write the executable actions that carry out the subgoal below. Only these actions are available:"
@@ -156,6 +194,7 @@ LUMOS_PROFILE = PromptProfile(
 
 COMPACT_PROFILE = PromptProfile(
     name="compact",
+    subgoal_label="",
     planner_before="Plan: ",
     planner_after="",
     grounder_before="Ground: ",
@@ -185,39 +224,6 @@ def get_profile(name: str) -> PromptProfile:
     if Path(name).is_dir():
         return PromptProfile.load(Path(name))
     raise UnknownNameError("prompt profile", name, PROFILES)
-
-
-def subgoal_line(index: int, text: str) -> str:
-    """`Subgoal 2: Add both.` for index 2 (from 1) and the bare sentence."""
-    return f"Subgoal {index}: {text}"
-
-
-def parse_subgoal(profile: PromptProfile, completion: str, index: int) -> str | None:
-    """The subgoal line in a planner's completion.
-
-    Args:
-        profile: The profile the planner speaks.
-        completion: What the planner wrote.
-        index: Number of the subgoal (from 1), given to a sentence that carries none.
-
-    Returns:
-        The line without `profile.keep`; None when the planner decided to stop; "" when it wrote nothing.
-    """
-    text = completion.strip()
-    if text.lower().startswith((profile.stop.lower(), "yes, i will stop planning")):
-        return None
-    keep = profile.keep.strip()
-    if keep and text.startswith(keep):
-        text = text[len(keep) :].lstrip()
-    if not text or re.match(r"Subgoal \d+: ", text):
-        return text
-    return subgoal_line(index, text)
-
-
-def split_subgoals(completion: str) -> list[str]:
-    """The subgoal lines of a onetime plan, `Subgoal 1: …; Subgoal 2: …`, in order."""
-    parts = re.split(r"(?:;\s*|\n\s*|^\s*)(?=Subgoal \d+: )", completion)
-    return [part.strip() for part in parts if part.strip()]
 
 
 def extract_answer(completion: str) -> str:
