@@ -1,0 +1,193 @@
+"""Pure scorers: one per benchmark metric, and the intervals printed beside every score.
+
+    >>> numeric_match("$1,250.00", "1250"), numeric_match("3/4", "0.75"), numeric_match("0.333", "1/3")
+    (True, True, False)
+    >>> token_f1("the Eiffel Tower in Paris", "Eiffel Tower")
+    0.6666666666666666
+    >>> yes_no("No, nobody knows."), wilson_interval(55, 100)
+    (False, (0.4524460299744214, 0.6438546202048802))
+
+A scorer takes what the agent answered and the gold answer. Whatever the agent wrote is graded, never an error; a gold
+answer that the metric cannot read is the data's fault and raises `DataError`.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+import string
+from collections import Counter
+from collections.abc import Sequence
+from fractions import Fraction
+
+from lumos_rl.errors import DataError
+
+# One number: grouped or plain digits or a leading dot, then an exponent, or a denominator (with a whole part: mixed).
+_UNSIGNED = r"(?:\d{1,3}(?:,\d{3})+(?![\d,])|\d+)(?:\.\d*)?|\.\d+"
+_NUMBER = re.compile(
+    rf"(?<![\w.])(?P<sign>[-−–]\s*)?(?:[$€£¥]\s*)?(?P<minus>[-−–])?(?:(?P<whole>\d+)\s+(?=\d+\s*/\s*\d))?"
+    rf"(?P<value>{_UNSIGNED})(?P<exponent>[eE][-+]?\d{{1,3}}(?![\w.]))?(?:\s*/\s*(?P<denominator>{_UNSIGNED}))?"
+)
+_LONGEST = 400  # characters; longer answers are no numbers
+_FLOAT_DIGITS = 6  # decimals from which a number is read as a rounded float
+_FLOAT_TOLERANCE = Fraction(1, 10**6)
+_ARTICLES = re.compile(r"\b(a|an|the)\b")
+_PUNCTUATION = str.maketrans("", "", string.punctuation)
+_YES_NO = re.compile(r"(?<![\w'’])(?:(yes|true)|(no|false))(?![\w'’])", re.IGNORECASE)
+
+
+def numeric_match(prediction: str | float | Fraction | None, gold: str | float | Fraction) -> bool:
+    """Whether two answers are the same number.
+
+    Source: the exact comparison of final answers in github.com/openai/grade-school-math (`is_correct`), on numbers
+    instead of text, and the relative tolerance for float golds of github.com/arkilpatel/SVAMP.
+
+    An answer is read as a number with any unit: `18.0`, `1,250`, `$5`, `3/4`, `1 1/2`, `2e3`, `72 clips`. A percent
+    sign is a unit too, because these benchmarks write percentages plainly: `50%` is 50, not 0.5. Two numbers in one
+    answer are no answer. Equality is exact, with one exception: a number written with six decimals or more is a rounded
+    float (SVAMP and ASDiv write 1/3 as 0.3333333333333333) and is equal to what lies within a relative 1e-6 of it.
+
+    Raises:
+        DataError: The gold answer holds no number.
+    """
+    expected = _read_number(str(gold))
+    if expected is None:
+        raise DataError(f"expected one number as gold answer, got {str(gold)[:60]!r}")
+    got = None if prediction is None else _read_number(str(prediction))
+    if got is None:
+        return False
+    if got[0] == expected[0]:
+        return True
+    if max(got[1], expected[1]) < _FLOAT_DIGITS:
+        return False
+    return abs(got[0] - expected[0]) <= _FLOAT_TOLERANCE * max(abs(expected[0]), Fraction(1, 1000))
+
+
+def parse_number(text: str) -> Fraction | None:
+    """The one number that `text` holds, as `numeric_match` reads it; None when there is none, or more than one."""
+    number = _read_number(text)
+    return number[0] if number else None
+
+
+def _read_number(text: str) -> tuple[Fraction, int] | None:
+    """The number and how many decimals it was written with."""
+    if len(text) > _LONGEST:
+        return None
+    found = _NUMBER.search(text)
+    if not found or re.search(r"\d", text[: found.start()] + text[found.end() :]):
+        return None
+    digits = found["value"].replace(",", "").rstrip(".") + (found["exponent"] or "")
+    value = Fraction(digits)
+    if found["denominator"]:
+        denominator = Fraction(found["denominator"].replace(",", "").rstrip("."))
+        if denominator == 0:
+            return None
+        value /= denominator
+    value += int(found["whole"] or 0)
+    decimals = 0 if found["denominator"] else len(digits.partition(".")[2])
+    return (-value if found["sign"] or found["minus"] else value), decimals
+
+
+def normalize_answer(text: str) -> str:
+    """Lower case, without ASCII punctuation and articles, with single spaces (HotpotQA's order of steps)."""
+    return " ".join(_ARTICLES.sub(" ", text.lower().translate(_PUNCTUATION)).split())
+
+
+def exact_match(prediction: str | None, gold: str) -> bool:
+    """Whether two answers are equal once normalised.
+
+    Source: `exact_match_score` of github.com/hotpotqa/hotpot, hotpot_evaluate_v1.py.
+    """
+    return prediction is not None and normalize_answer(prediction) == normalize_answer(gold)
+
+
+def token_f1(prediction: str | None, gold: str) -> float:
+    """Harmonic mean of token precision and recall, between 0 and 1; 0 where only one side is yes, no or noanswer.
+
+    Source: `f1_score` of github.com/hotpotqa/hotpot, hotpot_evaluate_v1.py.
+    """
+    if prediction is None:
+        return 0.0
+    got, expected = normalize_answer(prediction), normalize_answer(gold)
+    if got != expected and not {"yes", "no", "noanswer"}.isdisjoint((got, expected)):
+        return 0.0
+    got_tokens, expected_tokens = got.split(), expected.split()
+    common = sum((Counter(got_tokens) & Counter(expected_tokens)).values())
+    return 2 * common / (len(got_tokens) + len(expected_tokens)) if common else 0.0
+
+
+def yes_no(text: str | None) -> bool | None:
+    """The yes or no (or true or false) that an answer says; None when it says neither, or does not decide.
+
+    A word that opens the answer decides; elsewhere both kinds in one answer are undecided. `north` holds no `no`.
+    """
+    found = list(_YES_NO.finditer(text or ""))
+    if not found:
+        return None
+    opens = not re.search(r"\w", (text or "")[: found[0].start()])
+    said = {bool(match[1]) for match in (found[:1] if opens else found)}
+    return said.pop() if len(said) == 1 else None
+
+
+def yes_no_match(prediction: str | None, gold: str | bool) -> bool:
+    """Whether the answer says the gold yes or no.
+
+    Source: accuracy on the boolean `answer` field, github.com/eladsegal/strategyqa.
+
+    Raises:
+        DataError: The gold answer is neither.
+    """
+    expected = yes_no(str(gold))
+    if expected is None:
+        raise DataError(f"expected yes, no, true or false as gold answer, got {str(gold)[:60]!r}")
+    return yes_no(prediction) is expected
+
+
+def wilson_interval(successes: int, n: int, confidence: float = 0.95) -> tuple[float, float]:
+    """Interval of a success rate: Wilson's score interval (Wilson 1927), sound for small n and for rates near 0 or 1.
+
+    Args:
+        successes: How many of the items succeeded.
+        n: How many items there were; 0 gives (0, 1).
+        confidence: Share of intervals that cover the true rate.
+
+    Raises:
+        ValueError: Not `0 <= successes <= n`, or `confidence` not strictly between 0 and 1.
+    """
+    if not 0 <= successes <= n:
+        raise ValueError(f"expected 0 <= successes <= n, got successes={successes}, n={n}")
+    z = _normal_quantile(confidence)
+    if n == 0:
+        return 0.0, 1.0
+    rate, weight = successes / n, z * z / n
+    centre = (rate + weight / 2) / (1 + weight)
+    half = z / (1 + weight) * math.sqrt(rate * (1 - rate) / n + weight / (4 * n))
+    return (0.0 if successes == 0 else centre - half), (1.0 if successes == n else centre + half)
+
+
+def mean_interval(
+    values: Sequence[float], confidence: float = 0.95, bounds: tuple[float, float] = (0.0, 1.0)
+) -> tuple[float, float]:
+    """Interval of an average reward: mean ± z standard errors (sample deviation), cut at the bounds of a reward.
+
+    Args:
+        values: One reward per episode; fewer than two give `bounds`.
+        confidence: Share of intervals that cover the true mean.
+        bounds: Lowest and highest possible reward.
+    """
+    z = _normal_quantile(confidence)
+    n = len(values)
+    if n < 2:
+        return bounds
+    mean = math.fsum(values) / n
+    half = z * math.sqrt(math.fsum((value - mean) ** 2 for value in values) / (n - 1) / n)
+    return max(bounds[0], mean - half), min(bounds[1], mean + half)
+
+
+def _normal_quantile(confidence: float) -> float:
+    """The z with `confidence` of a standard normal between -z and z."""
+    if not 0 < confidence < 1:
+        raise ValueError(f"expected 0 < confidence < 1, got {confidence}")
+    from statistics import NormalDist  # here: its import takes longer than that of everything else in this file
+
+    return NormalDist().inv_cdf((1 + confidence) / 2)
