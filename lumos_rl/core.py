@@ -159,6 +159,7 @@ class Trajectory:
         policy: Version of the policy that acted, e.g. "sft" or "iteration-1".
         sample: Which of the samples drawn for this task.
         seed: Seed of the episode's sampling and environment.
+        temperature: Sampling temperature of its turns; 0 is greedy.
         turns: Model turns in the order they happened.
         reward: Sum of the step rewards.
         success: Whether the benchmark counts the episode as solved.
@@ -178,6 +179,7 @@ class Trajectory:
     policy: str
     sample: int
     seed: int
+    temperature: float
     turns: tuple[Turn, ...]
     reward: float
     success: bool
@@ -262,11 +264,11 @@ def from_json(kind: type[Record], line: str, where: str = "") -> Record:
 
 
 @functools.cache
-def _hints(kind: type[Any]) -> dict[str, Any]:
+def _hints(kind: Any) -> dict[str, Any]:
     return get_type_hints(kind)
 
 
-def _build(kind: type[Any], value: Any, where: str) -> Any:
+def _build(kind: Any, value: Any, where: str) -> Any:
     if not isinstance(value, dict):
         raise DataError(f"expected a JSON object for {kind.__name__}, got {type(value).__name__} ({where})")
     hints = _hints(kind)

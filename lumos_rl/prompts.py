@@ -30,11 +30,11 @@ PROFILE_FILE = "prompt_profile.json"
 
 # Markup of the released Lumos models, for base models without a chat template of their own.
 LUMOS_CHAT_TEMPLATE = (
-    "{% for message in messages %}"
-    "{% if message['role'] == 'user' %}{{ '<|user|>\n' + message['content'] + '\n' }}"
-    "{% else %}{{ '<|assistant|>\n' }}{% generation %}{{ message['content'] + eos_token }}{% endgeneration %}{{ '\n' }}"
+    "{% for message in messages %}{% if not loop.first %}{{ '\n' }}{% endif %}"
+    "{% if message['role'] == 'user' %}{{ '<|user|>\n' + message['content'] }}"
+    "{% else %}{{ '<|assistant|>\n' }}{% generation %}{{ message['content'] + eos_token }}{% endgeneration %}"
     "{% endif %}{% endfor %}"
-    "{% if add_generation_prompt %}{{ '<|assistant|>\n' }}{% endif %}"
+    "{% if add_generation_prompt %}{{ '\n<|assistant|>\n' }}{% endif %}"
 )
 
 

@@ -11,7 +11,21 @@ TURNS = (
     Turn("planner", "The result is 5.", "Yes, I will stop planning.", "Finish()", reward=1.0),
 )
 EPISODE = Trajectory(
-    "gsm8k/test/0#1", TASK.id, "gsm8k", "test", TASK.instruction, "iterative", "sft", 1, 7, TURNS, 1.0, True, "5", "answered"
+    "gsm8k/test/0#1",
+    TASK.id,
+    "gsm8k",
+    "test",
+    TASK.instruction,
+    "iterative",
+    "sft",
+    1,
+    7,
+    0.0,
+    TURNS,
+    1.0,
+    True,
+    "5",
+    "answered",
 )
 PAIR = PreferencePair(
     "p", TASK.id, "gsm8k", "planner", 0, ({"role": "user", "content": "Task"},), "good", "bad", 1.0, 0.0

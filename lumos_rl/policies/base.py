@@ -1,0 +1,139 @@
+"""The one interface between the rollout loop and anything that writes text.
+
+A policy is a queue: requests go in with `submit`, completions come out of `collect` in the order they finish. So an
+episode's next turn enters as soon as its last one is out, and no turn waits for another episode.
+
+    policy.submit(Request("e7", Module.GROUNDER, ({"role": "user", "content": "…"},), Sampling(), seed=3))
+    policy.collect()  # [Completion(request_id="e7", text="R1 = Calculator(3 + 2)", …)]
+
+`ScriptedPolicy` answers from a function: for tests and dry runs, without a model.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Protocol, runtime_checkable
+
+from lumos_rl.core import Message, Module
+from lumos_rl.errors import ConfigError
+
+
+@dataclass(frozen=True, slots=True)
+class Sampling:
+    """How to draw tokens.
+
+    Attributes:
+        temperature: 0 takes the most likely token (greedy).
+        top_p: Probability mass that is sampled from; 1 samples from all.
+        max_new_tokens: Most tokens of one turn.
+        stop: Texts that end a turn, besides the end-of-turn token; they are cut off.
+    """
+
+    temperature: float = 0.0
+    top_p: float = 1.0
+    max_new_tokens: int = 512  # Yin et al. 2023, released inference code
+    stop: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.temperature < 0 or not 0 < self.top_p <= 1 or self.max_new_tokens < 1:
+            raise ConfigError(
+                "expected temperature >= 0, 0 < top_p <= 1 and max_new_tokens >= 1, got"
+                f" {self.temperature}, {self.top_p} and {self.max_new_tokens}"
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One turn to write.
+
+    Attributes:
+        id: Chosen by the caller; comes back on the completion.
+        module: Whose turn it is: selects the adapter or model.
+        messages: The conversation, ending with a user message.
+        sampling: How to draw tokens.
+        seed: Seed of this turn alone; greedy turns ignore it.
+    """
+
+    id: str
+    module: Module
+    messages: tuple[Message, ...]
+    sampling: Sampling = field(default_factory=Sampling)
+    seed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Completion:
+    """What came of a request.
+
+    Attributes:
+        request_id: The request's id.
+        text: What the model wrote, without the end-of-turn token.
+        finish_reason: "stop", "length" (cut at max_new_tokens), "overflow" (the prompt does not fit the model's context;
+            nothing was written) or "failed" (see `failure`).
+        prompt_tokens: Tokens of the prompt.
+        completion_tokens: Tokens written, the end-of-turn token included.
+        latency_s: Seconds from `submit` to completion.
+        ids: Sampled token ids; None where the engine does not tell.
+        logprobs: Their log-probabilities; None where not asked for or not told.
+        failure: What broke in the machinery; None when nothing.
+    """
+
+    request_id: str
+    text: str
+    finish_reason: str = "stop"
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    latency_s: float = 0.0
+    ids: tuple[int, ...] | None = None
+    logprobs: tuple[float, ...] | None = None
+    failure: str | None = None
+
+
+@runtime_checkable
+class Policy(Protocol):
+    """Anything that writes turns.
+
+    Attributes:
+        version: Name of the weights in use, stored on every trajectory.
+    """
+
+    version: str
+
+    def submit(self, request: Request) -> None:
+        """Queues a request; returns at once."""
+
+    def collect(self) -> list[Completion]:
+        """Waits until at least one request is finished. Returns [] only when none is under way."""
+
+    def close(self) -> None:
+        """Frees what the policy holds. Safe to call twice."""
+
+
+class ScriptedPolicy:
+    """A policy that answers each request from a function: no model, no randomness of its own.
+
+    Args:
+        reply: Maps a request to the text of its turn.
+        version: Stored on trajectories.
+    """
+
+    def __init__(self, reply: Callable[[Request], str], version: str = "scripted") -> None:
+        self.reply, self.version = reply, version
+        self._queue: list[tuple[Request, float]] = []
+
+    def submit(self, request: Request) -> None:
+        self._queue.append((request, time.monotonic()))
+
+    def collect(self) -> list[Completion]:
+        queue, self._queue = self._queue, []
+        return [self._complete(request, since) for request, since in queue]
+
+    def _complete(self, request: Request, since: float) -> Completion:
+        text = self.reply(request)
+        words = sum(len(message["content"].split()) for message in request.messages)
+        return Completion(request.id, text, "stop", words, len(text.split()), time.monotonic() - since)
+
+    def close(self) -> None:
+        self._queue.clear()

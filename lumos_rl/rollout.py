@@ -1,0 +1,268 @@
+"""The only episode loop: many episodes over one policy, without a barrier between turns.
+
+Each episode is an `agent.play` generator, an environment and the turns so far. Whenever the policy has finished some
+turns, exactly those episodes move on and submit their next ones; a finished episode makes room for the next task at once.
+
+    for trajectory in run_episodes(lambda: gym.make("lumos_rl/GSM8K-v0"), plan_episodes(tasks, RolloutConfig()), policy):
+        print(trajectory.id, trajectory.reward)
+
+The loop knows `gymnasium.Env` and nothing about benchmarks, so any environment with the `info` keys of `lumos_rl.envs`
+(`instruction`, `tools`, `results`, `error`, `success`, `metrics`, `answer`) can be driven.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import gymnasium
+
+from lumos_rl.agent import Act, Ask, Outcome, play
+from lumos_rl.core import Formulation, Message, Module, StopReason, Task, Trajectory, Turn
+from lumos_rl.errors import ConfigError, InfrastructureError
+from lumos_rl.policies.base import Completion, Policy, Request, Sampling
+from lumos_rl.prompts import PromptProfile, get_profile
+
+Env = gymnasium.Env[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class RolloutConfig:
+    """How episodes are played.
+
+    Attributes:
+        formulation: iterative (Lumos-I), onetime (Lumos-O), integrated, cot or direct.
+        samples: Episodes per task.
+        temperatures: Sampling temperature of each sample, reused in turn; 0 is greedy.
+        top_p: Probability mass that is sampled from.
+        max_subgoals: Most subgoals of one episode.
+        max_new_tokens: Most tokens of one model turn.
+        concurrency: Episodes under way at once, per worker.
+        seed: Seed of every random choice; with the task and the sample it fixes an episode.
+    """
+
+    formulation: Formulation = Formulation.ITERATIVE
+    samples: int = 1
+    temperatures: tuple[float, ...] = (0.0,)
+    top_p: float = 1.0
+    max_subgoals: int = 8  # Yin et al. 2023, released GSM8K evaluation
+    max_new_tokens: int = 512  # Yin et al. 2023, released inference code
+    concurrency: int = 64
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.samples < 1 or self.concurrency < 1 or self.max_subgoals < 1 or not self.temperatures:
+            raise ConfigError(
+                "expected samples, concurrency and max_subgoals >= 1 and at least one temperature, got"
+                f" {self.samples}, {self.concurrency}, {self.max_subgoals} and {self.temperatures}"
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class EpisodePlan:
+    """One episode to play: everything that fixes its course, given a policy.
+
+    Attributes:
+        task: The task.
+        sample: Which sample of the task.
+        seed: Seed of the episode.
+        sampling: How turns are drawn.
+        formulation: How the episode is split into turns.
+        max_subgoals: Most subgoals.
+    """
+
+    task: Task
+    sample: int
+    seed: int
+    sampling: Sampling
+    formulation: Formulation
+    max_subgoals: int
+
+    @property
+    def id(self) -> str:
+        """Id of the trajectory that comes of it."""
+        return f"{self.task.id}#{self.sample}"
+
+
+def plan_episodes(tasks: Sequence[Task], config: RolloutConfig) -> list[EpisodePlan]:
+    """Every episode of a rollout, in order: sample by sample, so that each task is tried once before any is tried twice."""
+    return [_plan(task, sample, config) for sample in range(config.samples) for task in tasks]
+
+
+def _plan(task: Task, sample: int, config: RolloutConfig) -> EpisodePlan:
+    temperature = config.temperatures[sample % len(config.temperatures)]
+    sampling = Sampling(temperature, config.top_p, config.max_new_tokens)
+    seed = derive_seed(config.seed, task.id, sample)
+    return EpisodePlan(task, sample, seed, sampling, config.formulation, config.max_subgoals)
+
+
+def derive_seed(*parts: object) -> int:
+    """A 31-bit seed from any printable parts, the same in every process."""
+    return int.from_bytes(hashlib.sha256(repr(parts).encode()).digest()[:4], "big") >> 1
+
+
+def run_episodes(
+    make_env: Callable[[], Env],
+    plans: Iterable[EpisodePlan],
+    policy: Policy,
+    profile: PromptProfile | str = "lumos",
+    concurrency: int = 64,
+) -> Iterator[Trajectory]:
+    """Plays episodes and yields each trajectory as soon as it is finished.
+
+    Args:
+        make_env: Builds an environment; called at most `concurrency` times.
+        plans: The episodes to play; pulled one at a time as room appears.
+        policy: Writes the turns.
+        profile: Prompt profile, or the name of one.
+        concurrency: Episodes under way at once.
+
+    Yields:
+        Trajectories in the order they finish. One whose policy or environment broke has `StopReason.FAILED` and says what
+        broke in `failure`.
+    """
+    spoken = get_profile(profile) if isinstance(profile, str) else profile
+    queue = iter(plans)
+    idle: list[Env] = []
+    live: dict[str, _Running] = {}
+    try:
+        while True:
+            while len(live) < concurrency and (plan := next(queue, None)) is not None:
+                if not idle:
+                    idle.append(make_env())
+                running = _Running(plan, idle.pop(), policy, spoken)
+                yield from _move(running, None, live, idle)
+            if not live:
+                return
+            for completion in policy.collect():
+                yield from _move(live.pop(completion.request_id), completion, live, idle)
+    finally:
+        for env in idle + [running.env for running in live.values()]:
+            env.close()
+
+
+def _move(
+    running: _Running, completion: Completion | None, live: dict[str, _Running], idle: list[Env]
+) -> Iterator[Trajectory]:
+    """Moves one episode to its next request, or yields its trajectory."""
+    trajectory = running.start() if completion is None else running.advance(completion)
+    if trajectory is None:
+        live[running.plan.id] = running
+    else:
+        idle.append(running.env)
+        yield trajectory
+
+
+@dataclass(slots=True)
+class _Running:
+    """One episode under way."""
+
+    plan: EpisodePlan
+    env: Env
+    policy: Policy
+    profile: PromptProfile
+    turns: list[Turn] = field(default_factory=list)
+    histories: dict[Module, list[Message]] = field(default_factory=dict)
+    info: dict[str, Any] = field(default_factory=dict)
+    reward: float = 0.0
+    truncated: bool = False
+    asked: Ask | None = None
+    began: float = field(default_factory=time.monotonic)
+    episode: Any = None
+
+    def start(self) -> Trajectory | None:
+        """Resets the environment and submits the first request."""
+        try:
+            _, self.info = self.env.reset(seed=self.plan.seed, options={"task": self.plan.task})
+        except (InfrastructureError, OSError) as error:
+            return self._finish(StopReason.FAILED, repr(error))
+        instruction, tools = self.info["instruction"], self.info["tools"]
+        self.episode = play(self.plan.formulation, instruction, tools, self.profile, self.plan.max_subgoals)
+        return self._drive(None)
+
+    def advance(self, completion: Completion) -> Trajectory | None:
+        """Takes the turn that was asked for; returns the trajectory when the episode is over, else None."""
+        if completion.finish_reason == "failed":
+            return self._finish(StopReason.FAILED, completion.failure or "the policy failed without a reason")
+        if completion.finish_reason == "overflow":
+            return self._finish(StopReason.CONTEXT_OVERFLOW)
+        assert self.asked is not None, "a completion answers an Ask"
+        self.histories[self.asked.module].append({"role": "assistant", "content": completion.text})
+        self.turns.append(_turn(self.asked, completion))
+        return self._drive(completion.text)
+
+    def _drive(self, sent: str | Outcome | None) -> Trajectory | None:
+        """Runs the agent up to its next request or its end."""
+        while True:
+            try:
+                step = self.episode.send(sent)
+            except StopIteration as stop:
+                return self._finish(StopReason.TRUNCATED if self.truncated else stop.value)
+            if isinstance(step, Ask):
+                self._ask(step)
+                return None
+            try:
+                sent = self._act(step)
+            except (InfrastructureError, OSError) as error:
+                return self._finish(StopReason.FAILED, repr(error))
+
+    def _ask(self, ask: Ask) -> None:
+        self.asked = ask
+        history = self.histories.setdefault(ask.module, [])
+        history.append({"role": "user", "content": ask.prompt})
+        seed = derive_seed(self.plan.seed, len(self.turns))
+        self.policy.submit(Request(self.plan.id, ask.module, tuple(history), self.plan.sampling, seed))
+
+    def _act(self, act: Act) -> Outcome:
+        observation, reward, terminated, truncated, self.info = self.env.step(act.text)
+        self.reward += float(reward)
+        self.truncated = truncated and not terminated
+        error = self.info.get("error")
+        last = self.turns[-1]
+        self.turns[-1] = replace(
+            last, action=act.text, observation=observation, error=error or last.error, reward=float(reward)
+        )
+        results = list(self.info.get("results", {}).values())
+        return Outcome(results[-1] if results else "", error, terminated or truncated)
+
+    def _finish(self, reason: StopReason, failure: str | None = None) -> Trajectory:
+        plan, task = self.plan, self.plan.task
+        return Trajectory(
+            id=plan.id,
+            task_id=task.id,
+            benchmark=task.benchmark,
+            split=task.split,
+            instruction=task.instruction,
+            formulation=plan.formulation.value,
+            policy=self.policy.version,
+            sample=plan.sample,
+            seed=plan.seed,
+            temperature=plan.sampling.temperature,
+            turns=tuple(self.turns),
+            reward=self.reward,
+            success=bool(self.info.get("success", False)) and failure is None,
+            answer=self.info.get("answer"),
+            stop_reason=reason.value,
+            metrics=dict(self.info.get("metrics", {})),
+            failure=failure,
+            elapsed_s=time.monotonic() - self.began,
+        )
+
+
+def _turn(ask: Ask, completion: Completion) -> Turn:
+    cut = "the turn was cut at max_new_tokens" if completion.finish_reason == "length" else None
+    return Turn(
+        module=ask.module.value,
+        prompt=ask.prompt,
+        completion=completion.text,
+        error=cut,
+        finish_reason=completion.finish_reason,
+        prompt_tokens=completion.prompt_tokens,
+        completion_tokens=completion.completion_tokens,
+        latency_s=completion.latency_s,
+        completion_ids=completion.ids,
+        logprobs=completion.logprobs,
+    )
