@@ -1,0 +1,56 @@
+# make demo    the whole recipe on a CPU: SFT, rollouts on Ray, rejection sampling, DPO, evaluation
+# make test    the tests
+# make check   tests, lint, format, types
+#
+# Each target sets up its environment first: once, and again when pyproject.toml or the pinned versions change.
+# VENV=path puts the environment elsewhere; PYTHON=python3.12 chooses the interpreter (3.11 or newer);
+# ARGS="..." is passed on, e.g. `make demo ARGS=--help` or `make test ARGS="-m slow"`.
+
+PYTHON ?= $(shell for name in python3 python3.14 python3.13 python3.12 python3.11; do \
+	$$name -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$name && break; done)
+VENV ?= .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.lumos_rl_ready
+PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
+CPU_TORCH := https://download.pytorch.org/whl/cpu
+
+.PHONY: demo test lint format types check setup clean
+.DEFAULT_GOAL := help
+
+.PHONY: help
+help:
+	@sed -n '1,/^$$/s/^# \{0,1\}//p' Makefile
+
+demo: $(READY)
+	$(BIN)/python -m lumos_rl.recipes.sft_then_dpo $(ARGS)
+
+test: $(READY)
+	$(BIN)/python -m pytest $(ARGS)
+
+lint: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+format: $(READY)
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+types: $(READY)
+	$(BIN)/mypy
+
+check: lint types test
+
+setup: $(READY)
+
+$(READY): pyproject.toml constraints/tested.txt
+	@test -n "$(PYTHON)" || { echo "expected Python 3.11 or newer on PATH, found none; run: make PYTHON=/path/to/python3.11" >&2; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@echo "Setting up $(VENV) with $$($(BIN)/python --version): a few minutes, about 2 GB on a machine without a GPU"
+# Without a GPU, take torch from PyTorch's CPU index: the build on PyPI brings 3 GB of CUDA libraries along.
+# That index is asked for torch alone, and only once, so a machine that cannot reach it loses no time.
+	@command -v nvidia-smi >/dev/null 2>&1 || $(PIP) install --retries 1 --constraint constraints/tested.txt --extra-index-url $(CPU_TORCH) torch
+	@$(PIP) install --constraint constraints/tested.txt --editable '.[all,dev]'
+	@touch $@
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
