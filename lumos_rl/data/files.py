@@ -1,0 +1,266 @@
+"""Reading benchmark files record by record: where each record stands, what is wrong with it, and where files are.
+
+    >>> from pathlib import Path
+    >>> for row in read_rows(Path("test.jsonl")):       # also .json (a list or lines) and .csv    # doctest: +SKIP
+    ...     print(row.index, row.where, text_field(row, "question"))
+    0 test.jsonl:1 Janet’s ducks lay 16 eggs per day. …
+
+A record that cannot be read raises `DataError`, or goes to `report` and is left out where the caller gave one. Blank lines
+and a byte order mark are skipped. Bytes that are no UTF-8 spoil their own record only.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from lumos_rl.core import Task
+from lumos_rl.errors import DataError, MissingExtraError, MissingFileError, UnknownNameError
+
+Report = Callable[[str, DataError], None]  # id (or place) of a record, and what is wrong with it
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One record of a file: its position among the records (from 0), "file:line", and its parsed value."""
+
+    index: int
+    where: str
+    value: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """How one benchmark is read.
+
+    Attributes:
+        benchmark: Its name.
+        origin: Where its files come from, with the licence.
+        files: For each split the file names (glob patterns, relative to a folder) in the order they are looked for.
+        task: Builds the task of one record of a split; raises `DataError`.
+        hub_config: Name of the configuration on the Hugging Face hub, where it needs one.
+    """
+
+    benchmark: str
+    origin: str
+    files: Mapping[str, tuple[str, ...]]
+    task: Callable[[Row, str], Task]
+    hub_config: str | None = None
+
+    def find(self, source: Path, split: str) -> Path:
+        """The file of `split`: `source` itself, or the first of `files` in the folder `source`.
+
+        Raises:
+            UnknownNameError: `source` is a folder, and this benchmark has no such split.
+            MissingFileError: There is no such file.
+        """
+        if source.is_file():
+            return source
+        if not source.is_dir():
+            raise MissingFileError(f"expected a file or folder at {source.absolute()}; {self.benchmark} comes from {self.origin}")
+        if split not in self.files:
+            raise UnknownNameError(f"split of {self.benchmark}", split, self.files)
+        for pattern in self.files[split]:
+            found = sorted(path for path in source.glob(pattern) if path.is_file())
+            if found:
+                return found[0]
+        raise MissingFileError(
+            f"expected {self.benchmark} {split} as {' or '.join(self.files[split])} in {source.absolute()}, got"
+            f" {', '.join(sorted(path.name for path in source.iterdir())[:12]) or 'an empty folder'};"
+            f" it comes from {self.origin}"
+        )
+
+    def tasks(self, rows: Iterable[Row], split: str, report: Report | None = None) -> Iterator[Task]:
+        """Tasks of the records that can be read.
+
+        Raises:
+            DataError: A record cannot be read, or repeats an id, and `report` is None.
+        """
+        seen: dict[str, str] = {}
+        for row in rows:
+            try:
+                task = self.task(row, split)
+                if task.id in seen:
+                    raise DataError(f"{row.where}: expected a new id, got {task.id!r}, which {seen[task.id]} has")
+            except DataError as error:
+                if report is None:
+                    raise
+                report(f"{self.benchmark}/{split}/{row.index}", error)
+                continue
+            seen[task.id] = row.where
+            yield task
+
+
+def read_rows(path: Path, report: Report | None = None) -> Iterator[Row]:
+    """The records of a JSON-lines, JSON or CSV file in order.
+
+    Args:
+        path: A file; ".csv" is read as CSV with a header, anything else as JSON, a list or one object per line.
+        report: Takes what cannot be read; None raises it.
+
+    Raises:
+        MissingFileError: There is no such file.
+        DataError: A record cannot be read, and `report` is None.
+    """
+    try:
+        text = path.read_bytes().decode("utf-8-sig", errors="surrogateescape")
+    except FileNotFoundError as error:
+        raise MissingFileError(f"expected a file at {path.absolute()}") from error
+    if path.suffix.lower() == ".csv":
+        places = _csv_rows(text)
+    else:
+        places = _json_list(text) if text.lstrip().startswith("[") else _json_lines(text)
+    for index, (line, value) in enumerate(places):
+        where = f"{path.name}:{line}"
+        broken = value if isinstance(value, ValueError) else _encoding_error(value)
+        if broken is None:
+            yield Row(index, where, value)
+            continue
+        problem = DataError(f"{where}: {broken}")
+        if report is None:
+            raise problem
+        report(where, problem)
+
+
+def _json_lines(text: str) -> Iterator[tuple[int, Any]]:
+    """Line number and value of each line; the value is a ValueError where the line is no JSON."""
+    for number, line in enumerate(text.split("\n"), 1):
+        if line.strip():
+            try:
+                yield number, json.loads(line)
+            except (ValueError, RecursionError) as error:
+                yield number, ValueError(f"expected one JSON object, got {_excerpt(line)} ({error})")
+
+
+def _json_list(text: str) -> Iterator[tuple[int, Any]]:
+    """The same for the items of one list. Nothing can be read behind an item that is no JSON."""
+    decoder = json.JSONDecoder()
+    position, line = text.index("[") + 1, 1
+    counted = 0
+    while True:
+        while position < len(text) and text[position] in " \t\r\n,":
+            position += 1
+        line, counted = line + text.count("\n", counted, position), position
+        if position < len(text) and text[position] == "]":
+            return
+        try:
+            value, position = decoder.raw_decode(text, position)
+        except (ValueError, RecursionError) as error:
+            rest = _excerpt(text[position : position + 80])
+            yield line, ValueError(f"expected a JSON object, got {rest} ({error}); the rest of the file was not read")
+            return
+        yield line, value
+
+
+def _csv_rows(text: str) -> Iterator[tuple[int, Any]]:
+    """The same for the rows of a CSV file, as mappings from the header's names."""
+    reader = csv.DictReader(io.StringIO(text, newline=""))
+    while True:
+        try:
+            row = next(reader, None)
+        except csv.Error as error:
+            yield reader.line_num, ValueError(f"expected a CSV row, got an error: {error}")
+            continue
+        if row is None:
+            return
+        yield reader.line_num, row
+
+
+def _encoding_error(value: Any) -> ValueError | None:
+    for item in value.values() if isinstance(value, dict) else ():
+        if isinstance(item, str) and not item.isascii():
+            try:
+                item.encode()
+            except UnicodeEncodeError as error:
+                shown = item[max(0, error.start - 20) : error.start].encode("ascii", "replace").decode()
+                return ValueError(f"expected UTF-8 text, got other bytes after {shown!r}")
+    return None
+
+
+def rows_from_hub(name: str, split: str, config: str | None = None) -> Iterator[Row]:
+    """The records of a data set that `datasets.load_dataset` knows: a name on the hub, or a local folder.
+
+    Raises:
+        MissingExtraError: `datasets` is not installed.
+        MissingFileError: It could not be loaded.
+    """
+    try:
+        datasets: Any = import_module("datasets")  # untyped, and slow to import
+    except ImportError as error:
+        raise MissingExtraError("datasets", "train") from error
+    place = f"hf:{name}" + (f":{config}" if config else "")
+    try:
+        loaded = datasets.load_dataset(name, config, split=split)
+    except (OSError, ValueError, datasets.exceptions.DatasetsError) as error:
+        raise MissingFileError(
+            f"expected to load {place}, split {split!r}, with datasets.load_dataset, got {type(error).__name__}: {error};"
+            " check name, configuration and network, or give a downloaded file as source"
+        ) from error
+    for index, value in enumerate(loaded):
+        yield Row(index, f"{place}/{split}:{index}", value)
+
+
+def text_field(row: Row, name: str) -> str:
+    """A field that must be text and not blank.
+
+    Raises:
+        DataError: It is not.
+    """
+    value = _field(row, name)
+    if not isinstance(value, str) or not value.strip():
+        raise bad_field(row, name, "text", value)
+    return value
+
+
+def number_field(row: Row, name: str) -> str:
+    """A field that must be a number or its text, written shortly: `51.0` gives "51", `0.25` gives "0.25".
+
+    Raises:
+        DataError: It is not.
+    """
+    value = _field(row, name)
+    if isinstance(value, bool) or not isinstance(value, (int, float, str)):
+        raise bad_field(row, name, "a number", value)
+    try:
+        return short_number(str(value))
+    except ValueError as error:
+        raise bad_field(row, name, "a number", value) from error
+
+
+def short_number(text: str) -> str:
+    """`"51.0"` as "51", `"1,250"` as "1250", `"0.50"` as "0.5".
+
+    Raises:
+        ValueError: The text is no finite number.
+    """
+    plain = text.strip().replace(",", "")
+    if not math.isfinite(float(plain)) or "_" in plain:
+        raise ValueError(f"expected a finite number, got {text[:40]!r}")
+    if "e" in plain.lower():
+        plain = f"{float(plain):f}"
+    return (plain.rstrip("0").rstrip(".") if "." in plain else plain) or "0"
+
+
+def _field(row: Row, name: str) -> Any:
+    if not isinstance(row.value, Mapping):
+        raise DataError(f"{row.where}: expected an object with a field {name!r}, got {_excerpt(row.value)}")
+    if name not in row.value:
+        raise DataError(f"{row.where}: field {name!r}: expected, got only {sorted(map(str, row.value))}")
+    return row.value[name]
+
+
+def bad_field(row: Row, name: str, expected: str, got: object) -> DataError:
+    """The error for a field: `train.jsonl:17: field 'answer': expected a number, got 'many'`."""
+    return DataError(f"{row.where}: field {name!r}: expected {expected}, got {_excerpt(got)}")
+
+
+def _excerpt(value: object) -> str:
+    shown = ascii(value) if isinstance(value, str) and not value.isprintable() else repr(value)
+    return shown if len(shown) <= 60 else shown[:57] + "..."
