@@ -1,0 +1,247 @@
+"""Running actions: tools, the values they return, and the executor that binds values to names.
+
+    >>> executor = Executor(math_tools())
+    >>> executor.run(parse_actions("R1 = Calculator(48 / 2); R2 = Calculator(R1 / 0)"))
+    Execution(results={'R1': '24'}, error='Calculator(R1 / 0): division by zero; …')
+    >>> executor.bindings["R1"]
+    Value(exact=Fraction(24, 1), text='24')
+
+A value keeps the exact object beside the text that the model sees, so a tool never reads a number back from its text
+and `R1` can never be replaced inside `R10`: names are looked up, texts are not edited.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from decimal import ROUND_HALF_EVEN, Context, Decimal
+from fractions import Fraction
+from typing import Protocol, runtime_checkable
+
+from lumos_rl.core import Action
+from lumos_rl.errors import ToolError
+
+MAX_DECIMAL_PLACES = 20  # an exact number with more places reads better as a fraction
+_SHOWN = Context(prec=15, rounding=ROUND_HALF_EVEN)  # significant digits shown of an inexact number
+
+
+@dataclass(frozen=True, slots=True)
+class Value:
+    """What a name is bound to.
+
+    Attributes:
+        exact: The object itself. Numbers are `Fraction` when exact and `Decimal` when not (e.g. sqrt(2)); a list is a
+            tuple of values; otherwise a bool, a str, or an object of the tool that made it.
+        text: What the model sees.
+    """
+
+    exact: object
+    text: str
+
+    @classmethod
+    def of(cls, exact: object) -> Value:
+        """The value of a number, bool, str or sequence of values, with its usual text."""
+        if isinstance(exact, int) and not isinstance(exact, bool):
+            exact = Fraction(exact)
+        if isinstance(exact, Fraction | Decimal):
+            return cls(exact, number_text(exact))
+        if isinstance(exact, tuple):
+            return cls(exact, f"[{', '.join(value.text for value in exact)}]")
+        return cls(exact, str(exact))
+
+
+def number_text(number: Fraction | Decimal) -> str:
+    """The number as the model sees it; exact numbers lose nothing.
+
+    An exact number is an integer `72`, a terminating decimal `0.75`, or else a fraction `1/3`. An inexact one is a
+    decimal with 15 significant digits.
+    """
+    if isinstance(number, Decimal):
+        shown = _SHOWN.plus(number)
+        if shown == 0:
+            return "0"
+        plain = -15 <= shown.adjusted() < 21
+        text = f"{shown:f}" if plain else f"{shown:e}"
+        mantissa, mark, exponent = text.partition("e")
+        return (mantissa.rstrip("0").rstrip(".") if "." in mantissa else mantissa) + mark + exponent
+    if number.denominator == 1:
+        return str(number.numerator)
+    places = _decimal_places(number.denominator)
+    if places is None:
+        return f"{number.numerator}/{number.denominator}"
+    digits = str(abs(number.numerator) * 10**places // number.denominator).rjust(places + 1, "0")
+    return f"{'-' * (number < 0)}{digits[:-places]}.{digits[-places:]}"
+
+
+def _decimal_places(denominator: int) -> int | None:
+    """Decimal places of n/denominator in lowest terms; None when too many or endless."""
+    for places in range(MAX_DECIMAL_PLACES + 1):
+        if 10**places % denominator == 0:
+            return places
+    return None
+
+
+@runtime_checkable
+class Tool(Protocol):
+    """Something an action can call.
+
+    Attributes:
+        usage: One line for the model, e.g. "Calculator(expression): exact arithmetic".
+    """
+
+    usage: str
+
+    def __call__(self, args: str, bindings: Mapping[str, Value]) -> Value | tuple[Value, ...]:
+        """Run on the text between the brackets.
+
+        Args:
+            args: The text as written.
+            bindings: What the names known so far stand for.
+
+        Returns:
+            One value, or several in order (e.g. the solutions of an equation).
+
+        Raises:
+            ToolError: The action cannot be run; the message tells the model why.
+        """
+        ...
+
+
+@runtime_checkable
+class Applicable(Protocol):
+    """An exact object that `R4(R5, R6)` can be applied to, e.g. a formula."""
+
+    def apply(self, args: str, bindings: Mapping[str, Value]) -> Value:
+        """The value for these arguments; raises `ToolError` when they do not fit."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Execution:
+    """What running some actions came to.
+
+    Attributes:
+        results: Output name → text, in the order bound.
+        error: What the first failing action did wrong; None when all ran.
+    """
+
+    results: dict[str, str]
+    error: str | None = None
+
+
+class Executor:
+    """Runs actions in order and remembers what their outputs are bound to.
+
+    Attributes:
+        bindings: Name → value, over all runs since the last `reset`.
+        last: The value bound last; None before the first.
+    """
+
+    def __init__(self, tools: Mapping[str, Tool]) -> None:
+        self.tools = dict(tools)
+        self.bindings: dict[str, Value] = {}
+        self.last: Value | None = None
+
+    def reset(self) -> None:
+        """Forget every result."""
+        self.bindings.clear()
+        self.last = None
+
+    def run(self, actions: Sequence[Action]) -> Execution:
+        """Run the actions until one fails; what was bound before stays bound.
+
+        A result written in an action (`… = 24`) is a claim, not a fact: it is ignored. A bare call is bound to the
+        next free `R`, so that its result can be seen and used.
+        """
+        results: dict[str, str] = {}
+        for action in actions:
+            try:
+                bound = self._bind(action)
+            except ToolError as error:
+                return Execution(results, f"{_head(action)}: {error}")
+            for name, value in bound.items():
+                results.pop(name, None)  # bound again: it moves to the end
+                results[name] = value.text
+                self.bindings[name] = self.last = value
+        return Execution(results)
+
+    def _bind(self, action: Action) -> dict[str, Value]:
+        value = self._call(action)
+        outputs = action.outputs or (self._free_name(),)
+        if len(outputs) == 1:
+            return {outputs[0]: _as_one(value)}
+        values = _as_several(value)
+        if len(values) != len(outputs):
+            shown = ", ".join(item.text for item in values)
+            raise ToolError(f"expected {len(outputs)} results for {', '.join(outputs)}, got {len(values)}: {shown}")
+        return dict(zip(outputs, values, strict=True))
+
+    def _call(self, action: Action) -> Value | tuple[Value, ...]:
+        if not action.tool:
+            return lookup(action.args, self.bindings)
+        if action.tool in self.tools:
+            return self.tools[action.tool](action.args, self.bindings)
+        if action.tool not in self.bindings:
+            if _is_result_name(action.tool):
+                raise unknown_result(action.tool, self.bindings)
+            raise ToolError(
+                f"unknown tool {action.tool!r}{_hint(action.tool, self.tools)}; known: {_known(self.tools)}"
+            )
+        value = self.bindings[action.tool]
+        if not isinstance(value.exact, Applicable):
+            raise ToolError(f"{action.tool} is {_short(value.text)}, expected a formula that takes arguments")
+        return value.exact.apply(action.args, self.bindings)
+
+    def _free_name(self) -> str:
+        numbers = [int(name[1:]) for name in self.bindings if _is_result_name(name)]
+        return f"R{max(numbers, default=0) + 1}"
+
+
+def lookup(name: str, bindings: Mapping[str, Value]) -> Value:
+    """What `name` is bound to.
+
+    Raises:
+        ToolError: Nothing; lists the known names.
+    """
+    if name not in bindings:
+        raise unknown_result(name, bindings)
+    return bindings[name]
+
+
+def unknown_result(name: str, bindings: Mapping[str, Value]) -> ToolError:
+    """The error for a name that is bound to nothing."""
+    return ToolError(f"unknown result {_short(name)!r}; known: {_known(bindings)}")
+
+
+def _as_one(value: Value | tuple[Value, ...]) -> Value:
+    if isinstance(value, Value):
+        return value
+    return value[0] if len(value) == 1 else Value.of(value)
+
+
+def _as_several(value: Value | tuple[Value, ...]) -> tuple[Value, ...]:
+    if isinstance(value, tuple):
+        return value
+    return value.exact if isinstance(value.exact, tuple) else (value,)
+
+
+def _is_result_name(name: str) -> bool:
+    return name[:1] == "R" and name[1:].isascii() and name[1:].isdigit() and len(name) < 10
+
+
+def _head(action: Action) -> str:
+    return _short(f"{action.tool}({action.args})" if action.tool else f"{', '.join(action.outputs)} = {action.args}")
+
+
+def _short(text: str, limit: int = 60) -> str:
+    return text if len(text) <= limit else text[: limit - 1] + "…"
+
+
+def _known(names: Iterable[str]) -> str:
+    return ", ".join(names) or "none yet"
+
+
+def _hint(name: str, known: Iterable[str]) -> str:
+    close = difflib.get_close_matches(name, list(known), n=1)
+    return f" (did you mean {close[0]}?)" if close else ""
