@@ -10,6 +10,7 @@
     ├── MissingFileError (FileNotFoundError)  where it was looked for, where it comes from
     ├── MissingExtraError (ImportError)    an optional dependency is absent; names the extra to install
     ├── EpisodeError (RuntimeError)        `step` before `reset`, or after the episode ended
+    ├── ActionTypeError (TypeError)        an action given to `step` that is no text
     └── InfrastructureError (RuntimeError) the machinery failed (worker, engine, network), not the model
 
 Three parties can be at fault, and they are kept apart: the model (`ActionParseError` and `ToolError` become
@@ -97,6 +98,10 @@ class MissingExtraError(LumosError, ImportError):
 
 class EpisodeError(LumosError, RuntimeError):
     """An environment was stepped before `reset`, or after its episode had ended."""
+
+
+class ActionTypeError(LumosError, TypeError):
+    """Something other than a `str` was given to an environment as an action."""
 
 
 class InfrastructureError(LumosError, RuntimeError):

@@ -1,7 +1,7 @@
 """A Gymnasium space of Unicode text that also crosses process borders.
 
     space = UnicodeText(max_length=65_536)
-    "R1 = 24 €\\n" in space     # True: any `str` up to that length is a member, NUL and lone surrogates included
+    "R1 = 24 €" in space     # True: any `str` up to that length is a member, NUL and lone surrogates included
 
 `gymnasium.spaces.Text` holds only the characters of a finite charset, and the shared memory of `AsyncVectorEnv` stores
 indexes into that charset. This space shares UTF-8 bytes instead, behind a length, so that `gym.make_vec` works with its
@@ -73,6 +73,10 @@ class UnicodeText(Space[str]):
     def __eq__(self, other: object) -> bool:
         """Whether `other` holds the same texts."""
         return isinstance(other, UnicodeText) and self.max_length == other.max_length
+
+    def __hash__(self) -> int:
+        """Equal spaces have equal hashes."""
+        return hash((UnicodeText, self.max_length))
 
     def __repr__(self) -> str:
         """The call that makes an equal space."""

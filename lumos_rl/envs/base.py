@@ -1,0 +1,331 @@
+"""The Gymnasium environment of every benchmark: an action text in, the results of its tools as an observation out.
+
+    env = gym.make("lumos_rl/GSM8K-v0")
+    env.reset(options={"task": 0})         # ("Tom has 4 boxes with 12 pens each. …", {"task_id": …, "tools": …, …})
+    env.step("R1 = Calculator(4 * 12)")    # ("R1 = 48", 0.0, False, False, {"results": {"R1": "48"}, "error": None})
+    env.step("Finish(R1)")                 # ("The episode ended with the answer 48.", 1.0, True, False, {…})
+
+A benchmark subclasses `LumosEnv` and says which tools an episode has and how it is graded: `tools` and `grade`. That is
+all for math and questions. A benchmark whose tools act on a state (a shop, a page, a database) makes that state in
+`tools`, shows it in `first` and `show`, ends the episode by itself through `over`, and takes its own action syntax in
+`read`. State lives on the environment and is made anew by `tools`, so that a copied environment goes on by itself.
+"""
+
+from __future__ import annotations
+
+import difflib
+import operator
+import re
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import gymnasium
+from gymnasium.error import ResetNeeded
+
+from lumos_rl.core import Action, Task
+from lumos_rl.data import load_tasks
+from lumos_rl.envs.spaces import MAX_LENGTH, UnicodeText
+from lumos_rl.errors import ActionParseError, ActionTypeError, ConfigError, EpisodeError, ToolError
+from lumos_rl.language import parse_actions
+from lumos_rl.tools.base import Execution, Executor, Tool, Value, lookup
+
+MAX_STEPS = 16  # the longest annotated plans have 9 subgoals; this leaves room for Finish and for mended mistakes
+FINISH = "Finish"
+_RESULT_NAME = re.compile(r"R[0-9]+|Output")
+
+
+class NotResetError(EpisodeError, ResetNeeded):
+    """Used before `reset`; also Gymnasium's own error for that, so that code written for either catches it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Grade:
+    """What a benchmark makes of an episode.
+
+    Attributes:
+        reward: Reward of the last step.
+        success: Whether the task counts as solved.
+        metrics: The benchmark's own metrics of this episode.
+    """
+
+    reward: float
+    success: bool
+    metrics: Mapping[str, float]
+
+
+class Finish:
+    """The tool that every environment adds: it names the answer, and the environment ends the episode with it."""
+
+    usage = "Finish(R1): ends the task with R1 as the answer; Finish(text) with a text, Finish() with the last result"
+
+    def __call__(self, args: str, bindings: Mapping[str, Value]) -> Value:
+        """The result that `args` names, or else `args` itself.
+
+        Raises:
+            ToolError: `args` is the name of a result that does not exist.
+        """
+        return lookup(args, bindings) if _RESULT_NAME.fullmatch(args) else Value.of(args)
+
+
+@dataclass(slots=True)
+class _Episode:
+    """The episode under way.
+
+    Attributes:
+        task: Its task.
+        first: Its first observation.
+        executor: Runs its actions.
+        finished: Whether `Finish` ended it.
+        answer: What it was finished with; None without an answer.
+        ended: Whether it is over, for whatever reason.
+        transcript: Each action with the observation it led to.
+    """
+
+    task: Task
+    first: str
+    executor: Executor
+    finished: bool = False
+    answer: str | None = None
+    ended: bool = False
+    transcript: list[tuple[str, str]] = field(default_factory=list)
+
+
+class LumosEnv(gymnasium.Env[str, str], ABC):
+    """One benchmark as a Gymnasium environment over text.
+
+    What the model does wrong comes back as an observation and `info["error"]`; what the program around it does wrong
+    raises. An `InfrastructureError` of a tool passes through `step`: it is no verdict on the action.
+
+    Attributes:
+        tasks: The tasks that an episode can be drawn from.
+        max_steps: Steps after which an episode is truncated.
+    """
+
+    metadata = {"render_modes": ["ansi"], "render_fps": 1}  # noqa: RUF012 (Gymnasium declares it this way)
+
+    def __init__(
+        self,
+        benchmark: str,
+        source: str | Path = "synthetic",
+        split: str = "test",
+        limit: int | None = None,
+        max_steps: int = MAX_STEPS,
+        tasks: Sequence[Task] | None = None,
+        render_mode: str | None = None,
+    ) -> None:
+        """Loads the tasks.
+
+        Args:
+            benchmark: Benchmark of every task; fixed by the environment's id.
+            source: Where tasks come from, as `lumos_rl.data.load_tasks` takes it.
+            split: Split of the source.
+            limit: How many tasks, from the first on; None takes all.
+            max_steps: Steps after which an episode is truncated.
+            tasks: Tasks given directly; `source` and `split` are then not used.
+            render_mode: "ansi" makes `render` return the episode so far as text; None leaves it without.
+
+        Raises:
+            ConfigError: No task, a task of another benchmark, or a setting out of range.
+        """
+        if max_steps < 1:
+            raise ConfigError(f"expected max_steps >= 1, got {max_steps}")
+        if render_mode not in (None, *self.metadata["render_modes"]):
+            raise ConfigError(
+                f"expected render_mode None or one of {self.metadata['render_modes']}, got {render_mode!r}"
+            )
+        found = load_tasks(benchmark, source, split, limit) if tasks is None else tasks[:limit]
+        if not found:
+            raise ConfigError(
+                f"expected at least one {benchmark} task, got none (source {str(source)!r}, split {split!r})"
+            )
+        self.benchmark = benchmark
+        self.tasks = tuple(self._own(task) for task in found)
+        self.max_steps = max_steps
+        self.render_mode = render_mode
+        self.observation_space = UnicodeText()
+        self.action_space = UnicodeText()
+        self._episode: _Episode | None = None
+
+    @property
+    def num_tasks(self) -> int:
+        """How many tasks there are to draw from."""
+        return len(self.tasks)
+
+    @abstractmethod
+    def tools(self, task: Task) -> Mapping[str, Tool]:
+        """The tools of a new episode by name, with whatever state they share; `Finish` is added to them."""
+
+    @abstractmethod
+    def grade(self, task: Task, answer: str | None) -> Grade:
+        """Grades the episode when it is over; `answer` is None where none was given."""
+
+    def first(self, task: Task) -> str:
+        """The first observation."""
+        return task.instruction
+
+    def read(self, text: str) -> list[Action]:
+        """The actions that a text stands for.
+
+        Raises:
+            ActionParseError: The text is no action.
+        """
+        return parse_actions(text)
+
+    def show(self, execution: Execution) -> str:
+        """The observation after some actions, without their error: what each output is now bound to."""
+        return "\n".join(f"{name} = {text}" for name, text in execution.results.items())
+
+    def over(self) -> bool:
+        """Whether the task itself has ended, without `Finish`."""
+        return False
+
+    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[str, dict[str, Any]]:
+        """Begins an episode.
+
+        Args:
+            seed: Seeds the generator that tasks are drawn with; None goes on with the one there is.
+            options: `{"task": …}`, an index into `tasks`, a task id, or a `Task`; without it a task is drawn.
+
+        Returns:
+            The first observation, and info: `task_id`, `instruction`, `tools` (name → one-line usage).
+
+        Raises:
+            ConfigError: Unknown option, no such task, or a task of another benchmark.
+        """
+        super().reset(seed=seed)
+        options = options or {}
+        if unknown := options.keys() - {"task"}:
+            raise ConfigError(f"expected options with the key 'task' or none, got also {sorted(map(str, unknown))}")
+        task = self._pick(options.get("task"))
+        tools = {**self.tools(task), FINISH: Finish()}
+        first = _cut(self.first(task))
+        self._episode = _Episode(task, first, Executor(tools))
+        usage = {name: tool.usage for name, tool in tools.items()}
+        return first, {"task_id": task.id, "instruction": task.instruction, "tools": usage}
+
+    def step(self, action: str) -> tuple[str, float, bool, bool, dict[str, Any]]:
+        """Runs the actions that a text stands for, up to the first `Finish`.
+
+        Returns:
+            Observation, reward (the benchmark's metric at the end, before that 0), whether the task ended, whether the
+            step budget ran out, and info: `results` (output → text), `error` (what the action did wrong, or None), and
+            at the end `success`, `metrics` and `answer`.
+
+        Raises:
+            NotResetError: There is no episode yet.
+            EpisodeError: The episode is over.
+            ActionTypeError: The action is not a `str`.
+        """
+        episode = self._current("step")
+        if episode.ended:
+            raise EpisodeError("expected reset() first, got step(): the episode is over")
+        if not isinstance(action, str):
+            raise ActionTypeError(f"expected an action text (str), got {type(action).__name__}")
+        execution = self._run(episode, action)
+        terminated = episode.finished or self.over()
+        truncated = not terminated and len(episode.transcript) + 1 >= self.max_steps
+        observation = self._observe(episode, execution, truncated)
+        episode.transcript.append((action, observation))
+        info: dict[str, Any] = {"results": dict(execution.results), "error": execution.error}
+        if not (terminated or truncated):
+            return observation, 0.0, False, False, info
+        episode.ended = True
+        grade = self.grade(episode.task, episode.answer)
+        info |= {"success": grade.success, "metrics": dict(grade.metrics), "answer": episode.answer}
+        return observation, grade.reward, terminated, truncated, info
+
+    def render(self) -> str | None:
+        """The episode so far as text, in render mode "ansi"; otherwise None.
+
+        Raises:
+            NotResetError: There is no episode yet.
+        """
+        episode = self._current("render")
+        if self.render_mode is None:
+            gymnasium.logger.warn(
+                'render() has nothing to do without a render mode; make the env with render_mode="ansi"'
+            )
+            return None
+        lines = [f"Task {episode.task.id}", episode.first]
+        for action, observation in episode.transcript:
+            lines += [f"> {_cut(action)}", observation]
+        return "\n".join(lines)
+
+    def _current(self, called: str) -> _Episode:
+        if self._episode is None:
+            raise NotResetError(f"expected reset() first, got {called}()")
+        return self._episode
+
+    def _run(self, episode: _Episode, text: str) -> Execution:
+        if len(text) > MAX_LENGTH:
+            return Execution({}, f"expected at most {MAX_LENGTH} characters, got {len(text)}")
+        try:
+            actions = self.read(text)
+        except ActionParseError as error:
+            return Execution({}, str(error))
+        end = next((index for index, action in enumerate(actions) if action.tool == FINISH), None)
+        execution = episode.executor.run(actions[:end])
+        if end is None or execution.error is not None:
+            return execution
+        return Execution(execution.results, self._finish(episode, actions[end].args))
+
+    def _finish(self, episode: _Episode, args: str) -> str | None:
+        """Ends the episode, unless `args` names no result; returns what was wrong."""
+        executor = episode.executor
+        try:
+            value = executor.tools[FINISH](args, executor.bindings) if args else executor.last
+        except ToolError as error:
+            return f"{FINISH}({args}): {error}"
+        episode.finished = True
+        episode.answer = value.text if isinstance(value, Value) else None
+        return None if isinstance(value, Value) else f"{FINISH}(): there is no result to take as the answer"
+
+    def _observe(self, episode: _Episode, execution: Execution, truncated: bool) -> str:
+        lines = [self.show(execution)]
+        if execution.error is not None:
+            lines.append(f"Error: {execution.error}")
+        if episode.finished:
+            answer = "without an answer" if episode.answer is None else f"with the answer {episode.answer}"
+            lines.append(f"The episode ended {answer}.")
+        if truncated:
+            lines.append(f"The episode ended: its budget of {self.max_steps} steps is used up.")
+        return _cut("\n".join(line for line in lines if line))
+
+    def _pick(self, wanted: Any) -> Task:
+        if wanted is None:
+            return self.tasks[int(self.np_random.integers(len(self.tasks)))]
+        if isinstance(wanted, Task):
+            return self._own(wanted)
+        if isinstance(wanted, str):
+            return self._by_id(wanted)
+        try:
+            index = operator.index(wanted)
+        except TypeError as error:
+            raise ConfigError(f"expected task as an index, an id or a Task, got {type(wanted).__name__}") from error
+        if not 0 <= index < len(self.tasks):
+            raise ConfigError(f"expected a task index from 0 to {len(self.tasks) - 1}, got {index}")
+        return self.tasks[index]
+
+    def _by_id(self, wanted: str) -> Task:
+        for task in self.tasks:
+            if task.id == wanted:
+                return task
+        known = [task.id for task in self.tasks]
+        close = difflib.get_close_matches(wanted, known, n=3) or known[:3]
+        raise ConfigError(f"expected one of {len(known)} task ids such as {', '.join(close)}; got {wanted!r}")
+
+    def _own(self, task: Task) -> Task:
+        if task.benchmark != self.benchmark:
+            raise ConfigError(f"expected a {self.benchmark} task, got one of {task.benchmark} (task {task.id!r})")
+        return task
+
+
+def _cut(text: str) -> str:
+    """The text, or as much of it as a space holds, with a note."""
+    if len(text) <= MAX_LENGTH:
+        return text
+    note = f" … (cut: {len(text)} characters in all)"
+    return text[: MAX_LENGTH - len(note)] + note
