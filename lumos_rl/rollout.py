@@ -1,9 +1,10 @@
 """The only episode loop: many episodes over one policy, without a barrier between turns.
 
 Each episode is an `agent.play` generator, an environment and the turns so far. Whenever the policy has finished some
-turns, exactly those episodes move on and submit their next ones; a finished episode makes room for the next task at once.
+turns, exactly those episodes move on and submit their next ones; a finished episode makes room for the next one.
 
-    for trajectory in run_episodes(lambda: gym.make("lumos_rl/GSM8K-v0"), plan_episodes(tasks, RolloutConfig()), policy):
+    plans = plan_episodes(tasks, RolloutConfig())
+    for trajectory in run_episodes(lambda: gym.make("lumos_rl/GSM8K-v0"), plans, policy):
         print(trajectory.id, trajectory.reward)
 
 The loop knows `gymnasium.Env` and nothing about benchmarks, so any environment with the `info` keys of `lumos_rl.envs`
@@ -12,6 +13,7 @@ The loop knows `gymnasium.Env` and nothing about benchmarks, so any environment 
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -88,7 +90,7 @@ class EpisodePlan:
 
 
 def plan_episodes(tasks: Sequence[Task], config: RolloutConfig) -> list[EpisodePlan]:
-    """Every episode of a rollout, in order: sample by sample, so that each task is tried once before any is tried twice."""
+    """Every episode of a rollout, sample by sample, so that each task is tried once before any is tried twice."""
     return [_plan(task, sample, config) for sample in range(config.samples) for task in tasks]
 
 
@@ -121,39 +123,80 @@ def run_episodes(
         concurrency: Episodes under way at once.
 
     Yields:
-        Trajectories in the order they finish. One whose policy or environment broke has `StopReason.FAILED` and says what
-        broke in `failure`.
+        Trajectories in the order they finish. One whose policy or environment broke has `StopReason.FAILED` and says
+        what broke in `failure`.
     """
-    spoken = get_profile(profile) if isinstance(profile, str) else profile
     queue = iter(plans)
-    idle: list[Env] = []
-    live: dict[str, _Running] = {}
+    pool = EpisodePool(make_env, policy, profile)
     try:
         while True:
-            while len(live) < concurrency and (plan := next(queue, None)) is not None:
-                if not idle:
-                    idle.append(make_env())
-                running = _Running(plan, idle.pop(), policy, spoken)
-                yield from _move(running, None, live, idle)
-            if not live:
+            while pool.live < concurrency and (plan := next(queue, None)) is not None:
+                yield from pool.start(plan)
+            if not pool.live:
                 return
-            for completion in policy.collect():
-                yield from _move(live.pop(completion.request_id), completion, live, idle)
+            yield from pool.step()
     finally:
-        for env in idle + [running.env for running in live.values()]:
-            env.close()
+        pool.close()
 
 
-def _move(
-    running: _Running, completion: Completion | None, live: dict[str, _Running], idle: list[Env]
-) -> Iterator[Trajectory]:
-    """Moves one episode to its next request, or yields its trajectory."""
-    trajectory = running.start() if completion is None else running.advance(completion)
-    if trajectory is None:
-        live[running.plan.id] = running
-    else:
-        idle.append(running.env)
-        yield trajectory
+class EpisodePool:
+    """Episodes under way over one policy; `run_episodes` is the loop around it.
+
+    Args:
+        make_env: Builds an environment; called when an episode starts and no environment is idle.
+        policy: Writes the turns.
+        profile: Prompt profile, or the name of one.
+    """
+
+    def __init__(self, make_env: Callable[[], Env], policy: Policy, profile: PromptProfile | str = "lumos") -> None:
+        self._make_env, self._policy = make_env, policy
+        self._profile = get_profile(profile) if isinstance(profile, str) else profile
+        self._idle: list[Env] = []
+        self._running: dict[str, _Running] = {}
+
+    @property
+    def live(self) -> int:
+        """How many episodes are under way."""
+        return len(self._running)
+
+    def start(self, plan: EpisodePlan) -> list[Trajectory]:
+        """Starts an episode; its trajectory comes back only if the environment broke at once."""
+        if plan.id in self._running:
+            raise ConfigError(f"expected every plan to have its own id, got {plan.id!r} twice; give tasks unique ids")
+        running = _Running(plan, self._idle.pop() if self._idle else self._make_env(), self._policy, self._profile)
+        self._running[plan.id] = running
+        return self._settle(running, running.start())
+
+    def step(self) -> Iterator[Trajectory]:
+        """Waits for the policy's next turns, moves their episodes on, and yields those that finished."""
+        completions = self._policy.collect()
+        if not completions:
+            raise InfrastructureError(f"expected turns for {self.live} episodes under way, got none from the policy")
+        for completion in completions:
+            running = self._running[completion.request_id]
+            yield from self._settle(running, running.advance(completion))
+
+    def _settle(self, running: _Running, trajectory: Trajectory | None) -> list[Trajectory]:
+        if trajectory is None:
+            return []
+        del self._running[running.plan.id]
+        if trajectory.failure is None:
+            self._idle.append(running.env)
+        else:  # whatever broke may have left the environment unusable
+            _close(running.env)
+        return [trajectory]
+
+    def close(self) -> None:
+        """Closes the environments; episodes under way are dropped."""
+        for env in self._idle + [running.env for running in self._running.values()]:
+            _close(env)
+        self._idle.clear()
+        self._running.clear()
+
+
+def _close(env: Env) -> None:
+    with contextlib.suppress(InfrastructureError, OSError):  # nothing is lost with a back end that is gone already
+        env.close()
 
 
 @dataclass(slots=True)
