@@ -23,6 +23,7 @@ from lumos_rl.core import Action
 from lumos_rl.errors import ToolError
 
 MAX_DECIMAL_PLACES = 20  # an exact number with more places reads better as a fraction
+MAX_ERROR = 400  # characters of an error as the model sees it
 _SHOWN = Context(prec=15, rounding=ROUND_HALF_EVEN)  # significant digits shown of an inexact number
 
 
@@ -159,7 +160,7 @@ class Executor:
             try:
                 bound = self._bind(action)
             except ToolError as error:
-                return Execution(results, f"{_head(action)}: {error}")
+                return Execution(results, f"{_head(action)}: {_short(str(error), MAX_ERROR)}")
             for name, value in bound.items():
                 results.pop(name, None)  # bound again: it moves to the end
                 results[name] = value.text
