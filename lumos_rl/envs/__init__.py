@@ -7,7 +7,19 @@ env = gym.make("lumos_rl/SVAMP-v0", source="SVAMP.json", limit=100)  # the bench
 
 from gymnasium import register
 
-# `order_enforce` off: `LumosEnv` says itself, in its own words, when it is used before `reset`.
-_MATH = "lumos_rl.envs.math:MathEnv"
-register("lumos_rl/GSM8K-v0", entry_point=_MATH, kwargs={"benchmark": "gsm8k"}, order_enforce=False)
-register("lumos_rl/SVAMP-v0", entry_point=_MATH, kwargs={"benchmark": "svamp"}, order_enforce=False)
+
+def _register(name: str, env: str, benchmark: str) -> None:
+    register(
+        id=f"lumos_rl/{name}",
+        entry_point=f"lumos_rl.envs.{env}",
+        kwargs={"benchmark": benchmark},
+        # LumosEnv enforces the order of calls itself, with its own error.
+        order_enforce=False,
+        # The contract test runs `check_env`. The checker that `make` would wrap around an environment fails, in
+        # Gymnasium 1.4, at the first good call after one that raised, e.g. for a mistyped task.
+        disable_env_checker=True,
+    )
+
+
+_register("GSM8K-v0", "math:MathEnv", "gsm8k")
+_register("SVAMP-v0", "math:MathEnv", "svamp")

@@ -1,0 +1,244 @@
+"""One contract, kept by every registered environment. A new environment is one more row of `CASES`."""
+
+import json
+import os
+import pickle
+import subprocess
+import sys
+import warnings
+from collections.abc import Callable
+from copy import deepcopy
+from dataclasses import dataclass
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+import pytest
+from gymnasium.utils.env_checker import check_env
+from gymnasium.wrappers import OrderEnforcing, RecordEpisodeStatistics, TimeLimit
+
+import lumos_rl.envs  # noqa: F401 (registers the ids)
+from lumos_rl.core import Task
+from lumos_rl.envs.base import LumosEnv
+from lumos_rl.errors import ActionTypeError, EpisodeError, LumosError
+
+
+@dataclass(frozen=True)
+class Case:
+    """One environment.
+
+    Attributes:
+        id: Its id without the namespace.
+        task: A task of its benchmark, with text beyond ASCII.
+        steps: Actions that solve the task, the last one ending the episode.
+        wrong: An action that ends the episode with reward 0.
+        malformed: An action that cannot be run.
+    """
+
+    id: str
+    task: Task
+    steps: tuple[str, ...]
+    wrong: str
+    malformed: str
+
+
+def math_task(benchmark: str) -> Task:
+    text = "Zoë has 12 pens at €2 each – 𝟐 boxes of them. What are they worth?"
+    return Task(f"{benchmark}/test/contract", benchmark, text, "48")
+
+
+SOLUTION = ("R1 = Calculator(12 * 2)", "R2 = Calculator(R1 * 2); Finish(R2)")
+CASES = [
+    Case("GSM8K-v0", math_task("gsm8k"), SOLUTION, "Finish(49)", "R1 = Calculator(2 +"),
+    Case("SVAMP-v0", math_task("svamp"), SOLUTION, "Finish(49)", "R1 = Teleport(2)"),
+]
+
+pytestmark = pytest.mark.parametrize("case", CASES, ids=[case.id for case in CASES])
+MODES = pytest.mark.parametrize("mode", ["sync", "async"])
+
+
+def make(case: Case, **settings: Any) -> gym.Env[str, str]:
+    return gym.make(f"lumos_rl/{case.id}", **settings)
+
+
+def lumos(env: gym.Env[str, str]) -> LumosEnv:
+    assert isinstance(env.unwrapped, LumosEnv)
+    return env.unwrapped
+
+
+def test_the_table_covers_every_registered_id(case: Case) -> None:
+    registered = {name for name in gym.registry if name.startswith("lumos_rl/")}
+    assert registered == {f"lumos_rl/{case.id}" for case in CASES}
+
+
+def test_gymnasium_checks_it_without_a_warning(case: Case) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        check_env(make(case).unwrapped)
+
+
+def test_the_built_in_suite_is_the_default(case: Case) -> None:
+    env = lumos(make(case))
+    assert env.num_tasks == len(env.tasks) > 100
+    assert {task.split for task in env.tasks} == {"test"}
+    assert lumos(make(case, split="train", limit=7)).num_tasks == 7
+
+
+def test_reset_tells_what_an_agent_needs(case: Case) -> None:
+    observation, info = make(case, tasks=[case.task]).reset(options={"task": case.task.id})
+    assert case.task.instruction in observation
+    assert (info["task_id"], info["instruction"]) == (case.task.id, case.task.instruction)
+    assert "Finish" in info["tools"]
+    assert all(usage.startswith(name) and "\n" not in usage for name, usage in info["tools"].items())
+
+
+def test_the_right_actions_earn_the_reward(case: Case) -> None:
+    env = make(case)
+    env.reset(options={"task": case.task})
+    for text in case.steps[:-1]:
+        _, reward, terminated, truncated, info = env.step(text)
+        assert (reward, terminated, truncated, info["error"]) == (0.0, False, False, None)
+        assert "success" not in info
+    _, reward, terminated, truncated, info = env.step(case.steps[-1])
+    assert (reward, terminated, truncated, info["error"], info["success"]) == (1.0, True, False, None, True)
+    assert all(isinstance(value, float) for value in info["metrics"].values())
+
+
+def test_the_wrong_action_earns_nothing(case: Case) -> None:
+    env = make(case)
+    env.reset(options={"task": case.task})
+    _, reward, terminated, _, info = env.step(case.wrong)
+    assert (reward, terminated, info["success"]) == (0.0, True, False)
+
+
+JUNK = ["", "\0", "\ud800", "Finish(", "))((", "R1 = R1", "Finish(R9)", "=" * 9_999, "(" * 9_999, "🧮" * 9, "x" * 10**6]
+
+
+def test_what_the_model_does_wrong_is_observed_and_can_be_mended(case: Case) -> None:
+    env = make(case, max_steps=99)
+    env.reset(options={"task": case.task})
+    for text in [case.malformed, *JUNK]:
+        observation, reward, terminated, truncated, info = env.step(text)
+        assert (reward, terminated, truncated) == (0.0, False, False)
+        assert info["error"]
+        assert info["error"] in observation
+        assert observation in env.observation_space
+    for text in case.steps:
+        outcome = env.step(text)
+    assert outcome[1:3] == (1.0, True)
+
+
+def test_what_the_programmer_does_wrong_raises(case: Case) -> None:
+    env = make(case)
+    with pytest.raises(EpisodeError):
+        env.step(case.wrong)
+    with pytest.raises(LumosError, match="from 0 to"):
+        env.reset(options={"task": 10**9})
+    env.reset()
+    with pytest.raises(ActionTypeError):
+        env.step(7)  # type: ignore[arg-type]
+    env.step(case.wrong)
+    with pytest.raises(EpisodeError):
+        env.step(case.wrong)
+
+
+def test_the_budget_truncates_the_episode(case: Case) -> None:
+    env = make(case, max_steps=2)
+    env.reset(options={"task": case.task})
+    assert env.step(case.malformed)[2:4] == (False, False)
+    _, reward, terminated, truncated, info = env.step(case.malformed)
+    assert (reward, terminated, truncated, info["success"]) == (0.0, False, True, False)
+
+
+def test_copies_specs_and_settings_survive_pickling(case: Case) -> None:
+    env = make(case, tasks=(case.task,), max_steps=3)
+    env.reset()
+    spec = pickle.loads(pickle.dumps(env.spec))
+    assert lumos(gym.make(spec)).tasks == (case.task,)
+    other, env = deepcopy(env.unwrapped), env.unwrapped
+    assert [env.step(text) for text in case.steps] == [other.step(text) for text in case.steps]
+
+
+def test_render_shows_the_episode(case: Case) -> None:
+    env = make(case, render_mode="ansi")
+    env.reset(options={"task": case.task})
+    env.step(case.malformed)
+    shown = env.render()
+    assert isinstance(shown, str)
+    assert case.task.id in shown
+    assert f"> {case.malformed}" in shown
+
+
+def test_gymnasiums_wrappers_work(case: Case) -> None:
+    env = OrderEnforcing(RecordEpisodeStatistics(TimeLimit(make(case).unwrapped, max_episode_steps=3)))
+    with pytest.raises(gym.error.ResetNeeded):
+        env.step(case.wrong)
+    env.reset(options={"task": case.task})
+    outcomes = [env.step(case.malformed) for _ in range(3)]
+    assert [outcome[3] for outcome in outcomes] == [False, False, True]
+    env.reset(options={"task": case.task})
+    for text in case.steps:
+        info = env.step(text)[4]
+    assert (info["episode"]["r"], info["episode"]["l"]) == (1.0, len(case.steps))
+
+
+@MODES
+def test_vector_environments_play_with_default_arguments(case: Case, mode: str) -> None:
+    envs = gym.make_vec(f"lumos_rl/{case.id}", num_envs=2, vectorization_mode=mode, tasks=(case.task,))
+    try:
+        observations, info = envs.reset(seed=0)
+        assert list(observations) == [case.task.instruction] * 2
+        assert list(info["task_id"]) == [case.task.id] * 2
+        for turn, text in enumerate(case.steps, 1):
+            observations, rewards, terminations, _, info = envs.step((text, "\ud800 𝟙\0"))
+            assert info["error"][0] is None
+            assert info["error"][1] in observations[1]
+            assert list(terminations) == [turn == len(case.steps), False]
+        assert list(rewards) == [1.0, 0.0]
+        assert list(info["success"]) == [True, False]
+        observations, *_ = envs.step(("ignored", case.wrong))  # the finished one starts anew
+        assert observations[0] == case.task.instruction
+    finally:
+        envs.close()
+
+
+@MODES
+def test_vector_environments_sample_and_step(case: Case, mode: str) -> None:
+    envs = gym.make_vec(f"lumos_rl/{case.id}", num_envs=2, vectorization_mode=mode)
+    try:
+        envs.reset(seed=1)
+        envs.action_space.seed(1)
+        for _ in range(3):
+            observations, *_ = envs.step(envs.action_space.sample())
+            assert observations in envs.observation_space
+    finally:
+        envs.close()
+
+
+PLAY: Callable[[str], str] = """
+import gymnasium as gym, json, lumos_rl.envs
+env = gym.make("lumos_rl/{}")
+seen = [env.reset(seed=11)]
+for text in ("R1 = Calculator(2 + 3)", "R2 = Nothing(R1)", "Finish(R1)"):
+    seen.append(env.step(text))
+seen += [env.reset()[1]["task_id"] for _ in range(5)]
+print(json.dumps(seen))
+""".format
+
+
+def test_the_same_seed_gives_the_same_episode_in_every_process(case: Case) -> None:
+    def play(hash_seed: str) -> Any:
+        environment = {**os.environ, "PYTHONHASHSEED": hash_seed}
+        command = [sys.executable, "-c", PLAY(case.id)]
+        return json.loads(subprocess.run(command, env=environment, capture_output=True, check=True).stdout)
+
+    first = play("1")
+    assert first == play("2")
+    assert len({*first[-5:], first[0][1]["task_id"]}) > 1
+
+
+def test_other_seeds_give_other_tasks(case: Case) -> None:
+    env = make(case)
+    drawn = [env.reset(seed=seed)[1]["task_id"] for seed in range(20)]
+    assert len(set(drawn)) > 10
+    assert np.array_equal(drawn, [env.reset(seed=seed)[1]["task_id"] for seed in range(20)])
