@@ -88,6 +88,30 @@ class EpisodePlan:
         """Id of the trajectory that comes of it."""
         return f"{self.task.id}#{self.sample}"
 
+    def trajectory(self, policy: str, reason: StopReason, **rest: Any) -> Trajectory:
+        """The trajectory that comes of this plan.
+
+        Args:
+            policy: Version of the policy that played it.
+            reason: Why it ended.
+            **rest: Fields of `Trajectory` that the plan does not fix; those left out say that nothing was played.
+        """
+        played = {"turns": (), "reward": 0.0, "success": False, "answer": None, **rest}
+        return Trajectory(
+            id=self.id,
+            task_id=self.task.id,
+            benchmark=self.task.benchmark,
+            split=self.task.split,
+            instruction=self.task.instruction,
+            formulation=self.formulation.value,
+            policy=policy,
+            sample=self.sample,
+            seed=self.seed,
+            temperature=self.sampling.temperature,
+            stop_reason=reason.value,
+            **played,
+        )
+
 
 def plan_episodes(tasks: Sequence[Task], config: RolloutConfig) -> list[EpisodePlan]:
     """Every episode of a rollout, sample by sample, so that each task is tried once before any is tried twice."""
@@ -272,23 +296,13 @@ class _Running:
         return Outcome(results[-1] if results else "", error, terminated or truncated)
 
     def _finish(self, reason: StopReason, failure: str | None = None) -> Trajectory:
-        plan, task = self.plan, self.plan.task
-        return Trajectory(
-            id=plan.id,
-            task_id=task.id,
-            benchmark=task.benchmark,
-            split=task.split,
-            instruction=task.instruction,
-            formulation=plan.formulation.value,
-            policy=self.policy.version,
-            sample=plan.sample,
-            seed=plan.seed,
-            temperature=plan.sampling.temperature,
+        return self.plan.trajectory(
+            self.policy.version,
+            reason,
             turns=tuple(self.turns),
             reward=self.reward,
             success=bool(self.info.get("success", False)) and failure is None,
             answer=self.info.get("answer"),
-            stop_reason=reason.value,
             metrics=dict(self.info.get("metrics", {})),
             failure=failure,
             elapsed_s=time.monotonic() - self.began,
