@@ -1,0 +1,181 @@
+"""Training rows: what planner and grounder learn, from annotations and from their own episodes.
+
+    annotated task        → annotation_rows → ChatRow(module="planner", messages=[…]), ChatRow(module="grounder", …)
+    successful episodes   → success_rows    → the same, each different conversation once
+    episodes of one task  → preference_pairs → PreferencePair(module="grounder", prompt=[…], chosen="…", rejected="…")
+
+Every row names its module, so "one shared model" and "one adapter per module" differ only by a filter.
+"""
+
+from __future__ import annotations
+
+import random
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from lumos_rl.core import Formulation, Message, PreferencePair, Task, Trajectory
+from lumos_rl.data.conversations import conversations
+from lumos_rl.prompts import PromptProfile
+
+
+@dataclass(frozen=True, slots=True)
+class ChatRow:
+    """One conversation to learn.
+
+    Attributes:
+        id: Id of the task or trajectory it comes from.
+        benchmark: Its benchmark.
+        module: Who writes the assistant turns.
+        messages: The conversation.
+    """
+
+    id: str
+    benchmark: str
+    module: str
+    messages: tuple[Message, ...]
+
+
+def annotation_rows(
+    tasks: Iterable[Task], formulation: Formulation, profile: PromptProfile, tools: Sequence[str] = ()
+) -> list[ChatRow]:
+    """One row per module and annotated task; tasks without a plan are passed over."""
+    return [
+        ChatRow(task.id, task.benchmark, module.value, tuple(messages))
+        for task in tasks
+        if task.subgoals
+        for module, messages in conversations(task, formulation, profile, tools).items()
+    ]
+
+
+def success_rows(
+    trajectories: Iterable[Trajectory], min_reward: float = 1.0, max_per_task: int = 4, allow_errors: bool = False
+) -> list[ChatRow]:
+    """Rows of rejection sampling: the conversations of episodes that earned enough.
+
+    Args:
+        trajectories: Episodes of any tasks.
+        min_reward: Least reward of an episode that is kept.
+        max_per_task: Most different episodes kept per task, so that easy tasks do not crowd out hard ones.
+        allow_errors: Whether an episode with a failed action may be kept. Its later turns recover from the error, but
+            the failed turn would be learned as well.
+
+    Returns:
+        Rows in the order of the trajectories; a conversation that occurred before is left out.
+    """
+    rows: list[ChatRow] = []
+    kept: dict[str, int] = defaultdict(int)
+    seen: set[tuple[str, ...]] = set()
+    for trajectory in trajectories:
+        if trajectory.failure is not None or trajectory.reward < min_reward or not trajectory.turns:
+            continue
+        if not allow_errors and any(turn.error for turn in trajectory.turns):
+            continue
+        key = (trajectory.task_id, *(turn.completion for turn in trajectory.turns))
+        if key in seen or kept[trajectory.task_id] >= max_per_task:
+            continue
+        seen.add(key)
+        kept[trajectory.task_id] += 1
+        rows += _rows(trajectory)
+    return rows
+
+
+def _rows(trajectory: Trajectory) -> list[ChatRow]:
+    modules = dict.fromkeys(turn.module for turn in trajectory.turns)
+    return [
+        ChatRow(trajectory.id, trajectory.benchmark, module, tuple(trajectory.conversation(module)))
+        for module in modules
+    ]
+
+
+@dataclass(slots=True)
+class _Node:
+    """A point that episodes of one task reached by writing the same turns."""
+
+    episodes: list[Trajectory] = field(default_factory=list)
+    children: dict[tuple[str, str], _Node] = field(default_factory=dict)
+
+    @property
+    def value(self) -> float:
+        """Mean reward of the episodes that came through here."""
+        return sum(episode.reward for episode in self.episodes) / len(self.episodes)
+
+
+def preference_pairs(
+    trajectories: Iterable[Trajectory], min_margin: float = 0.5, max_per_task: int = 4, seed: int = 0
+) -> list[PreferencePair]:
+    """Pairs of turns that part the episodes of one task.
+
+    The episodes of a task form a tree: they share a node as long as they wrote the same turns (and so saw the same
+    observations). Where a node has several next turns, each is worth the mean reward of the episodes that took it; the
+    best is paired with every one that is worth at least `min_margin` less, and the pair belongs to the module that
+    wrote the turn.
+
+    Args:
+        trajectories: Episodes of any tasks; failed ones are left out.
+        min_margin: Least difference in worth.
+        max_per_task: Most pairs per task; those with the largest margin are kept, then drawn by seed.
+        seed: Seed of that draw.
+
+    Returns:
+        Pairs ordered by task id; tasks whose episodes all earned the same give none.
+    """
+    by_task: dict[str, list[Trajectory]] = defaultdict(list)
+    for trajectory in trajectories:
+        if trajectory.failure is None:
+            by_task[trajectory.task_id].append(trajectory)
+    pairs: list[PreferencePair] = []
+    for task_id, episodes in sorted(by_task.items()):
+        found = _pairs(_tree(episodes), 0, min_margin)
+        random.Random(f"{seed}/{task_id}").shuffle(found)
+        found.sort(key=lambda pair: pair.rejected_reward - pair.chosen_reward)
+        pairs += found[:max_per_task]
+    return pairs
+
+
+def _tree(episodes: Iterable[Trajectory]) -> _Node:
+    root = _Node()
+    for episode in episodes:
+        root.episodes.append(episode)
+        node = root
+        for turn in episode.turns:
+            node = node.children.setdefault((turn.module, turn.completion), _Node())
+            node.episodes.append(episode)
+    return root
+
+
+def _pairs(node: _Node, depth: int, min_margin: float) -> list[PreferencePair]:
+    found: list[PreferencePair] = []
+    if len(node.children) > 1:
+        best, chosen = max(node.children.items(), key=lambda item: (item[1].value, len(item[1].episodes)))
+        for key, rejected in node.children.items():
+            if key[0] == best[0] and chosen.value - rejected.value >= min_margin:
+                found.append(_pair(chosen, rejected, depth))
+    for child in node.children.values():
+        found += _pairs(child, depth + 1, min_margin)
+    return found
+
+
+def _pair(chosen: _Node, rejected: _Node, turn: int) -> PreferencePair:
+    good, bad = chosen.episodes[0], rejected.episodes[0]
+    module = good.turns[turn].module
+    return PreferencePair(
+        id=f"{good.task_id}:{good.sample}>{bad.sample}@{turn}",
+        task_id=good.task_id,
+        benchmark=good.benchmark,
+        module=module,
+        turn=turn,
+        prompt=tuple(good.conversation(module, before=turn)),
+        chosen=good.turns[turn].completion,
+        rejected=bad.turns[turn].completion,
+        chosen_reward=chosen.value,
+        rejected_reward=rejected.value,
+    )
+
+
+def count_by_module(rows: Iterable[ChatRow | PreferencePair]) -> Mapping[str, int]:
+    """How many rows or pairs each module has."""
+    counts: dict[str, int] = {}
+    for row in rows:
+        counts[row.module] = counts.get(row.module, 0) + 1
+    return counts

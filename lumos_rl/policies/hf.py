@@ -1,0 +1,276 @@
+"""Text generation with Transformers, on CPU or GPU: one model, or one per module, as a `Policy`.
+
+Requests wait in a queue; `collect` takes the oldest ones of one model as a micro-batch and generates them together.
+Sampling is by Gumbel noise from each request's own seed, so a turn does not depend on what else is in its batch.
+
+    policy = HFPolicy.load("runs/demo/sft")      # a model folder, an adapter folder, or planner/ and grounder/ folders
+    policy.submit(Request("e7", Module.PLANNER, messages))
+    policy.collect()
+
+A checkpoint folder holds either one model for all modules, or a folder per module (`planner/`, `grounder/`). Each is a
+full model or a LoRA adapter whose config names its base; adapters of one base share that base in memory.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers import AutoModelForCausalLM, AutoTokenizer, LogitsProcessor, LogitsProcessorList
+
+from lumos_rl.core import Module
+from lumos_rl.errors import ConfigError, MissingExtraError, MissingFileError
+from lumos_rl.policies.base import Completion, Request
+from lumos_rl.prompts import LUMOS_CHAT_TEMPLATE, encode_chat
+
+DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+
+
+@dataclass(frozen=True, slots=True)
+class _Waiting:
+    request: Request
+    ids: list[int]
+    since: float
+
+
+class HFPolicy:
+    """Generation with Transformers.
+
+    Args:
+        models: Model per module; a single entry under None serves all.
+        tokenizer: Their tokenizer, with a chat template.
+        version: Stored on trajectories.
+        batch_size: Most requests generated together.
+        adapters: Adapter name per module, for models that carry several.
+    """
+
+    def __init__(
+        self,
+        models: dict[str | None, Any],
+        tokenizer: Any,
+        version: str,
+        batch_size: int = 64,
+        adapters: dict[str, str] | None = None,
+    ) -> None:
+        self.version, self.tokenizer, self.batch_size = version, tokenizer, batch_size
+        self._models = {name: model.eval() for name, model in models.items()}
+        self._adapters = adapters or {}
+        self._queues: dict[str | None, deque[_Waiting]] = {}
+        self._done: list[Completion] = []
+
+    @classmethod
+    def load(
+        cls,
+        path: str | Path,
+        version: str = "",
+        batch_size: int = 64,
+        device: str = "auto",
+        dtype: str = "float32",
+    ) -> HFPolicy:
+        """Loads a checkpoint folder, or a model by its hub name.
+
+        Args:
+            path: Model or adapter folder, or a folder with `planner/` and `grounder/`, or a hub name.
+            version: Stored on trajectories; "" takes the folder's name.
+            batch_size: Most requests generated together.
+            device: "cpu", "cuda", or "auto" (a GPU when there is one).
+            dtype: "float32", "bfloat16" or "float16".
+
+        Raises:
+            MissingFileError: Looks like a path, and nothing is there.
+            ConfigError: Unknown dtype.
+        """
+        if dtype not in DTYPES:
+            raise ConfigError(f"expected a dtype of {sorted(DTYPES)}, got {dtype!r}")
+        where = "cuda" if device == "auto" and torch.cuda.is_available() else "cpu" if device == "auto" else device
+        folder = Path(path)
+        parts = {module.value: folder / module.value for module in Module if (folder / module.value).is_dir()}
+        paths: dict[str | None, Path] = dict(parts) if parts else {None: folder}
+        models, adapters = _load_models({name: str(part) for name, part in paths.items()}, DTYPES[dtype], where)
+        tokenizer = load_tokenizer(next(iter(paths.values())))
+        return cls(models, tokenizer, version or folder.name, batch_size, adapters)
+
+    def submit(self, request: Request) -> None:
+        """Queues a request; one whose prompt does not fit the model's context comes back as "overflow"."""
+        ids, _ = encode_chat(self.tokenizer, request.messages, add_generation_prompt=True)
+        waiting = _Waiting(request, ids, time.monotonic())
+        if len(ids) >= self._context(request.module):
+            self._done.append(Completion(request.id, "", "overflow", len(ids)))
+            return
+        self._queues.setdefault(self._served_by(request.module), deque()).append(waiting)
+
+    def collect(self) -> list[Completion]:
+        """Generates one micro-batch from the longest queue."""
+        done, self._done = self._done, []
+        queue = max(self._queues.items(), key=lambda item: len(item[1]), default=(None, deque[_Waiting]()))
+        if queue[1]:
+            batch = [queue[1].popleft() for _ in range(min(self.batch_size, len(queue[1])))]
+            done += self._generate(queue[0], batch)
+        return done
+
+    def close(self) -> None:
+        """Drops the models and all that waits."""
+        self._queues.clear()
+        self._models.clear()
+
+    def _served_by(self, module: Module) -> str | None:
+        """Key of the queue whose turns can share a batch: a model, or an adapter of one."""
+        if module.value in self._models or module.value in self._adapters:
+            return module.value
+        if None in self._models:
+            return None
+        raise ConfigError(f"expected a model for {module.value!r}, got models for {sorted(map(str, self._models))}")
+
+    def _model(self, key: str | None) -> Any:
+        model = self._models[key] if key in self._models else self._models[None]
+        if key in self._adapters:
+            model.set_adapter(self._adapters[key])
+        return model
+
+    def _context(self, module: Module) -> int:
+        config = self._model(self._served_by(module)).config
+        return int(getattr(config, "max_position_embeddings", 1 << 30))
+
+    def _generate(self, key: str | None, batch: Sequence[_Waiting]) -> list[Completion]:
+        model = self._model(key)
+        longest = max(len(waiting.ids) for waiting in batch)
+        pad, eos = self.tokenizer.pad_token_id, self.tokenizer.eos_token_id
+        rows = [[pad] * (longest - len(waiting.ids)) + waiting.ids for waiting in batch]
+        mask = [[0] * (longest - len(waiting.ids)) + [1] * len(waiting.ids) for waiting in batch]
+        room = self._context(batch[0].request.module) - longest
+        budget = min(room, max(waiting.request.sampling.max_new_tokens for waiting in batch))
+        stops = sorted({stop for waiting in batch for stop in waiting.request.sampling.stop})
+        out = model.generate(  # under torch.no_grad by itself
+            input_ids=torch.tensor(rows, device=model.device),  # (B, T)
+            attention_mask=torch.tensor(mask, device=model.device),  # (B, T)
+            max_new_tokens=budget,
+            do_sample=False,
+            pad_token_id=pad,
+            eos_token_id=eos,
+            logits_processor=LogitsProcessorList([_SeededSampling(batch, longest)]),
+            **({"stop_strings": stops, "tokenizer": self.tokenizer} if stops else {}),
+        )
+        new = out[:, longest:].tolist()  # (B, budget)
+        return [self._completion(waiting, ids) for waiting, ids in zip(batch, new, strict=True)]
+
+    def _completion(self, waiting: _Waiting, ids: list[int]) -> Completion:
+        sampling = waiting.request.sampling
+        end = ids.index(self.tokenizer.eos_token_id) if self.tokenizer.eos_token_id in ids else None
+        ids = ids[: sampling.max_new_tokens] if end is None else ids[: min(end + 1, sampling.max_new_tokens)]
+        ended = end is not None and end < sampling.max_new_tokens
+        text = self.tokenizer.decode(ids[:-1] if ended else ids, skip_special_tokens=False)
+        for stop in sampling.stop:
+            head, found, _ = text.partition(stop)
+            text, ended = head, ended or bool(found)
+        return Completion(
+            request_id=waiting.request.id,
+            text=text,
+            finish_reason="stop" if ended else "length",
+            prompt_tokens=len(waiting.ids),
+            completion_tokens=len(ids),
+            latency_s=time.monotonic() - waiting.since,
+            ids=tuple(ids),
+        )
+
+
+class _SeededSampling(LogitsProcessor):  # type: ignore[misc]  # Transformers ships no types
+    """Turns greedy search into sampling, row by row, each from its request's seed.
+
+    The most likely token of `logits / temperature + Gumbel noise` is an exact sample of the softmax (Gumbel-max), so
+    greedy rows (temperature 0) and sampled rows share a batch, and a row's noise does not depend on its neighbours.
+    """
+
+    def __init__(self, batch: Sequence[_Waiting], prompt_length: int) -> None:
+        self.prompt_length = prompt_length
+        self.rows = [index for index, waiting in enumerate(batch) if waiting.request.sampling.temperature > 0]
+        self.samplings = [batch[index].request.sampling for index in self.rows]
+        self.generators = [torch.Generator().manual_seed(batch[index].request.seed) for index in self.rows]
+
+    def __call__(self, input_ids: torch.LongTensor, scores: torch.FloatTensor) -> torch.FloatTensor:
+        if not self.rows:
+            return scores
+        picked = scores[self.rows].float()  # (sampled rows, V)
+        picked /= torch.tensor([[sampling.temperature] for sampling in self.samplings], device=scores.device)
+        for row, sampling in enumerate(self.samplings):
+            if sampling.top_p < 1:
+                picked[row] = _nucleus(picked[row], sampling.top_p)
+        noise = torch.stack(
+            [torch.empty(picked.shape[1]).exponential_(generator=generator) for generator in self.generators]
+        )
+        sampled = scores.clone()
+        sampled[self.rows] = (picked - noise.to(scores.device).log()).to(scores.dtype)
+        return sampled
+
+
+def _nucleus(logits: torch.Tensor, top_p: float) -> torch.Tensor:
+    """Logits (V,) with -inf outside the smallest set of tokens whose probability reaches `top_p`."""
+    ordered, order = logits.softmax(-1).sort(descending=True)
+    outside = order[ordered.cumsum(-1) - ordered >= top_p]
+    return logits.index_fill(0, outside, float("-inf"))
+
+
+def load_tokenizer(path: str | Path) -> Any:
+    """A tokenizer with a chat template and a padding token: its own where it has them, else Lumos markup and eos."""
+    tokenizer = AutoTokenizer.from_pretrained(str(path))
+    if tokenizer.chat_template is None:
+        tokenizer.chat_template = LUMOS_CHAT_TEMPLATE
+    if tokenizer.pad_token_id is None:
+        tokenizer.pad_token = tokenizer.eos_token
+    return tokenizer
+
+
+def load_model(path: str | Path, dtype: torch.dtype = torch.float32, trainable: bool = False) -> Any:
+    """A causal language model, or a PEFT model where the folder holds an adapter.
+
+    Args:
+        path: Model folder, adapter folder or hub name.
+        dtype: Type of the weights.
+        trainable: Whether an adapter's weights shall take gradients.
+
+    Raises:
+        MissingFileError: `path` looks like a folder and holds neither.
+    """
+    folder = Path(path)
+    if (folder / "adapter_config.json").is_file():
+        return _peft().AutoPeftModelForCausalLM.from_pretrained(str(path), dtype=dtype, is_trainable=trainable)
+    if not (folder / "config.json").is_file() and (folder.is_absolute() or folder.exists() or len(folder.parts) > 2):
+        raise MissingFileError(
+            f"expected a model or adapter in {folder} (config.json or adapter_config.json): not there"
+        )
+    return AutoModelForCausalLM.from_pretrained(str(path), dtype=dtype)
+
+
+def _load_models(
+    paths: dict[str | None, str], dtype: torch.dtype, device: str
+) -> tuple[dict[str | None, Any], dict[str, str]]:
+    """One model per key; adapters of one base become adapters of one model, under None."""
+    bases = {_base_of(path) for path in paths.values()}
+    if len(paths) > 1 and len(bases) == 1 and None not in bases:
+        (first, first_path), *rest = [(str(name), path) for name, path in paths.items()]
+        base = AutoModelForCausalLM.from_pretrained(bases.pop(), dtype=dtype)
+        model = _peft().PeftModel.from_pretrained(base, first_path, adapter_name=first)
+        for name, path in rest:
+            model.load_adapter(path, adapter_name=name)
+        return {None: model.to(device)}, {str(name): str(name) for name in paths}
+    return {name: load_model(path, dtype).to(device) for name, path in paths.items()}, {}
+
+
+def _base_of(path: str) -> str | None:
+    """Name of the base model of an adapter folder; None for a full model."""
+    if not (Path(path) / "adapter_config.json").is_file():
+        return None
+    base = _peft().PeftConfig.from_pretrained(path).base_model_name_or_path
+    return str(base)
+
+
+def _peft() -> Any:
+    try:
+        import peft
+    except ImportError as error:
+        raise MissingExtraError("peft", "train") from error
+    return peft

@@ -1,0 +1,104 @@
+"""A small Llama-style model and tokenizer from nothing: the embedded default, where no pretrained weights are at hand.
+
+    create_scratch_model(texts, Path("runs/demo/base"), ScratchConfig(), seed=0)
+
+writes an untrained model folder that Transformers, TRL and PEFT load like any other. The tokenizer is byte-level BPE, so
+any text survives it, with every digit a token of its own: numbers are copied digit by digit, never looked up.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, trainers
+from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+
+from lumos_rl.errors import ConfigError
+from lumos_rl.prompts import LUMOS_CHAT_TEMPLATE
+
+PAD, END = "<|pad|>", "<|end|>"
+MARKUP = ("<|user|>\n", "<|assistant|>\n")
+
+
+@dataclass(frozen=True, slots=True)
+class ScratchConfig:
+    """Shape of the model that is built when no base model is given.
+
+    Attributes:
+        vocabulary: Most entries of the tokenizer.
+        hidden: Width of the model.
+        layers: Number of blocks.
+        heads: Attention heads.
+        feedforward: Width of the feed-forward layers.
+        context: Longest conversation, tokens.
+    """
+
+    vocabulary: int = 1024
+    hidden: int = 192
+    layers: int = 4
+    heads: int = 6
+    feedforward: int = 512
+    context: int = 512
+
+    def __post_init__(self) -> None:
+        if self.hidden % self.heads:
+            raise ConfigError(f"expected hidden to be a multiple of heads, got {self.hidden} and {self.heads}")
+
+
+def create_scratch_model(texts: Iterable[str], folder: Path, config: ScratchConfig, seed: int) -> None:
+    """Writes a tokenizer trained on `texts` and a randomly initialised model.
+
+    Args:
+        texts: Training texts of the tokenizer.
+        folder: Where to write.
+        config: Shape of the model.
+        seed: Seed of the initial weights.
+    """
+    tokenizer = build_tokenizer(texts, config.vocabulary)
+    torch.manual_seed(seed)
+    model = LlamaForCausalLM(
+        LlamaConfig(
+            vocab_size=len(tokenizer),
+            hidden_size=config.hidden,
+            intermediate_size=config.feedforward,
+            num_hidden_layers=config.layers,
+            num_attention_heads=config.heads,
+            num_key_value_heads=config.heads,
+            max_position_embeddings=config.context,
+            tie_word_embeddings=True,
+            bos_token_id=None,
+            eos_token_id=tokenizer.eos_token_id,
+            pad_token_id=tokenizer.pad_token_id,
+        )
+    )
+    folder.mkdir(parents=True, exist_ok=True)
+    tokenizer.save_pretrained(str(folder))
+    model.save_pretrained(str(folder))
+
+
+def build_tokenizer(texts: Iterable[str], vocabulary: int) -> PreTrainedTokenizerFast:
+    """Byte-level BPE with single digits and Lumos chat markup."""
+    inner = Tokenizer(models.BPE())
+    inner.pre_tokenizer = pre_tokenizers.Sequence(
+        [pre_tokenizers.Digits(individual_digits=True), pre_tokenizers.ByteLevel(add_prefix_space=False)]
+    )
+    inner.decoder = decoders.ByteLevel()
+    special = [AddedToken(text, special=True, normalized=False) for text in (PAD, END, *MARKUP)]
+    trainer = trainers.BpeTrainer(
+        vocab_size=vocabulary,
+        min_frequency=2,
+        special_tokens=special,
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        show_progress=False,
+    )
+    inner.train_from_iterator(texts, trainer)
+    return PreTrainedTokenizerFast(
+        tokenizer_object=inner,
+        pad_token=PAD,
+        eos_token=END,
+        chat_template=LUMOS_CHAT_TEMPLATE,
+        clean_up_tokenization_spaces=False,
+    )

@@ -1,0 +1,267 @@
+"""Supervised fine-tuning with TRL: loss on what the model writes, nothing else.
+
+    report = train_sft("runs/demo/base", conversations, Path("runs/demo/sft"), SFTSettings(max_steps=400), seed=0)
+
+A conversation is a list of messages, as `lumos_rl.data.rows` builds them from annotations or from successful episodes. The
+result is a model folder (full fine-tuning) or an adapter folder (LoRA). A run that was killed goes on from its last
+checkpoint when called again with the same folder.
+"""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from datasets import Dataset
+from peft import LoraConfig
+from transformers import TrainerCallback
+from transformers.trainer_utils import get_last_checkpoint
+from trl import SFTConfig, SFTTrainer
+
+from lumos_rl.core import Message
+from lumos_rl.errors import ConfigError, DataError
+from lumos_rl.policies.hf import DTYPES, load_model, load_tokenizer
+from lumos_rl.prompts import encode_chat
+
+Conversation = Sequence[Message]
+IGNORED = -100  # label of tokens without loss, by PyTorch's cross entropy
+
+
+@dataclass(frozen=True, slots=True)
+class LoraSettings:
+    """Low-rank adapters (PEFT).
+
+    Attributes:
+        rank: Rank of the update; 0 trains all weights instead.
+        alpha: Scale of the update, divided by the rank.
+        dropout: Dropout on the adapter's input.
+    """
+
+    rank: int = 0
+    alpha: float = 32.0  # twice the rank of 16, as is usual with LoRA (Hu et al. 2021)
+    dropout: float = 0.0
+
+    def config(self) -> LoraConfig | None:
+        """The PEFT config; None when all weights are trained."""
+        if not self.rank:
+            return None
+        return LoraConfig(
+            r=self.rank,
+            lora_alpha=self.alpha,
+            lora_dropout=self.dropout,
+            target_modules="all-linear",
+            task_type="CAUSAL_LM",
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class SFTSettings:
+    """How to fine-tune.
+
+    Attributes:
+        epochs: Passes over the conversations; unused when max_steps is set.
+        max_steps: Optimizer steps; 0 follows `epochs`.
+        learning_rate: Peak learning rate.
+        warmup_ratio: Share of the steps over which the learning rate rises.
+        weight_decay: Decoupled weight decay.
+        scheduler: Course of the learning rate after warm-up: linear, cosine, constant_with_warmup.
+        batch_size: Conversations per step and device.
+        gradient_accumulation: Steps whose gradients are added up before an update.
+        max_length: Longest conversation, tokens; longer ones are left out and counted.
+        dtype: Weights' type: float32 or bfloat16.
+        gradient_checkpointing: Trade time for memory, for models of billions of parameters.
+        save_steps: Steps between checkpoints that a killed run goes on from; 0 saves none.
+        lora: Adapter settings.
+    """
+
+    epochs: float = 2.0  # Yin et al. 2023
+    max_steps: int = 0
+    learning_rate: float = 2e-5  # Yin et al. 2023
+    warmup_ratio: float = 0.03  # Yin et al. 2023
+    weight_decay: float = 0.0  # Yin et al. 2023
+    scheduler: str = "linear"  # Yin et al. 2023
+    batch_size: int = 16
+    gradient_accumulation: int = 1
+    max_length: int = 1024  # Yin et al. 2023
+    dtype: str = "float32"
+    gradient_checkpointing: bool = False
+    save_steps: int = 200
+    lora: LoraSettings = LoraSettings()
+
+
+@dataclass(frozen=True, slots=True)
+class TrainReport:
+    """What a training run came to.
+
+    Attributes:
+        steps: Optimizer steps.
+        tokens: Tokens per epoch.
+        supervised: Share of them with loss.
+        left_out: Conversations longer than max_length.
+        loss: Mean training loss.
+        seconds: Wall-clock time.
+    """
+
+    steps: int
+    tokens: int
+    supervised: float
+    left_out: int
+    loss: float
+    seconds: float
+
+
+def encode_rows(
+    tokenizer: Any, conversations: Sequence[Conversation], max_length: int
+) -> tuple[list[dict[str, list[int]]], int]:
+    """Token ids and labels of each conversation.
+
+    Args:
+        tokenizer: With a chat template.
+        conversations: What to encode.
+        max_length: Longest row, tokens.
+
+    Returns:
+        Rows `{"input_ids", "labels"}`, each list of length T, labels -100 where there is no loss; and how many
+        conversations were too long.
+
+    Raises:
+        DataError: No row is left, or the mask covers nothing or everything.
+    """
+    rows = []
+    for conversation in conversations:
+        ids, mask = encode_chat(tokenizer, conversation)
+        labels = [token if written else IGNORED for token, written in zip(ids, mask, strict=True)]
+        rows.append({"input_ids": ids, "labels": labels})
+    kept = [row for row in rows if len(row["input_ids"]) <= max_length]
+    share = supervised_share(kept)
+    if not 0 < share < 1:
+        raise DataError(
+            f"expected rows with some tokens in the loss and some out of it, got {len(kept)} of {len(rows)} rows within"
+            f" {max_length} tokens and {share:.0%} of their tokens in the loss; check max_length and the chat template"
+        )
+    return kept, len(rows) - len(kept)
+
+
+def supervised_share(rows: Sequence[dict[str, list[int]]]) -> float:
+    """Share of tokens that carry loss; 0 for no rows."""
+    total = sum(len(row["labels"]) for row in rows)
+    return sum(label != IGNORED for row in rows for label in row["labels"]) / total if total else 0.0
+
+
+def preview(tokenizer: Any, rows: Sequence[dict[str, list[int]]], count: int) -> str:
+    """The first `count` rows as text, with the tokens that carry loss between ⟦ and ⟧."""
+    return "\n\n".join(_preview_row(tokenizer, row) for row in rows[:count])
+
+
+def _preview_row(tokenizer: Any, row: dict[str, list[int]]) -> str:
+    pieces: list[tuple[bool, list[int]]] = []
+    for token, label in zip(row["input_ids"], row["labels"], strict=True):
+        inside = label != IGNORED
+        if not pieces or pieces[-1][0] != inside:
+            pieces.append((inside, []))
+        pieces[-1][1].append(token)
+    texts = [(inside, tokenizer.decode(ids)) for inside, ids in pieces]
+    return "".join(f"⟦{text}⟧" if inside else text for inside, text in texts)
+
+
+def train_sft(
+    model_path: str | Path,
+    conversations: Sequence[Conversation],
+    out: Path,
+    settings: SFTSettings,
+    seed: int,
+    report_to: Sequence[str] = (),
+    callbacks: Sequence[TrainerCallback] = (),
+) -> TrainReport:
+    """Fine-tunes a model, or goes on training an adapter.
+
+    Args:
+        model_path: Model folder, adapter folder or hub name to start from.
+        conversations: What to learn.
+        out: Where the trained model or adapter goes; also its checkpoints while training.
+        settings: How.
+        seed: Order of the rows and adapter initialisation.
+        report_to: Trackers by Transformers' names: "wandb", "tensorboard".
+        callbacks: Transformers callbacks, e.g. a progress printer.
+
+    Raises:
+        DataError: Nothing to learn from.
+        ConfigError: Unknown dtype.
+    """
+    if settings.dtype not in DTYPES:
+        raise ConfigError(f"expected a dtype of {sorted(DTYPES)}, got {settings.dtype!r}")
+    began = time.monotonic()
+    tokenizer = load_tokenizer(model_path)
+    rows, left_out = encode_rows(tokenizer, conversations, settings.max_length)
+    torch.manual_seed(seed)
+    model = load_trainable(model_path, DTYPES[settings.dtype])
+    trainer = SFTTrainer(
+        model=model,
+        args=SFTConfig(
+            **training_arguments(settings, out, seed, report_to),
+            max_length=settings.max_length,
+        ),
+        train_dataset=Dataset.from_list(rows),
+        processing_class=tokenizer,
+        peft_config=None if hasattr(model, "peft_config") else settings.lora.config(),
+        callbacks=list(callbacks),
+    )
+    result = run_trainer(trainer, out)
+    return TrainReport(
+        steps=trainer.state.global_step,
+        tokens=sum(len(row["input_ids"]) for row in rows),
+        supervised=supervised_share(rows),
+        left_out=left_out,
+        loss=result.training_loss,
+        seconds=time.monotonic() - began,
+    )
+
+
+def load_trainable(path: str | Path, dtype: torch.dtype) -> Any:
+    """A model to train; an adapter's weights take gradients."""
+    model = load_model(path, dtype, trainable=True)
+    model.config.use_cache = False
+    return model
+
+
+def training_arguments(settings: Any, out: Path, seed: int, report_to: Sequence[str]) -> dict[str, Any]:
+    """Arguments that SFT and DPO share, for their TRL config classes."""
+    return {
+        "output_dir": str(out / "checkpoints"),
+        "num_train_epochs": settings.epochs,
+        "max_steps": settings.max_steps or -1,
+        "learning_rate": settings.learning_rate,
+        "warmup_steps": settings.warmup_ratio,  # a float below 1 is a share
+        "weight_decay": settings.weight_decay,
+        "lr_scheduler_type": settings.scheduler,
+        "per_device_train_batch_size": settings.batch_size,
+        "gradient_accumulation_steps": settings.gradient_accumulation,
+        "gradient_checkpointing": settings.gradient_checkpointing,
+        "bf16": settings.dtype == "bfloat16",
+        "save_strategy": "steps" if settings.save_steps else "no",
+        "save_steps": settings.save_steps or 500,
+        "save_total_limit": 1,
+        "logging_steps": 20,
+        "report_to": list(report_to) or "none",
+        "run_name": "-".join(out.parts[-2:]),
+        "disable_tqdm": True,
+        "seed": seed,
+        "data_seed": seed,
+        "dataloader_pin_memory": torch.cuda.is_available(),
+        "use_cpu": not torch.cuda.is_available(),
+    }
+
+
+def run_trainer(trainer: Any, out: Path) -> Any:
+    """Trains from the last checkpoint if there is one, saves the result, and drops the checkpoints."""
+    checkpoints = Path(trainer.args.output_dir)
+    last = get_last_checkpoint(str(checkpoints)) if checkpoints.is_dir() else None
+    result = trainer.train(resume_from_checkpoint=last)
+    trainer.save_model(str(out))
+    shutil.rmtree(checkpoints, ignore_errors=True)
+    return result
