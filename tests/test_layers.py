@@ -16,7 +16,7 @@ PACKAGE = Path(__file__).parents[1] / "lumos_rl"
 ROWS = [
     ["errors"],
     ["core"],
-    ["language", "metrics", "prompts"],
+    ["language", "metrics", "meters", "prompts"],
     ["tools", "policies"],
     ["data"],
     ["envs", "agent"],

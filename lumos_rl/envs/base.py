@@ -136,6 +136,8 @@ class LumosEnv(gymnasium.Env[str, str], ABC):
             raise ConfigError(
                 f"expected render_mode None or one of {self.metadata['render_modes']}, got {render_mode!r}"
             )
+        if limit is not None and limit < 1:
+            raise ConfigError(f"expected limit >= 1 or None, got {limit}")
         found = load_tasks(benchmark, source, split, limit) if tasks is None else tasks[:limit]
         if not found:
             raise ConfigError(
@@ -278,10 +280,10 @@ class LumosEnv(gymnasium.Env[str, str], ABC):
         try:
             value = executor.tools[FINISH](args, executor.bindings) if args else executor.last
         except ToolError as error:
-            return f"{FINISH}({args}): {error}"
+            return f"{FINISH}: {error}"
         episode.finished = True
         episode.answer = value.text if isinstance(value, Value) else None
-        return None if isinstance(value, Value) else f"{FINISH}(): there is no result to take as the answer"
+        return None if isinstance(value, Value) else f"{FINISH}: there is no result yet that could be the answer"
 
     def _observe(self, episode: _Episode, execution: Execution, truncated: bool) -> str:
         lines = [self.show(execution)]

@@ -28,7 +28,7 @@ from numpy.typing import NDArray
 
 from lumos_rl.errors import ConfigError
 
-MAX_LENGTH = 65_536  # characters; a page of the largest benchmark (Mind2Web) is cut well below this
+MAX_LENGTH = 65_536  # characters; more than any model turn or task of the benchmarks, and still a small slot
 _SAMPLE_LENGTH = 64  # characters; a longer random text exercises nothing that a short one does not
 _SURROGATES = range(0xD800, 0xE000)
 _CODE_POINTS = 0x110000

@@ -218,6 +218,7 @@ def test_reset_says_which_tasks_and_options_there_are(options: dict[str, Any], m
     ("settings", "message"),
     [
         ({"max_steps": 0}, "max_steps >= 1"),
+        ({"limit": 0}, "limit >= 1 or None, got 0"),
         ({"tasks": []}, "at least one door task, got none"),
         ({"tasks": [Task("shop/test/0", "shop", "Buy a door.")]}, "expected a door task, got one of shop"),
         ({"render_mode": "human"}, "None or one of .'ansi'., got 'human'"),
