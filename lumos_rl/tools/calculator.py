@@ -77,7 +77,7 @@ def evaluate(node: Node, bindings: Mapping[str, Value]) -> Result:
         raise ToolError("the expression has no real value") from error
 
 
-def _evaluate(node: Node, bindings: Mapping[str, Value]) -> Result:  # noqa: PLR0911 (one return per kind of node)
+def _evaluate(node: Node, bindings: Mapping[str, Value]) -> Result:
     match node:
         case Number(value):
             return checked(value)
