@@ -64,6 +64,11 @@ class Plan:
     choices: Mapping[str, list[list[str]]] = field(default_factory=dict)
 
 
+def new_executor() -> Executor:
+    """An executor of the math tools without results."""
+    return Executor(_tools())
+
+
 @cache
 def _tools() -> dict[str, Tool]:
     return math_tools()
@@ -89,7 +94,7 @@ def check(subgoals: Sequence[Subgoal], gold: str) -> tuple[str, str]:
         plan = parse_annotation(format_annotation(subgoals))
     except (ActionParseError, ValueError) as error:
         return "the plan cannot be written", str(error)
-    executor = Executor(_tools())
+    executor = new_executor()
     execution = executor.run([action for subgoal in plan for action in subgoal.actions])
     if execution.error is not None or executor.last is None:
         return "the plan does not run", str(execution.error)
@@ -121,12 +126,14 @@ class PlanBuilder:
 
     Attributes:
         question: The task's text; literals that stand in it may stay literals.
+        keep_literals: Whether no literal is ever taken for an earlier result.
         subgoals: The subgoals closed so far.
         actions: Actions of the open subgoal.
         choices: As in `Plan`.
     """
 
     question: str
+    keep_literals: bool = False
     subgoals: list[Subgoal] = field(default_factory=list)
     actions: list[Action] = field(default_factory=list)
     choices: dict[str, list[list[str]]] = field(default_factory=dict)
@@ -252,7 +259,7 @@ class PlanBuilder:
         A result that nothing uses yet comes first, the latest of them; then the literal, where it stands in the
         question; then the latest result.
         """
-        if not term[0].isdigit() and term[0] != ".":
+        if self.keep_literals or not (term[0].isdigit() or term[0] == "."):
             return term
         value = Fraction(term.rstrip("%")) / (100 if term.endswith("%") else 1)
         is_given = value in self._given or (term.endswith("%") and value * 100 in self._given)

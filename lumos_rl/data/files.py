@@ -234,6 +234,18 @@ def number_field(row: Row, name: str) -> str:
         raise bad_field(row, name, "a number", value) from error
 
 
+def list_field(row: Row, name: str) -> list[Any]:
+    """A field that must be a list.
+
+    Raises:
+        DataError: It is not.
+    """
+    value = _field(row, name)
+    if not isinstance(value, list):
+        raise bad_field(row, name, "a list", value)
+    return value
+
+
 def short_number(text: str) -> str:
     """`"51.0"` as "51", `"1,250"` as "1250", `"0.50"` as "0.5".
 

@@ -47,8 +47,7 @@ def _fill(text: str, numbers: list[str]) -> str:
 def _tidy(text: str) -> str:
     """Text as people write it: "Amy 's 5 books , sold ." gives "Amy's 5 books, sold."."""
     text = re.sub(r" +([.,?!;:%])(?=\s|$)", r"\1", re.sub(r"\s+", " ", text.strip()))
-    text = re.sub(r"\$ (?=\d)", "$", text)
-    return re.sub(r"(?<=\w) - (?=[a-z])", "-", re.sub(r"(?<=\w) (?='(?:s|t|re|ll|ve|d)\b)", "", text))
+    return re.sub(r"(?<=\w) - (?=[a-z])", "-", re.sub(r"(?<=\w) (?='(?:s|t|re|ll|ve|d)\b)", "", text.replace("’ ", "'")))
 
 
 READER = Reader(
