@@ -21,6 +21,7 @@ import lumos_rl.envs  # noqa: F401 (registers the ids)
 from lumos_rl.core import Task
 from lumos_rl.envs.base import LumosEnv
 from lumos_rl.errors import ActionTypeError, EpisodeError, LumosError
+from lumos_rl.language import format_actions
 
 
 @dataclass(frozen=True)
@@ -102,6 +103,15 @@ def test_the_right_actions_earn_the_reward(case: Case) -> None:
     _, reward, terminated, truncated, info = env.step(case.steps[-1])
     assert (reward, terminated, truncated, info["error"], info["success"]) == (1.0, True, False, None, True)
     assert all(isinstance(value, float) for value in info["metrics"].values())
+
+
+def test_the_gold_plans_of_the_built_in_suite_earn_the_reward(case: Case) -> None:
+    env = make(case, limit=100)
+    for index, task in enumerate(lumos(env).tasks):
+        env.reset(options={"task": index})
+        for subgoal in task.subgoals:
+            assert env.step(format_actions(subgoal.actions))[4]["error"] is None
+        assert env.step("Finish()")[1:3] == (1.0, True), task.id
 
 
 def test_the_wrong_action_earns_nothing(case: Case) -> None:
