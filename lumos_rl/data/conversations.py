@@ -1,9 +1,9 @@
 """An annotated task as the conversations that its planner and grounder shall learn.
 
     task      "Tom has 4 boxes with 12 pens each. …"  with gold subgoals and actions
-    planner   user "…Task: Tom has 4 boxes…"                      assistant "Subgoal 1: Find how many pens Tom has in all."
-              user "The executed result for Subgoal 1 is 48. …"   assistant "No, I will keep planning. Subgoal 2: …"
-    grounder  user "…Subgoal to be grounded: Subgoal 1: Find …"   assistant "R1 = Calculator(4 * 12)"
+    planner   user "…Task: Tom has 4 boxes…"                     assistant "Subgoal 1: Find the pens in the boxes."
+              user "The executed result for Subgoal 1 is 48. …"  assistant "No, I will keep planning. Subgoal 2: …"
+    grounder  user "…Subgoal to be grounded: Subgoal 1: Find …"  assistant "R1 = Calculator(4 * 12)"
 
 The forms are those of Yin et al. 2023; the sentences come from a prompt profile.
 """

@@ -26,11 +26,17 @@ from lumos_rl.tools.base import Value
 from lumos_rl.tools.calculator import Calculator
 
 Numbers = dict[str, int]
-SPLIT_SHARES: Mapping[str, range] = {"test": range(0, 2), "dev": range(2, 4), "train": range(4, 20)}  # of 20 buckets
+SPLIT_SHARES: Mapping[str, range] = {"test": range(2), "dev": range(2, 4), "train": range(4, 20)}  # of 20 buckets
 DEFAULT_SIZE: Mapping[str, int] = {"test": 300, "dev": 300, "train": 4000}
 
-NAMES = tuple("Tom Ann Ben Mia Sam Eva Leo Zoe Max Ida Raj Lin Omar Nina Paul Rosa Hugo Emma Ivan Sara".split())
-ITEMS = tuple("pens cups hats keys books cards coins shells apples lemons stamps marbles buttons candles".split())
+NAMES = (
+    *("Tom", "Ann", "Ben", "Mia", "Sam", "Eva", "Leo", "Zoe", "Max", "Ida"),
+    *("Raj", "Lin", "Omar", "Nina", "Paul", "Rosa", "Hugo", "Emma", "Ivan", "Sara"),
+)
+ITEMS = (
+    *("pens", "cups", "hats", "keys", "books", "cards", "coins"),
+    *("shells", "apples", "lemons", "stamps", "marbles", "buttons", "candles"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +87,7 @@ def _percent(rng: random.Random) -> Numbers:
 def _savings(rng: random.Random) -> Numbers:
     a, w, b, v = rng.randint(8, 40), rng.randint(3, 20), rng.randint(5, 30), rng.randint(2, 15)
     if a * w <= b * v:
-        a, w, b, v = b + 8, v + 3, b, v
+        a, w = b + 8, v + 3
     return {"a": a, "w": w, "b": b, "v": v}
 
 
@@ -182,7 +188,7 @@ GSM8K_TEMPLATES = (
         _stock,
         (
             "{name} has {a} boxes with {b} {item} each, gives away {c} and then finds {d}. How many {item} now?",
-            "There are {b} {item} in each of {a} boxes. {name} gives away {c} {item} and finds {d}. How many are there?",
+            "There are {b} {item} in each of {a} boxes. {name} gives away {c} and finds {d}. How many {item} are there?",
         ),
         (
             ("Find the {item} in the boxes.", "{a} * {b}"),
@@ -231,7 +237,7 @@ GSM8K_TEMPLATES = (
         (
             "{name} saves ${a} a week for {w} weeks. {other} saves ${b} a week for {v} weeks. "
             "How much more does {name} save?",
-            "For {v} weeks {other} saves ${b} a week. {name} saves ${a} a week for {w} weeks. By how much is {name} ahead?",
+            "For {v} weeks {other} saves ${b} a week. {name} saves ${a} a week for {w} weeks. How far ahead is {name}?",
         ),
         (
             ("Find the money {name} saves.", "{a} * {w}"),

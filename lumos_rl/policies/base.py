@@ -70,8 +70,8 @@ class Completion:
     Attributes:
         request_id: The request's id.
         text: What the model wrote, without the end-of-turn token.
-        finish_reason: "stop", "length" (cut at max_new_tokens), "overflow" (the prompt does not fit the model's context;
-            nothing was written) or "failed" (see `failure`).
+        finish_reason: "stop", "length" (cut at max_new_tokens), "overflow" (the prompt does not fit the model's
+            context; nothing was written) or "failed" (see `failure`).
         prompt_tokens: Tokens of the prompt.
         completion_tokens: Tokens written, the end-of-turn token included.
         latency_s: Seconds from `submit` to completion.

@@ -89,8 +89,9 @@ class HFPolicy:
             raise ConfigError(f"expected a dtype of {sorted(DTYPES)}, got {dtype!r}")
         where = "cuda" if device == "auto" and torch.cuda.is_available() else "cpu" if device == "auto" else device
         folder = Path(path)
-        parts = {module.value: folder / module.value for module in Module if (folder / module.value).is_dir()}
-        paths: dict[str | None, Path] = dict(parts) if parts else {None: folder}
+        paths: dict[str | None, Path] = {
+            module.value: folder / module.value for module in Module if (folder / module.value).is_dir()
+        } or {None: folder}
         models, adapters = _load_models({name: str(part) for name, part in paths.items()}, DTYPES[dtype], where)
         tokenizer = load_tokenizer(next(iter(paths.values())))
         return cls(models, tokenizer, version or folder.name, batch_size, adapters)

@@ -3,7 +3,7 @@
     report = train_dpo("runs/demo/sft", pairs, Path("runs/demo/dpo"), DPOSettings(max_steps=100), seed=0)
 
 The reference is the model that training starts from, always: for a full model with new LoRA weights the model without
-them, for an adapter a frozen copy of it, for full fine-tuning a second copy of the model. So every margin is 0 at step 0.
+them, for an adapter a frozen copy of it, for full fine-tuning a second copy of the model. So margins are 0 at step 0.
 A prompt holds the shared history, environment turns included; chosen and rejected are one model turn each, so the
 log-probabilities that DPO compares are of the model's own tokens only.
 """
@@ -24,47 +24,8 @@ from trl import DPOConfig, DPOTrainer
 from lumos_rl.core import PreferencePair
 from lumos_rl.errors import DataError
 from lumos_rl.policies.hf import DTYPES, load_tokenizer
-from lumos_rl.training.sft import LoraSettings, load_trainable, run_trainer, training_arguments
-
-
-@dataclass(frozen=True, slots=True)
-class DPOSettings:
-    """How to optimise preferences.
-
-    Attributes:
-        beta: Strength of the pull to the reference model.
-        sft_weight: Weight of an SFT loss on the chosen turn beside the DPO loss; 0 leaves it out. It keeps the chosen
-            turn's own likelihood from falling, which DPO alone allows.
-        epochs: Passes over the pairs; unused when max_steps is set.
-        max_steps: Optimizer steps; 0 follows `epochs`.
-        learning_rate: Peak learning rate.
-        warmup_ratio: Share of the steps over which the learning rate rises.
-        weight_decay: Decoupled weight decay.
-        scheduler: Course of the learning rate after warm-up.
-        batch_size: Pairs per step and device.
-        gradient_accumulation: Steps whose gradients are added up before an update.
-        max_length: Longest prompt with its turn, tokens.
-        dtype: Weights' type: float32 or bfloat16.
-        gradient_checkpointing: Trade time for memory.
-        save_steps: Steps between checkpoints that a killed run goes on from; 0 saves none.
-        lora: Adapter settings, used when the model that training starts from is no adapter itself.
-    """
-
-    beta: float = 0.1  # Rafailov et al. 2023
-    sft_weight: float = 1.0  # Pang et al. 2024 (iterative reasoning preference optimisation)
-    epochs: float = 1.0
-    max_steps: int = 0
-    learning_rate: float = 1e-6  # TRL's default for DPO
-    warmup_ratio: float = 0.1
-    weight_decay: float = 0.0
-    scheduler: str = "linear"
-    batch_size: int = 16
-    gradient_accumulation: int = 1
-    max_length: int = 1024
-    dtype: str = "float32"
-    gradient_checkpointing: bool = False
-    save_steps: int = 200
-    lora: LoraSettings = LoraSettings()
+from lumos_rl.training.settings import DPOSettings
+from lumos_rl.training.sft import load_trainable, lora_config, run_trainer, training_arguments
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +55,6 @@ def dpo_trainer(
     out: Path,
     settings: DPOSettings,
     seed: int,
-    report_to: Sequence[str] = (),
     callbacks: Sequence[TrainerCallback] = (),
 ) -> DPOTrainer:
     """TRL's trainer, set up so that its reference is the model at `model_path`.
@@ -116,14 +76,14 @@ def dpo_trainer(
     return DPOTrainer(
         model=model,
         args=DPOConfig(
-            **training_arguments(settings, out, seed, report_to),
+            **training_arguments(settings, out, seed),
             max_length=settings.max_length,
             beta=settings.beta,
             **weights,
         ),
         train_dataset=Dataset.from_list([_row(pair) for pair in pairs]),
         processing_class=tokenizer,
-        peft_config=None if hasattr(model, "peft_config") else settings.lora.config(),
+        peft_config=None if hasattr(model, "peft_config") else lora_config(settings.lora),
         callbacks=list(callbacks),
     )
 
@@ -134,12 +94,11 @@ def train_dpo(
     out: Path,
     settings: DPOSettings,
     seed: int,
-    report_to: Sequence[str] = (),
     callbacks: Sequence[TrainerCallback] = (),
 ) -> DPOReport:
     """Optimises preferences; arguments as for `train_sft`, with pairs for conversations."""
     began = time.monotonic()
-    trainer = dpo_trainer(model_path, pairs, out, settings, seed, report_to, callbacks)
+    trainer = dpo_trainer(model_path, pairs, out, settings, seed, callbacks)
     result = run_trainer(trainer, out)
     logged = [entry for entry in trainer.state.log_history if "rewards/margins" in entry]
     return DPOReport(

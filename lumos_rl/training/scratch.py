@@ -1,54 +1,28 @@
 """A small Llama-style model and tokenizer from nothing: the embedded default, where no pretrained weights are at hand.
 
-    create_scratch_model(texts, Path("runs/demo/base"), ScratchConfig(), seed=0)
+    create_scratch_model(texts, Path("runs/demo/base"), ScratchSettings(), seed=0)
 
-writes an untrained model folder that Transformers, TRL and PEFT load like any other. The tokenizer is byte-level BPE, so
-any text survives it, with every digit a token of its own: numbers are copied digit by digit, never looked up.
+writes an untrained model folder that Transformers, TRL and PEFT load like any other. The tokenizer is byte-level BPE,
+so any text survives it, with every digit a token of its own: numbers are copied digit by digit, never looked up.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
-from lumos_rl.errors import ConfigError
 from lumos_rl.prompts import LUMOS_CHAT_TEMPLATE
+from lumos_rl.training.settings import ScratchSettings
 
 PAD, END = "<|pad|>", "<|end|>"
 MARKUP = ("<|user|>\n", "<|assistant|>\n")
 
 
-@dataclass(frozen=True, slots=True)
-class ScratchConfig:
-    """Shape of the model that is built when no base model is given.
-
-    Attributes:
-        vocabulary: Most entries of the tokenizer.
-        hidden: Width of the model.
-        layers: Number of blocks.
-        heads: Attention heads.
-        feedforward: Width of the feed-forward layers.
-        context: Longest conversation, tokens.
-    """
-
-    vocabulary: int = 1024
-    hidden: int = 192
-    layers: int = 4
-    heads: int = 6
-    feedforward: int = 512
-    context: int = 512
-
-    def __post_init__(self) -> None:
-        if self.hidden % self.heads:
-            raise ConfigError(f"expected hidden to be a multiple of heads, got {self.hidden} and {self.heads}")
-
-
-def create_scratch_model(texts: Iterable[str], folder: Path, config: ScratchConfig, seed: int) -> None:
+def create_scratch_model(texts: Iterable[str], folder: Path, config: ScratchSettings, seed: int) -> None:
     """Writes a tokenizer trained on `texts` and a randomly initialised model.
 
     Args:

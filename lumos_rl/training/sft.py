@@ -2,14 +2,16 @@
 
     report = train_sft("runs/demo/base", conversations, Path("runs/demo/sft"), SFTSettings(max_steps=400), seed=0)
 
-A conversation is a list of messages, as `lumos_rl.data.rows` builds them from annotations or from successful episodes. The
-result is a model folder (full fine-tuning) or an adapter folder (LoRA). A run that was killed goes on from its last
-checkpoint when called again with the same folder.
+A conversation is a list of messages, as `lumos_rl.data.rows` builds them from annotations or from successful episodes.
+The result is a model folder (full fine-tuning) or an adapter folder (LoRA). A run that was killed goes on from its last
+checkpoint when called again with the same folder; Ctrl-C and SIGTERM save a checkpoint first.
 """
 
 from __future__ import annotations
 
 import shutil
+import signal
+import threading
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -24,74 +26,13 @@ from transformers.trainer_utils import get_last_checkpoint
 from trl import SFTConfig, SFTTrainer
 
 from lumos_rl.core import Message
-from lumos_rl.errors import ConfigError, DataError
+from lumos_rl.errors import DataError
 from lumos_rl.policies.hf import DTYPES, load_model, load_tokenizer
 from lumos_rl.prompts import encode_chat
+from lumos_rl.training.settings import LoraSettings, SFTSettings
 
 Conversation = Sequence[Message]
 IGNORED = -100  # label of tokens without loss, by PyTorch's cross entropy
-
-
-@dataclass(frozen=True, slots=True)
-class LoraSettings:
-    """Low-rank adapters (PEFT).
-
-    Attributes:
-        rank: Rank of the update; 0 trains all weights instead.
-        alpha: Scale of the update, divided by the rank.
-        dropout: Dropout on the adapter's input.
-    """
-
-    rank: int = 0
-    alpha: float = 32.0  # twice the rank of 16, as is usual with LoRA (Hu et al. 2021)
-    dropout: float = 0.0
-
-    def config(self) -> LoraConfig | None:
-        """The PEFT config; None when all weights are trained."""
-        if not self.rank:
-            return None
-        return LoraConfig(
-            r=self.rank,
-            lora_alpha=self.alpha,
-            lora_dropout=self.dropout,
-            target_modules="all-linear",
-            task_type="CAUSAL_LM",
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class SFTSettings:
-    """How to fine-tune.
-
-    Attributes:
-        epochs: Passes over the conversations; unused when max_steps is set.
-        max_steps: Optimizer steps; 0 follows `epochs`.
-        learning_rate: Peak learning rate.
-        warmup_ratio: Share of the steps over which the learning rate rises.
-        weight_decay: Decoupled weight decay.
-        scheduler: Course of the learning rate after warm-up: linear, cosine, constant_with_warmup.
-        batch_size: Conversations per step and device.
-        gradient_accumulation: Steps whose gradients are added up before an update.
-        max_length: Longest conversation, tokens; longer ones are left out and counted.
-        dtype: Weights' type: float32 or bfloat16.
-        gradient_checkpointing: Trade time for memory, for models of billions of parameters.
-        save_steps: Steps between checkpoints that a killed run goes on from; 0 saves none.
-        lora: Adapter settings.
-    """
-
-    epochs: float = 2.0  # Yin et al. 2023
-    max_steps: int = 0
-    learning_rate: float = 2e-5  # Yin et al. 2023
-    warmup_ratio: float = 0.03  # Yin et al. 2023
-    weight_decay: float = 0.0  # Yin et al. 2023
-    scheduler: str = "linear"  # Yin et al. 2023
-    batch_size: int = 16
-    gradient_accumulation: int = 1
-    max_length: int = 1024  # Yin et al. 2023
-    dtype: str = "float32"
-    gradient_checkpointing: bool = False
-    save_steps: int = 200
-    lora: LoraSettings = LoraSettings()
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,7 +116,6 @@ def train_sft(
     out: Path,
     settings: SFTSettings,
     seed: int,
-    report_to: Sequence[str] = (),
     callbacks: Sequence[TrainerCallback] = (),
 ) -> TrainReport:
     """Fine-tunes a model, or goes on training an adapter.
@@ -186,15 +126,11 @@ def train_sft(
         out: Where the trained model or adapter goes; also its checkpoints while training.
         settings: How.
         seed: Order of the rows and adapter initialisation.
-        report_to: Trackers by Transformers' names: "wandb", "tensorboard".
-        callbacks: Transformers callbacks, e.g. a progress printer.
+        callbacks: Transformers callbacks, e.g. for progress and logs.
 
     Raises:
         DataError: Nothing to learn from.
-        ConfigError: Unknown dtype.
     """
-    if settings.dtype not in DTYPES:
-        raise ConfigError(f"expected a dtype of {sorted(DTYPES)}, got {settings.dtype!r}")
     began = time.monotonic()
     tokenizer = load_tokenizer(model_path)
     rows, left_out = encode_rows(tokenizer, conversations, settings.max_length)
@@ -203,12 +139,12 @@ def train_sft(
     trainer = SFTTrainer(
         model=model,
         args=SFTConfig(
-            **training_arguments(settings, out, seed, report_to),
+            **training_arguments(settings, out, seed),
             max_length=settings.max_length,
         ),
         train_dataset=Dataset.from_list(rows),
         processing_class=tokenizer,
-        peft_config=None if hasattr(model, "peft_config") else settings.lora.config(),
+        peft_config=None if hasattr(model, "peft_config") else lora_config(settings.lora),
         callbacks=list(callbacks),
     )
     result = run_trainer(trainer, out)
@@ -222,6 +158,19 @@ def train_sft(
     )
 
 
+def lora_config(settings: LoraSettings) -> LoraConfig | None:
+    """The PEFT config of new adapters; None when all weights are trained."""
+    if not settings.rank:
+        return None
+    return LoraConfig(
+        r=settings.rank,
+        lora_alpha=settings.alpha,
+        lora_dropout=settings.dropout,
+        target_modules="all-linear",
+        task_type="CAUSAL_LM",
+    )
+
+
 def load_trainable(path: str | Path, dtype: torch.dtype) -> Any:
     """A model to train; an adapter's weights take gradients."""
     model = load_model(path, dtype, trainable=True)
@@ -229,7 +178,7 @@ def load_trainable(path: str | Path, dtype: torch.dtype) -> Any:
     return model
 
 
-def training_arguments(settings: Any, out: Path, seed: int, report_to: Sequence[str]) -> dict[str, Any]:
+def training_arguments(settings: Any, out: Path, seed: int) -> dict[str, Any]:
     """Arguments that SFT and DPO share, for their TRL config classes."""
     return {
         "output_dir": str(out / "checkpoints"),
@@ -247,8 +196,7 @@ def training_arguments(settings: Any, out: Path, seed: int, report_to: Sequence[
         "save_steps": settings.save_steps or 500,
         "save_total_limit": 1,
         "logging_steps": 20,
-        "report_to": list(report_to) or "none",
-        "run_name": "-".join(out.parts[-2:]),
+        "report_to": "none",  # callers log through callbacks, so that all stages share one tracker
         "disable_tqdm": True,
         "seed": seed,
         "data_seed": seed,
@@ -258,10 +206,47 @@ def training_arguments(settings: Any, out: Path, seed: int, report_to: Sequence[
 
 
 def run_trainer(trainer: Any, out: Path) -> Any:
-    """Trains from the last checkpoint if there is one, saves the result, and drops the checkpoints."""
+    """Trains from the last checkpoint if there is one, saves the result, and drops the checkpoints.
+
+    Raises:
+        KeyboardInterrupt: Ctrl-C or SIGTERM came; a checkpoint was saved first.
+    """
     checkpoints = Path(trainer.args.output_dir)
     last = get_last_checkpoint(str(checkpoints)) if checkpoints.is_dir() else None
-    result = trainer.train(resume_from_checkpoint=last)
+    with _StopOnSignal() as stop:
+        trainer.add_callback(stop)
+        result = trainer.train(resume_from_checkpoint=last)
+    if stop.asked:
+        raise KeyboardInterrupt
     trainer.save_model(str(out))
     shutil.rmtree(checkpoints, ignore_errors=True)
     return result
+
+
+class _StopOnSignal(TrainerCallback):  # type: ignore[misc]  # Transformers ships no types
+    """Ends training after the step under way, with a checkpoint, on the first Ctrl-C or SIGTERM; at once on the second.
+
+    Outside the main thread signals cannot be handled, and nothing is changed.
+    """
+
+    def __init__(self) -> None:
+        self.asked = False
+        self._before: dict[int, Any] = {}
+
+    def __enter__(self) -> _StopOnSignal:
+        if threading.current_thread() is threading.main_thread():
+            self._before = {number: signal.signal(number, self._stop) for number in (signal.SIGINT, signal.SIGTERM)}
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    def _stop(self, number: int, frame: object) -> None:
+        if self.asked:
+            raise KeyboardInterrupt
+        self.asked = True
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        if self.asked:
+            control.should_save = control.should_training_stop = True

@@ -1,0 +1,144 @@
+"""Plays episodes with a trained policy and keeps every trajectory: `python -m lumos_rl.recipes.collect --help`.
+
+    python -m lumos_rl.recipes.collect --run-dir runs/tiny-0 --policy sft
+
+reads `checkpoints/sft`, plays the run's training tasks on Ray, and adds the episodes to `trajectories.jsonl`. Episodes
+that are there already are not played again.
+"""
+
+from __future__ import annotations
+
+import functools
+import logging
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any
+
+import gymnasium as gym
+import tyro
+from tqdm import tqdm
+
+import lumos_rl.envs  # noqa: F401 (registers the environments)
+from lumos_rl.core import StopReason, Task, Trajectory
+from lumos_rl.policies.base import Policy
+from lumos_rl.prompts import PROFILE_FILE, PromptProfile, get_profile
+from lumos_rl.ray_rollout import collect_on_ray
+from lumos_rl.recipes.config import ENVS, ModelConfig, RunConfig
+from lumos_rl.recipes.launch import launch
+from lumos_rl.recipes.run import TRAJECTORIES, RunFolder, require_checkpoint
+from lumos_rl.recipes.tasks import training_tasks
+from lumos_rl.rollout import Env, EpisodePlan, RolloutConfig, plan_episodes
+
+log = logging.getLogger(__name__)
+
+
+def collect(
+    run: RunFolder, checkpoint: Path, version: str, tasks: Sequence[Task], rollout: RolloutConfig, file: str
+) -> list[Trajectory]:
+    """Plays what is not played yet and returns all episodes of this policy on these tasks.
+
+    Args:
+        run: Where episodes are kept.
+        checkpoint: The policy's folder.
+        version: The policy's name; with a plan's id it tells episodes apart.
+        tasks: Tasks of one or more benchmarks.
+        rollout: How they are played.
+        file: The run's file that keeps them.
+
+    Returns:
+        One trajectory per plan, in the order of the plans. Those that failed for the machinery's sake are among them.
+    """
+    plans = plan_episodes(tasks, rollout)
+    kept = {
+        trajectory.id: trajectory
+        for trajectory in run.read(Trajectory, file)
+        if trajectory.policy == version and trajectory.stop_reason != StopReason.FAILED
+    }
+    found = {plan.id: kept[plan.id] for plan in plans if plan.id in kept}
+    missing = [plan for plan in plans if plan.id not in found]
+    # What a model was trained with, it is asked with.
+    spoken = PromptProfile.load(checkpoint) if (checkpoint / PROFILE_FILE).is_file() else None
+    profile = spoken or get_profile(run.config.model.profile)
+    by_benchmark: dict[str, list[EpisodePlan]] = {}
+    for plan in missing:
+        by_benchmark.setdefault(plan.task.benchmark, []).append(plan)
+    for benchmark, wanted in by_benchmark.items():
+        played = collect_on_ray(
+            wanted,
+            functools.partial(make_policy, str(checkpoint), version, run.config.model),
+            functools.partial(make_env, benchmark),
+            profile,
+            rollout.concurrency,
+            run.config.ray,
+            f"{benchmark} {version}",
+        )
+        for trajectory in _shown(played, len(wanted), f"episodes of {version}"):
+            run.add(file, trajectory)
+            found[trajectory.id] = trajectory
+    return [found[plan.id] for plan in plans]
+
+
+def make_policy(checkpoint: str, version: str, model: ModelConfig) -> Policy:
+    """The policy of a checkpoint; called inside the worker that uses it."""
+    from lumos_rl.policies.hf import HFPolicy
+
+    return HFPolicy.load(checkpoint, version, model.generate_batch, model.device, model.dtype)
+
+
+def make_env(benchmark: str) -> Env:
+    """The environment of a benchmark, for tasks that are given at reset."""
+    return gym.make(ENVS[benchmark], limit=1)
+
+
+def _shown(trajectories: Iterator[Trajectory], total: int, what: str) -> Iterator[Trajectory]:
+    """Passes trajectories on, with a progress bar of how many are solved."""
+    solved = played = 0
+    with tqdm(trajectories, total=total, desc=what, unit="episode", mininterval=2, leave=False) as bar:
+        for trajectory in bar:
+            played += 1
+            solved += trajectory.success
+            bar.set_postfix_str(f"{solved / played:.0%} solved", refresh=False)
+            yield trajectory
+
+
+def describe(trajectories: Sequence[Trajectory]) -> dict[str, Any]:
+    """What a rollout came to, in numbers."""
+    scored = [trajectory for trajectory in trajectories if trajectory.failure is None]
+    turns = [turn for trajectory in scored for turn in trajectory.turns]
+    return {
+        "episodes": len(trajectories),
+        "failed": len(trajectories) - len(scored),
+        "success": sum(trajectory.success for trajectory in scored) / max(1, len(scored)),
+        "tasks": len({trajectory.task_id for trajectory in scored}),
+        "tasks_solved": len({trajectory.task_id for trajectory in scored if trajectory.success}),
+        "turns": len(turns),
+        "invalid_turns": sum(turn.error is not None for turn in turns) / max(1, len(turns)),
+        "generated_tokens": sum(turn.completion_tokens for turn in turns),
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class CollectConfig:
+    """Which policy plays.
+
+    Attributes:
+        run: The run.
+        policy: Name of the stage whose checkpoint plays.
+    """
+
+    run: Annotated[RunConfig, tyro.conf.arg(name="")] = field(default_factory=RunConfig)
+    policy: str = "sft"
+
+
+def main(config: CollectConfig, run: RunFolder) -> None:
+    """Collects episodes of one policy of a run."""
+    checkpoint = require_checkpoint(run.checkpoint(config.policy))
+    tasks = training_tasks(config.run.data, config.run.seed).explore
+    found = collect(run, checkpoint, config.policy, tasks, config.run.rollout, TRAJECTORIES)
+    for name, value in describe(found).items():
+        print(f"{name:18} {value:.4g}" if isinstance(value, float) else f"{name:18} {value}")
+
+
+if __name__ == "__main__":
+    launch(__doc__, CollectConfig, main)

@@ -1,0 +1,194 @@
+"""The settings of a run, its presets, and how a command line becomes settings.
+
+Settings are nested frozen dataclasses, one per stage; their fields are the flags (`--sft.learning-rate 2e-5`), and
+`--help` shows each with its meaning and default. A preset is a full set of settings to start from:
+
+    python -m lumos_rl.recipes.sft_then_dpo                      # preset tiny
+    python -m lumos_rl.recipes.sft_then_dpo svamp --data FOLDER  # presets stand in lumos_rl.recipes.presets
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Annotated
+
+import tyro
+
+from lumos_rl.ray_rollout import RayConfig
+from lumos_rl.rollout import RolloutConfig
+from lumos_rl.training.settings import DPOSettings, ScratchSettings, SFTSettings
+
+ENVS: Mapping[str, str] = {"gsm8k": "lumos_rl/GSM8K-v0", "svamp": "lumos_rl/SVAMP-v0"}
+
+
+class Modules(StrEnum):
+    """Whether planner and grounder are one model or two."""
+
+    SHARED = "shared"
+    SEPARATE = "separate"
+
+
+class Refine(StrEnum):
+    """One step of refinement: collect episodes with the current policy, then learn from them."""
+
+    RS = "rs"  # rejection sampling: fine-tune on the episodes that succeeded
+    DPO = "dpo"  # preferences between turns of better and worse episodes
+
+
+@dataclass(frozen=True, slots=True)
+class DataConfig:
+    """Tasks to learn from and to be tested on.
+
+    A source is BENCHMARK=WHERE, with WHERE one of: synthetic (the built-in suite), a file, a folder as the benchmark
+    distributes it, or hf:NAME. Relative paths start at `folder`.
+
+    Attributes:
+        folder: Folder that the sources' relative paths start at; also the flag --data.
+        train: Sources of training tasks.
+        test: Source of test tasks.
+        annotated: Most annotated training tasks that SFT sees, of each source; 0 takes all.
+        resample: Copies of every annotated task with new numbers in question and plan.
+        explore: Training tasks that refinement tries with nothing but their answer. A synthetic source makes new ones;
+            from files they are the training tasks themselves, 0 for all of them.
+        test_tasks: Most test tasks; 0 takes all.
+    """
+
+    folder: Annotated[str, tyro.conf.arg(aliases=["--data"])] = "."
+    train: tuple[str, ...] = ("gsm8k=synthetic",)
+    test: str = "gsm8k=synthetic"
+    annotated: int = 300
+    resample: int = 0
+    explore: int = 2000
+    test_tasks: int = 300
+
+
+@dataclass(frozen=True, slots=True)
+class ModelConfig:
+    """The model that is trained.
+
+    Attributes:
+        base: scratch (a small model built here), a model folder, or a hub name.
+        modules: shared (one model is planner and grounder) or separate (one each).
+        profile: Prompt profile: lumos, compact, or a folder with a saved one.
+        scratch: Shape of the model built here.
+        device: Where to generate: auto, cpu or cuda.
+        dtype: Weights' type when generating: float32 or bfloat16.
+        generate_batch: Turns generated together by one worker.
+    """
+
+    base: str = "scratch"
+    modules: Modules = Modules.SHARED
+    profile: str = "lumos"
+    scratch: ScratchSettings = field(default_factory=ScratchSettings)
+    device: str = "auto"
+    dtype: str = "float32"
+    generate_batch: int = 64
+
+
+@dataclass(frozen=True, slots=True)
+class RejectionConfig:
+    """Rejection sampling: which episodes are learned, and how.
+
+    Attributes:
+        min_reward: Least reward of an episode that is learned.
+        max_per_task: Most different episodes learned per task.
+        annotated: Whether the annotated conversations are learned again beside the episodes.
+        train: How to fine-tune on them.
+    """
+
+    min_reward: float = 1.0
+    max_per_task: int = 4
+    annotated: bool = True
+    train: SFTSettings = field(default_factory=SFTSettings)
+
+
+@dataclass(frozen=True, slots=True)
+class PreferenceConfig:
+    """DPO: which pairs are built, and how they are learned.
+
+    Attributes:
+        min_margin: Least difference between the mean rewards after the two turns of a pair.
+        max_per_task: Most pairs per task.
+        train: How to optimise them.
+    """
+
+    min_margin: float = 0.5
+    max_per_task: int = 4
+    train: DPOSettings = field(default_factory=DPOSettings)
+
+
+@dataclass(frozen=True, slots=True)
+class RefineConfig:
+    """Self-improvement: what is done, in which order, with episodes of the current policy.
+
+    Attributes:
+        steps: Steps of one iteration, each of rs or dpo; every step collects episodes anew.
+        iterations: How often the steps are repeated.
+        rs: Rejection sampling.
+        dpo: Preferences.
+        control: Whether to train a control: SFT that goes on for as many optimizer steps as the refinement took.
+    """
+
+    steps: tuple[Refine, ...] = (Refine.RS, Refine.DPO)
+    iterations: int = 1
+    rs: RejectionConfig = field(default_factory=RejectionConfig)
+    dpo: PreferenceConfig = field(default_factory=PreferenceConfig)
+    control: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class TrackConfig:
+    """Where metrics go besides `metrics.jsonl`.
+
+    Attributes:
+        wandb: Log to Weights & Biases; WANDB_MODE=offline keeps it on disk.
+        wandb_project: Its project.
+        tensorboard: Write TensorBoard files into the run folder.
+    """
+
+    wandb: bool = False
+    wandb_project: str = "lumos_rl"
+    tensorboard: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class RunConfig:
+    """A whole run.
+
+    Attributes:
+        run_dir: Where everything is written; empty takes runs/PRESET-SEED. A folder with the same settings is gone on
+            with.
+        seed: Seed of everything random.
+        data: Tasks.
+        model: Model.
+        sft: Supervised fine-tuning on the annotated tasks.
+        rollout: How episodes are played to learn from.
+        refine: What is learned from them.
+        evaluate: How test episodes are played; a temperature of 0 is reported as greedy, the others as sampled.
+        evaluate_base: Whether to test the model before any training as well.
+        ray: Where episodes are played.
+        track: Where metrics go.
+        preview: How many training rows to print before SFT, with the tokens in the loss marked.
+        dry_run: Say what would be done and whether it can be, then stop.
+        resume: Go on with run_dir; an error when there is nothing to go on with.
+    """
+
+    run_dir: str = ""
+    seed: int = 0
+    data: DataConfig = field(default_factory=DataConfig)
+    model: ModelConfig = field(default_factory=ModelConfig)
+    sft: SFTSettings = field(default_factory=SFTSettings)
+    rollout: RolloutConfig = field(default_factory=RolloutConfig)
+    refine: RefineConfig = field(default_factory=RefineConfig)
+    evaluate: RolloutConfig = field(default_factory=RolloutConfig)
+    evaluate_base: bool = True
+    ray: RayConfig = field(default_factory=RayConfig)
+    track: TrackConfig = field(default_factory=TrackConfig)
+    preview: int = 0
+    dry_run: bool = False
+    resume: bool = False
+
+
+UNSTORED = ("run_dir", "preview", "dry_run", "resume", "ray", "track")  # may change when a run is gone on with

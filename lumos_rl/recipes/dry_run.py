@@ -1,0 +1,118 @@
+"""What a run would do, and whether it can: files, packages, model, devices and disk are looked at, nothing is trained."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from lumos_rl.errors import ConfigError, LumosError, MissingExtraError
+from lumos_rl.recipes.config import Refine, RunConfig
+from lumos_rl.recipes.run import check_writable, settings_of
+from lumos_rl.recipes.tasks import test_tasks, training_tasks
+from lumos_rl.rollout import RolloutConfig
+
+NEEDED = {"torch": "train", "transformers": "train", "trl": "train", "peft": "train", "datasets": "train", "ray": "ray"}
+
+
+def describe_run(config: RunConfig) -> str:
+    """The resolved settings, the checks, and the stages with their sizes.
+
+    Raises:
+        ConfigError: Some check failed; the message lists every one that did.
+    """
+    lines = ["Settings"]
+    lines += [f"  {name} = {value}" for name, value in settings_of(config).items()]
+    lines += ["Checks"]
+    failed = []
+    for name, check in _checks(config):
+        try:
+            lines.append(f"  ok      {name}: {check()}")
+        except LumosError as error:
+            failed.append(f"{name}: {error}")
+            lines.append(f"  FAILED  {name}: {error}")
+    if failed:
+        print("\n".join(lines))
+        raise ConfigError(f"{len(failed)} checks failed: " + "; ".join(failed))
+    return "\n".join([*lines, "Stages", *(f"  {line}" for line in _stages(config))])
+
+
+def _checks(config: RunConfig) -> Iterator[tuple[str, Callable[[], str]]]:
+    yield "training tasks", lambda: _training(config)
+    yield "test tasks", lambda: f"{len(test_tasks(config.data))} from {config.data.test}"
+    yield "packages", lambda: _packages(config)
+    yield "base model", lambda: _base(config)
+    yield "devices", lambda: _devices(config)
+    yield "run folder", lambda: _folder(config)
+
+
+def _training(config: RunConfig) -> str:
+    tasks = training_tasks(config.data, config.seed)
+    return f"{len(tasks.annotated)} annotated ({tasks.rejected} rejected), {len(tasks.explore)} to explore"
+
+
+def _packages(config: RunConfig) -> str:
+    wanted = NEEDED | ({"wandb": "wandb"} if config.track.wandb else {})
+    wanted |= {"tensorboard": "tensorboard"} if config.track.tensorboard else {}
+    found = []
+    for name, extra in wanted.items():
+        try:
+            found.append(f"{name} {version(name)}")
+        except PackageNotFoundError as error:
+            raise MissingExtraError(name, extra) from error
+    return ", ".join(found)
+
+
+def _base(config: RunConfig) -> str:
+    base = config.model.base
+    if base == "scratch":
+        return f"built here, {config.model.scratch}"
+    folder = Path(base)
+    if folder.is_dir() and not (folder / "config.json").is_file():
+        raise ConfigError(f"expected config.json in {folder}, got a folder without it")
+    return f"folder {folder}" if folder.is_dir() else f"{base} from the Hugging Face hub or its cache"
+
+
+def _devices(config: RunConfig) -> str:
+    import torch
+
+    gpus = torch.cuda.device_count()
+    if config.model.device == "cuda" and not gpus:
+        raise ConfigError("expected a GPU for model.device=cuda, got none; use --model.device cpu")
+    if config.ray.gpus_per_worker and not gpus and config.ray.address is None:
+        raise ConfigError(
+            f"expected GPUs for ray.gpus_per_worker={config.ray.gpus_per_worker}, got none on this machine; set it to 0,"
+            " or give --ray.address of a cluster that has some"
+        )
+    return f"training on {'GPU' if gpus else 'CPU'}; {gpus} GPUs, {torch.get_num_threads()} CPU threads here"
+
+
+def _folder(config: RunConfig) -> str:
+    path = Path(config.run_dir)
+    existed = path.is_dir()
+    check_writable(path)
+    if not existed:
+        path.rmdir()
+    return f"{path}, {shutil.disk_usage(path if existed else path.absolute().parent).free >> 30} GB free"
+
+
+def _stages(config: RunConfig) -> Iterator[str]:
+    modules = config.model.modules.value
+    test = f"{config.data.test_tasks or 'all'} tasks x {_episodes(config.evaluate)}"
+    if config.model.base == "scratch":
+        yield "base: tokenizer and untrained model from the training texts"
+    yield f"sft: {config.sft.max_steps or f'{config.sft.epochs} epochs of'} steps, modules {modules}; test on {test}"
+    policy = "sft"
+    for number, kind in enumerate(config.refine.steps * config.refine.iterations, 1):
+        yield f"collect-{policy}: {config.data.explore or 'all'} tasks x {_episodes(config.rollout)} on Ray"
+        train = config.refine.rs.train if kind == Refine.RS else config.refine.dpo.train
+        policy = f"{kind}-{number}"
+        yield f"{policy}: {train.max_steps or f'{train.epochs} epochs of'} steps; test on {test}"
+    if config.refine.control:
+        yield f"control: sft goes on for as many steps; test on {test}"
+
+
+def _episodes(rollout: RolloutConfig) -> str:
+    temperatures = ", ".join(map(str, rollout.temperatures))
+    return f"{rollout.samples} {rollout.formulation} episodes at temperature {temperatures}"

@@ -1,0 +1,102 @@
+"""Tests a policy by its benchmark's own metric: `python -m lumos_rl.recipes.evaluate --help`.
+
+    python -m lumos_rl.recipes.evaluate --run-dir runs/tiny-0 --policy sft
+    python -m lumos_rl.recipes.evaluate --run-dir runs/other --checkpoint path/to/model --data.test gsm8k=test.jsonl
+
+Every score comes with the number of its episodes, a 95 % interval, and how many were left out because the machinery
+failed. Episodes that a model spoiled (errors, no answer, endless turns) are never left out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Annotated, Any
+
+import tyro
+
+from lumos_rl.core import Trajectory
+from lumos_rl.metrics import wilson_interval
+from lumos_rl.recipes.collect import collect, describe
+from lumos_rl.recipes.config import RunConfig
+from lumos_rl.recipes.launch import launch
+from lumos_rl.recipes.run import EVALUATION, RunFolder, require_checkpoint
+from lumos_rl.recipes.tasks import test_tasks
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """A success rate.
+
+    Attributes:
+        value: Share of solved episodes, 0 to 1; None when there is no episode.
+        low: Lower end of its 95 % interval (Wilson); None likewise.
+        high: Upper end; None likewise.
+        n: Episodes that count.
+        excluded: Episodes left out because the machinery failed.
+    """
+
+    value: float | None
+    low: float | None
+    high: float | None
+    n: int
+    excluded: int
+
+    def __str__(self) -> str:
+        if self.value is None or self.low is None or self.high is None:
+            return "no episodes"
+        text = f"{100 * self.value:.1f} [{100 * self.low:.1f}, {100 * self.high:.1f}] n={self.n}"
+        return text + (f" ({self.excluded} excluded)" if self.excluded else "")
+
+
+def score(trajectories: Sequence[Trajectory]) -> Score:
+    """Success rate of episodes, failed ones left out."""
+    counted = [trajectory for trajectory in trajectories if trajectory.failure is None]
+    excluded = len(trajectories) - len(counted)
+    if not counted:
+        return Score(None, None, None, 0, excluded)
+    solved = sum(trajectory.success for trajectory in counted)
+    low, high = wilson_interval(solved, len(counted))
+    return Score(solved / len(counted), low, high, len(counted), excluded)
+
+
+def evaluate_stage(run: RunFolder, version: str, checkpoint: Path) -> dict[str, Any]:
+    """Plays the run's test tasks with a policy, once, and scores greedy and sampled episodes apart."""
+
+    def work() -> dict[str, Any]:
+        played = collect(run, checkpoint, version, test_tasks(run.config.data), run.config.evaluate, EVALUATION)
+        greedy = score([trajectory for trajectory in played if trajectory.temperature == 0])
+        sampled = score([trajectory for trajectory in played if trajectory.temperature > 0])
+        run.log(f"evaluate/{version}", 0, {"greedy": greedy.value or 0.0, "sampled": sampled.value or 0.0})
+        return {"greedy": asdict(greedy), "sampled": asdict(sampled), **describe(played)}
+
+    return run.stage(f"evaluate-{version}", work)
+
+
+@dataclass(frozen=True, slots=True)
+class EvaluateConfig:
+    """What is tested.
+
+    Attributes:
+        run: The run; its test tasks and its settings of test episodes are used.
+        policy: Name of the stage whose checkpoint is tested.
+        checkpoint: Model folder or hub name to test instead.
+    """
+
+    run: Annotated[RunConfig, tyro.conf.arg(name="")] = field(default_factory=RunConfig)
+    policy: str = "sft"
+    checkpoint: str = ""
+
+
+def main(config: EvaluateConfig, run: RunFolder) -> None:
+    """Tests one policy and prints its scores."""
+    where = Path(config.checkpoint) if config.checkpoint else require_checkpoint(run.checkpoint(config.policy))
+    version = config.checkpoint.strip("/").replace("/", "-") or config.policy
+    result = evaluate_stage(run, version, where)
+    for kind in ("greedy", "sampled"):
+        print(f"{config.run.data.test}  {version}  {kind:8} {Score(**result[kind])}")
+
+
+if __name__ == "__main__":
+    launch(__doc__, EvaluateConfig, main)

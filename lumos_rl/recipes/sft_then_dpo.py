@@ -1,0 +1,113 @@
+"""The main job: SFT on annotated tasks, then self-improvement by episodes of one's own, tested after every stage.
+
+    python -m lumos_rl.recipes.sft_then_dpo                       # embedded default: a laptop's CPU, no downloads
+    python -m lumos_rl.recipes.sft_then_dpo --help                # every setting
+    python -m lumos_rl.recipes.sft_then_dpo --dry-run             # what would be done, and whether it can be
+
+Stages: base, sft, then the steps of the refinement (each collects episodes with the current policy and learns from
+them, by rejection sampling or DPO), then a control that goes on with SFT for as many optimizer steps. Killed at any moment
+and started again, it goes on with what is missing.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from lumos_rl.core import Trajectory
+from lumos_rl.data.rows import count_by_module, success_rows
+from lumos_rl.errors import DataError
+from lumos_rl.recipes.collect import collect, describe
+from lumos_rl.recipes.config import Refine, RunConfig
+from lumos_rl.recipes.dpo import pairs_of, train_on_pairs
+from lumos_rl.recipes.evaluate import evaluate_stage
+from lumos_rl.recipes.launch import launch
+from lumos_rl.recipes.run import TRAJECTORIES, RunFolder
+from lumos_rl.recipes.sft import annotated_rows, base_stage, sft_stage, train_on
+from lumos_rl.recipes.summary import write_summary
+from lumos_rl.recipes.tasks import TrainingTasks, training_tasks
+
+log = logging.getLogger(__name__)
+
+
+def main(config: RunConfig, run: RunFolder) -> None:
+    """Runs every stage that is not finished, and writes the summary."""
+    began = time.monotonic()
+    tasks = training_tasks(config.data, config.seed)
+    if not tasks.annotated:
+        raise DataError(f"expected annotated tasks in {', '.join(config.data.train)}, got none")
+    base = base_stage(run, tasks)
+    sft_stage(run, tasks, base)
+    if config.evaluate_base:
+        evaluate_stage(run, "base", Path(base))
+    evaluate_stage(run, "sft", run.checkpoint("sft"))
+    versions, steps = refine(run, tasks)
+    if config.refine.control and steps:
+        control_stage(run, tasks, steps)
+        evaluate_stage(run, "control", run.checkpoint("control"))
+    print(write_summary(run, versions, time.monotonic() - began))
+
+
+def refine(run: RunFolder, tasks: TrainingTasks) -> tuple[list[str], int]:
+    """Every step of the refinement; the names of their policies, and the optimizer steps they took together."""
+    policy, versions, steps = "sft", [], 0
+    for number, kind in enumerate(run.config.refine.steps * run.config.refine.iterations, 1):
+        version = f"{kind}-{number}"
+        played = collect_stage(run, policy, tasks)
+        learn = _learn_successes if kind == Refine.RS else _learn_preferences
+        result = run.stage(version, lambda: learn(run, version, policy, tasks, played()))  # noqa: B023 (called at once)
+        evaluate_stage(run, version, run.checkpoint(version))
+        steps += sum(value for name, value in result.items() if name.endswith("steps"))
+        policy = version
+        versions.append(version)
+    return versions, steps
+
+
+def collect_stage(run: RunFolder, policy: str, tasks: TrainingTasks) -> Any:
+    """Episodes of a policy on the tasks to explore; played at most once, read when they are asked for."""
+
+    def play() -> list[Trajectory]:
+        return collect(run, run.checkpoint(policy), policy, tasks.explore, run.config.rollout, TRAJECTORIES)
+
+    def numbers() -> dict[str, Any]:
+        result = describe(play())
+        run.log(f"collect/{policy}", 0, result)
+        return result
+
+    run.stage(f"collect-{policy}", numbers)
+    return play
+
+
+def _learn_successes(
+    run: RunFolder, version: str, policy: str, tasks: TrainingTasks, played: Sequence[Trajectory]
+) -> dict[str, Any]:
+    """Rejection sampling: SFT on episodes that succeeded, beside the annotated tasks."""
+    settings = run.config.refine.rs
+    rows = success_rows(played, settings.min_reward, settings.max_per_task)
+    found = len(rows)
+    if settings.annotated:
+        rows = annotated_rows(run.config, tasks.annotated) + rows
+    return {"successes": found} | train_on(run, version, run.checkpoint(policy), rows, settings.train)
+
+
+def _learn_preferences(
+    run: RunFolder, version: str, policy: str, tasks: TrainingTasks, played: Sequence[Trajectory]
+) -> dict[str, Any]:
+    pairs = pairs_of(run, version, played)
+    log.info("%s: pairs %s", version, dict(count_by_module(pairs)))
+    return train_on_pairs(run, version, run.checkpoint(policy), pairs)
+
+
+def control_stage(run: RunFolder, tasks: TrainingTasks, steps: int) -> None:
+    """SFT that goes on, on the annotated tasks alone, for as many optimizer steps as the refinement took."""
+    rows = annotated_rows(run.config, tasks.annotated)
+    settings = replace(run.config.refine.rs.train, max_steps=steps)
+    run.stage("control", lambda: train_on(run, "control", run.checkpoint("sft"), rows, settings))
+
+
+if __name__ == "__main__":
+    launch(__doc__, RunConfig, main)

@@ -1,0 +1,72 @@
+"""The end of a run as people read it: `SUMMARY.md`, and the same as data in `summary.json`."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+from collections.abc import Sequence
+from importlib.metadata import version
+from typing import Any
+
+from lumos_rl.recipes.evaluate import Score
+from lumos_rl.recipes.run import RunFolder
+
+PACKAGES = ("lumos_rl", "torch", "transformers", "trl", "peft", "ray", "gymnasium")
+
+
+def write_summary(run: RunFolder, versions: Sequence[str], seconds: float) -> str:
+    """Writes both files.
+
+    Args:
+        run: A run whose stages are finished.
+        versions: Names of the refined policies, in order.
+        seconds: Wall-clock seconds of this call's work.
+
+    Returns:
+        The text of `SUMMARY.md`.
+    """
+    stages = {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in (run.path / "stages").glob("*.json")}
+    names = [name for name in ("base", "sft", "control", *versions) if f"evaluate-{name}" in stages]
+    summary = {
+        "run": run.path.name,
+        "seed": run.config.seed,
+        "test": run.config.data.test,
+        "hardware": f"{platform.machine()}, {os.cpu_count()} CPU cores",
+        "packages": {name: version(name) for name in PACKAGES},
+        "seconds": seconds,
+        "scores": {name: {kind: stages[f"evaluate-{name}"][kind] for kind in ("greedy", "sampled")} for name in names},
+        "stages": stages,
+    }
+    run.write_text("summary.json", json.dumps(summary, indent=1) + "\n")
+    text = _markdown(summary)
+    run.write_text("SUMMARY.md", text)
+    return text
+
+
+def _markdown(summary: dict[str, Any]) -> str:
+    lines = [
+        f"# {summary['run']}",
+        "",
+        f"Success on {summary['test']} in percent, with its 95 % interval (Wilson) and the number of episodes;"
+        f" seed {summary['seed']}, {summary['hardware']}, {summary['seconds'] / 60:.1f} minutes in this session.",
+        "",
+        "| policy | greedy | sampled |",
+        "| --- | --- | --- |",
+    ]
+    for name, kinds in summary["scores"].items():
+        lines.append(f"| {name} | {Score(**kinds['greedy'])} | {Score(**kinds['sampled'])} |")
+    lines += ["", "| stage | episodes | tasks solved | invalid turns | pairs | rows | optimizer steps | minutes |"]
+    lines.append("| --- | --- | --- | --- | --- | --- | --- | --- |")
+    lines += [
+        _stage_line(name, result) for name, result in summary["stages"].items() if not name.startswith("evaluate")
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _stage_line(name: str, result: dict[str, Any]) -> str:
+    invalid = f"{result['invalid_turns']:.1%}" if "invalid_turns" in result else ""
+    solved = f"{result['tasks_solved']} of {result['tasks']}" if "tasks" in result else ""
+    minutes = f"{result['seconds'] / 60:.1f}" if "seconds" in result else ""
+    cells = [result.get("episodes", ""), solved, invalid, result.get("pairs", ""), result.get("rows", "")]
+    return f"| {name} | " + " | ".join(str(cell) for cell in [*cells, result.get("steps", ""), minutes]) + " |"

@@ -1,0 +1,102 @@
+"""The tasks of a run: annotated ones to imitate, others to explore, and those that it is tested on.
+
+training_tasks(DataConfig(), seed=0)   # 300 annotated tasks, 2,000 others that carry only their answer
+test_tasks(DataConfig())               # 300 tasks of the built-in suite's test split
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from lumos_rl.core import Task
+from lumos_rl.data import load_tasks
+from lumos_rl.data.annotate import annotate
+from lumos_rl.data.resample import resample
+from lumos_rl.data.synthetic import synthetic_tasks
+from lumos_rl.errors import ConfigError, UnknownNameError
+from lumos_rl.recipes.config import ENVS, DataConfig
+
+log = logging.getLogger(__name__)
+
+TRAINING_SETS: Mapping[str, str] = {"mawps": "svamp"}  # training data of a benchmark whose environment grades them
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingTasks:
+    """What a run learns from.
+
+    Attributes:
+        annotated: Tasks with gold plans.
+        explore: Tasks without plans; their answers grade the episodes.
+        rejected: Records that no rule could annotate.
+    """
+
+    annotated: list[Task]
+    explore: list[Task]
+    rejected: int = 0
+
+
+def training_tasks(config: DataConfig, seed: int) -> TrainingTasks:
+    """The training tasks of all sources, in the sources' order.
+
+    Raises:
+        MissingFileError: A source's file is not there.
+        UnknownNameError: A source names an unknown benchmark.
+        ConfigError: A source cannot be read as BENCHMARK=WHERE.
+    """
+    parts = [_training_tasks(source, config, seed) for source in config.train]
+    return TrainingTasks(
+        [task for part in parts for task in part.annotated],
+        [task for part in parts for task in part.explore],
+        sum(part.rejected for part in parts),
+    )
+
+
+def _training_tasks(source: str, config: DataConfig, seed: int) -> TrainingTasks:
+    benchmark, where = split_source(source, config)
+    if where == "synthetic":
+        tasks = synthetic_tasks(benchmark, "train", config.annotated + config.explore, seed)
+        annotated, rejected = tasks[: config.annotated], 0
+        explore = tasks[config.annotated :]
+    else:
+        explore = load_tasks(benchmark, where, "train")
+        found = [annotate(task) for task in explore]
+        plans = [task for task in found if isinstance(task, Task)]
+        rejected = len(found) - len(plans)
+        annotated = plans[: config.annotated or None]
+        explore = explore[: config.explore or None]
+    copies = [copy for task in annotated for copy in resample(task, config.resample, seed)]
+    log.info("%s: %d annotated tasks, %d copies with new numbers", source, len(annotated), len(copies))
+    own = TRAINING_SETS.get(benchmark, benchmark)
+    return TrainingTasks(
+        [replace(task, benchmark=own) for task in annotated + copies],
+        [replace(task, benchmark=own, subgoals=()) for task in explore],
+        rejected,
+    )
+
+
+def test_tasks(config: DataConfig) -> list[Task]:
+    """The test tasks; errors as for `training_tasks`."""
+    benchmark, where = split_source(config.test, config)
+    return load_tasks(benchmark, where, "test", config.test_tasks or None)
+
+
+def split_source(source: str, config: DataConfig) -> tuple[str, str]:
+    """Benchmark and place of a source, its relative path put behind the data folder.
+
+    Raises:
+        UnknownNameError: Unknown benchmark.
+        ConfigError: No "=" in the source.
+    """
+    benchmark, found, where = source.partition("=")
+    if not found:
+        raise ConfigError(f"expected a source as BENCHMARK=WHERE, e.g. gsm8k=synthetic, got {source!r}")
+    known = {*ENVS, *TRAINING_SETS}
+    if benchmark not in known:
+        raise UnknownNameError("benchmark", benchmark, known)
+    if where == "synthetic" or where.startswith("hf:"):
+        return benchmark, where
+    return benchmark, str(Path(config.folder) / where)
