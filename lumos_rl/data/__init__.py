@@ -1,11 +1,11 @@
 """Tasks by benchmark name, from the built-in suites, from the benchmarks' own files, or from the Hugging Face hub.
 
-    >>> tasks = load_tasks("gsm8k", split="test", limit=1)                    # the built-in suite
-    >>> tasks[0].id
-    'gsm8k/test/synthetic-0'
-    >>> load_tasks("gsm8k", "grade_school_math/data", split="train")          # a folder as distributed  # doctest: +SKIP
-    >>> load_tasks("svamp", "SVAMP.json")                                     # a file                   # doctest: +SKIP
-    >>> load_tasks("gsm8k", "hf:openai/gsm8k")                                # through `datasets`       # doctest: +SKIP
+>>> tasks = load_tasks("gsm8k", split="test", limit=1)                    # the built-in suite
+>>> tasks[0].id
+'gsm8k/test/synthetic-0'
+>>> load_tasks("gsm8k", "grade_school_math/data", split="train")          # a folder as distributed  # doctest: +SKIP
+>>> load_tasks("svamp", "SVAMP.json")                                     # a file                   # doctest: +SKIP
+>>> load_tasks("gsm8k", "hf:openai/gsm8k")                                # through `datasets`       # doctest: +SKIP
 """
 
 from __future__ import annotations

@@ -16,9 +16,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from lumos_rl.core import Task
-from lumos_rl.data.annotate import Plan, PlanBuilder
 from lumos_rl.data.equations import NUMBER
 from lumos_rl.data.files import short_number
+from lumos_rl.data.plan_builder import Plan, PlanBuilder
 from lumos_rl.errors import DataError
 
 _TEMPLATES = {
@@ -30,11 +30,11 @@ _TEMPLATES = {
 _MOST_NOUN_WORDS = 4
 _MOST_TOKENS = 200  # of an equation
 _NO_NOUN = frozenset(
-    "a about after all altogether am an and are as at away back be because been before but by can could did do does during"
-    " each every extra fewer first for from gave get gets give given got had has have he her his how if in into is it its"
-    " last later left less longer many more much my next now of off old on one only or other our out over per she so some"
-    " than that the their them then there they this to today together tomorrow total until up was we went were what when"
-    " where which while who will with would yesterday you your".split()
+    "a about after all altogether am an and are as at away back be because been before but by can could did do"
+    " does during each every extra fewer first for from gave get gets give given got had has have he her his how"
+    " if in into is it its last later left less longer many more much my next now of off old on one only or other"
+    " our out over per she so some than that the their them then there they this to today together tomorrow total"
+    " until up was we went were what when where which while who will with would yesterday you your".split()
 )
 _AUXILIARY = re.compile(
     r"\b(?:am|are|can|could|did|do|does|had|has|have|is|must|need|needs|should|was|were|will|would)\b", re.IGNORECASE

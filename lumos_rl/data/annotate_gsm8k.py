@@ -5,10 +5,10 @@
     Natalia sold 48+24 = <<48+24=72>>72 clips altogether …   →   Natalia sold how many clips altogether …?
                                                                   R2 = Calculator(48 + R1) = 72
 
-Each line of the solution that computes something becomes a subgoal. Its sentence is asked as a question, because a plan
-must not give the result away: the calculation is replaced by "how many", "how much" or "what percentage". Equations with
-an unknown are solved where the solution says what the unknown is. Percentages, cents and rounding follow what the
-solution states. A number that the solution merely states is never made an action.
+Each line of the solution that computes something becomes a subgoal. Its sentence is asked as a question, because a
+plan must not give the result away: the calculation is replaced by "how many", "how much" or "what percentage".
+Equations with an unknown are solved where the solution says what the unknown is. Percentages, cents and rounding follow
+what the solution states. A number that the solution merely states is never made an action.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 
 from lumos_rl.core import Task
-from lumos_rl.data.annotate import Plan, PlanBuilder, given_numbers
 from lumos_rl.data.equations import NUMBER, Equation, agrees, equations, stated_value
+from lumos_rl.data.plan_builder import Plan, PlanBuilder, given_numbers
 from lumos_rl.data.plan_sentence import ask, ask_for_unknown
 from lumos_rl.data.unknowns import LetterEquation, letter_equations
 
@@ -46,9 +46,7 @@ def plans(task: Task) -> Iterator[Plan]:
             yield from _closed(reading.builder, task.instruction, lines[-1])
             yield plain
         if len(readings) == 1:
-            readings += [
-                _Reading(PlanBuilder(task.instruction), given, kind) for kind in sorted(reading.doubts)
-            ]
+            readings += [_Reading(PlanBuilder(task.instruction), given, kind) for kind in sorted(reading.doubts)]
 
 
 @dataclass(slots=True)
@@ -111,16 +109,13 @@ class _Reading:
             return
         letter, stated = equation.solution
         value = stated_value(stated)
-        known = None if value is None else self.builder.find(value)
-        if letter in self.solved or known:
-            self.solved.setdefault(letter, str(known))
-            return
-        for candidate in self.open_equations:
-            name = self.builder.solve(candidate.left, candidate.right, stated) if candidate.letters == {letter} else None
-            if name:
+        name = None if value is None else self.builder.find(value)
+        for candidate in self.open_equations if letter not in self.solved else ():
+            if name is None and candidate.letters == {letter}:
+                name = self.builder.solve(candidate.left, candidate.right, stated)
                 self.builder.close(ask_for_unknown(letter, self.lines))
-                self.solved[letter] = name
-                return
+        if name:
+            self.solved.setdefault(letter, name)
 
     def _substitute(self, equation: LetterEquation, line: str) -> None:
         """Computes `2 * x = 20` once x is solved."""

@@ -1,8 +1,8 @@
 """Annotated tasks on disk, one JSON object per line, with actions in the action language.
 
-    {"id": "gsm8k/train/0", "benchmark": "gsm8k", "split": "train", "task": "Natalia sold clips to 48 of her friends …",
-     "gold": "72", "subgoals": [{"text": "Natalia sold how many clips in May?",
-                                 "actions": ["R1 = Calculator(48 / 2) = 24"]}, …], "meta": {}}
+{"id": "gsm8k/train/0", "benchmark": "gsm8k", "split": "train", "task": "Natalia sold clips to 48 of her friends …",
+ "gold": "72", "subgoals": [{"text": "Natalia sold how many clips in May?",
+                             "actions": ["R1 = Calculator(48 / 2) = 24"]}, …], "meta": {}}
 """
 
 from __future__ import annotations

@@ -5,9 +5,9 @@
     >>> [(found.text, found.stated) for found in equations("14 pieces/house * 60 houses = 840 pieces")]
     [('14 * 60', '840')]
 
-A *mark* is GSM8K's calculator annotation `<<0.2*50=10>>`. In plain text, units between number and operator are skipped
-(`14 pieces/house * 60 houses`), `x`, `×` and words such as "plus" are operators, and "of" multiplies after a fraction or a
-percentage. Only what leads up to an `=` sign is read. All functions take time linear in the length of the text.
+A *mark* is GSM8K's calculator annotation `<<0.2*50=10>>`. In plain text, units between number and operator are
+skipped (`14 pieces/house * 60 houses`), `x`, `×` and words such as "plus" are operators, and "of" multiplies after a
+fraction or a percentage. Only what leads up to an `=` sign, or to the word "equals", is read.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import lru_cache
 
 NUMBER = r"(?:\d{1,3}(?:,\d{3})+(?!\d)|\d+)(?:\.\d+)?|\.\d+"
 _TOKEN = re.compile(
@@ -67,6 +68,8 @@ def spell(terms: Sequence[str]) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Token:
+    """A piece of text: `kind` names a group of the token pattern, or is "unit" for a slash or hyphen between words."""
+
     kind: str
     text: str
     start: int
@@ -106,7 +109,8 @@ def equations(text: str) -> list[Equation]:
     return sorted(found, key=lambda equation: equation.start)
 
 
-def tokenize(text: str) -> list[Token]:
+@lru_cache(maxsize=1024)
+def tokenize(text: str) -> tuple[Token, ...]:
     """Tokens, with the letter x, unit slashes and hyphens resolved by what stands beside them."""
     found = [Token(str(match.lastgroup), match.group(), match.start(), match.end()) for match in _TOKEN.finditer(text)]
     tokens: list[Token] = []
@@ -114,7 +118,7 @@ def tokenize(text: str) -> list[Token]:
         before = tokens[-1] if tokens else None
         after = found[index + 1] if index + 1 < len(found) else None
         tokens.append(_resolve(token, before, after))
-    return tokens
+    return tuple(tokens)
 
 
 def _resolve(token: Token, before: Token | None, after: Token | None) -> Token:
@@ -130,10 +134,10 @@ def _resolve(token: Token, before: Token | None, after: Token | None) -> Token:
         text = _OPERATORS.get(text, text)
         word_after = after is not None and after.kind == "word" and len(after.text) > 1
         word_before = before is not None and before.kind == "word" and len(before.text) > 1
-        if word_after and (text == "/" or (text == "-" and touches_after)):
-            kind = "unit"
-        elif text == "-" and word_before and touches_after and before is not None and before.end == token.start:
-            kind = "unit"
+        touches_before = before is not None and before.end == token.start
+        per = text == "/" and word_after
+        hyphen = text == "-" and touches_after and (word_after or (word_before and touches_before))
+        kind = "unit" if per or hyphen else kind
     return Token(kind, text, token.start, token.end)
 
 
@@ -162,9 +166,7 @@ def _chains(tokens: Sequence[Token]) -> Iterator[list[int]]:
         yield chain
 
 
-def _read_chain(
-    tokens: Sequence[Token], chain: Sequence[int], low: int, used: set[int]
-) -> tuple[Equation | None, int]:
+def _read_chain(tokens: Sequence[Token], chain: Sequence[int], low: int, used: set[int]) -> tuple[Equation | None, int]:
     """The equation of one chain of equals signs, and the index of the first token behind its value.
 
     The first side that computes anything is its expression, the last side that starts with a number its value.

@@ -5,8 +5,8 @@
     ...     print(row.index, row.where, text_field(row, "question"))
     0 test.jsonl:1 Janet’s ducks lay 16 eggs per day. …
 
-A record that cannot be read raises `DataError`, or goes to `report` and is left out where the caller gave one. Blank lines
-and a byte order mark are skipped. Bytes that are no UTF-8 spoil their own record only.
+A record that cannot be read raises `DataError`, or goes to `report` and is left out where the caller gave one. Blank
+lines and a byte order mark are skipped. Bytes that are no UTF-8 spoil their own record only.
 """
 
 from __future__ import annotations
@@ -64,7 +64,9 @@ class Reader:
         if source.is_file():
             return source
         if not source.is_dir():
-            raise MissingFileError(f"expected a file or folder at {source.absolute()}; {self.benchmark} comes from {self.origin}")
+            raise MissingFileError(
+                f"expected a file or folder at {source.absolute()}; {self.benchmark} comes from {self.origin}"
+            )
         if split not in self.files:
             raise UnknownNameError(f"split of {self.benchmark}", split, self.files)
         for pattern in self.files[split]:
@@ -200,8 +202,8 @@ def rows_from_hub(name: str, split: str, config: str | None = None) -> Iterator[
         loaded = datasets.load_dataset(name, config, split=split)
     except (OSError, ValueError, datasets.exceptions.DatasetsError) as error:
         raise MissingFileError(
-            f"expected to load {place}, split {split!r}, with datasets.load_dataset, got {type(error).__name__}: {error};"
-            " check name, configuration and network, or give a downloaded file as source"
+            f"expected to load {place}, split {split!r}, with datasets.load_dataset, got {type(error).__name__}:"
+            f" {error}; check name, configuration and network, or give a downloaded file as source"
         ) from error
     for index, value in enumerate(loaded):
         yield Row(index, f"{place}/{split}:{index}", value)

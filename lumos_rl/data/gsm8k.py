@@ -1,11 +1,11 @@
-"""GSM8K (Cobbe et al. 2021): grade-school word problems with a worked solution. MIT licence.
+r"""GSM8K (Cobbe et al. 2021): grade-school word problems with a worked solution. MIT licence.
 
 One record, a line of `train.jsonl`:
 
     {"question": "Natalia sold clips to 48 of her friends in April, and then she sold half as many clips in May. …",
      "answer": "Natalia sold 48/2 = <<48/2=24>>24 clips in May.\nNatalia sold 48+24 = <<48+24=72>>72 clips …\n#### 72"}
 
-becomes `Task("gsm8k/train/0", "gsm8k", question, answer="72", split="train", meta={"solution": "Natalia sold 48/2 …"})`.
+becomes `Task("gsm8k/train/0", "gsm8k", question, answer="72", split="train", meta={"solution": "Natalia sold …"})`.
 """
 
 from __future__ import annotations

@@ -2,13 +2,14 @@
 
 One record, a row of `train.csv` (columns that are not read are left out here):
 
-    Question  Conner has number0 dollars in his bank account . Every month he spends number1 dollars . … number2 months ?
+    Question  Conner has number0 dollars in his bank account . Every month he spends number1 dollars . …
     Numbers   25000.0 1500.0 8.0
     Equation  - number0 * number1 number2
     Answer    13000.0
 
-becomes `Task("mawps/train/3", "mawps", "Conner has 25000 dollars in his bank account. …", answer="13000", split="train",
-meta={"equation": "- 25000 * 1500 8", "question": "How much money …"})`: slots filled, spaces before punctuation removed.
+becomes `Task("mawps/train/3", "mawps", "Conner has 25000 dollars in his bank account. …", answer="13000",
+split="train", meta={"equation": "- 25000 * 1500 8", "question": "How much money …"})`: slots filled, and spaces before
+punctuation removed.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ _SLOT = re.compile(r"number(\d+)")
 
 
 def task(row: Row, split: str) -> Task:
-    """The task of one record; `meta` holds its prefix equation with the numbers filled in, and its question sentence."""
+    """The task of one record; `meta` holds its prefix equation, numbers filled in, and its question sentence."""
     text, equation = text_field(row, "Question"), text_field(row, "Equation")
     try:
         numbers = [short_number(number) for number in text_field(row, "Numbers").split()]
@@ -47,7 +48,9 @@ def _fill(text: str, numbers: list[str]) -> str:
 def _tidy(text: str) -> str:
     """Text as people write it: "Amy 's 5 books , sold ." gives "Amy's 5 books, sold."."""
     text = re.sub(r" +([.,?!;:%])(?=\s|$)", r"\1", re.sub(r"\s+", " ", text.strip()))
-    return re.sub(r"(?<=\w) - (?=[a-z])", "-", re.sub(r"(?<=\w) (?='(?:s|t|re|ll|ve|d)\b)", "", text.replace("’ ", "'")))
+    return re.sub(
+        r"(?<=\w) - (?=[a-z])", "-", re.sub(r"(?<=\w) (?='(?:s|t|re|ll|ve|d)\b)", "", text.replace("’ ", "'"))
+    )
 
 
 READER = Reader(

@@ -1,11 +1,11 @@
 """Sentences of plans, made from the sentences of a worked solution without giving its results away.
 
-    >>> line = "Weng earns 12/60 = $<<12/60=0.2>>0.2 per minute."
-    >>> ask(line, equations(line), set())
-    'Weng earns how much per minute?'
-    >>> line = "He ate 32 slices because 2 x 16 = <<2*16=32>>32"
-    >>> ask(line, equations(line), set())
-    'He ate how many slices?'
+>>> line = "Weng earns 12/60 = $<<12/60=0.2>>0.2 per minute."
+>>> ask(line, equations(line), set())
+'Weng earns how much per minute?'
+>>> line = "He ate 32 slices because 2 x 16 = <<2*16=32>>32"
+>>> ask(line, equations(line), set())
+'He ate how many slices?'
 """
 
 from __future__ import annotations
@@ -23,11 +23,13 @@ _ANY_NUMBER = re.compile(rf"(?P<currency>[$£€]\s?)?(?<![\w.])(?P<number>{NUMB
 _QUESTION_WORD = r"(?:how many|how much|what percentage)"
 _ASKED = re.compile(_QUESTION_WORD, re.IGNORECASE)
 # A last clause that only backs up or spells out what the sentence asks already, as in `because how much`.
-_TAIL = re.compile(rf"(?:\s*(?P<colon>[:=])|\s+(?:because|since|as|so))\s*\(?{_QUESTION_WORD}(?:\s[\w./%]+){{0,3}}\W*$", re.I)
+_TAIL = re.compile(
+    rf"(?:\s*(?P<colon>[:=])|\s+(?:because|since|as|so))\s*\(?{_QUESTION_WORD}(?:\s[\w./%]+){{0,3}}\W*$", re.I
+)
 _NO_NOUN = frozenset(
-    "a after all altogether an and are as at away back because before but by during each every extra for from given had has"
-    " have if in into is it left less long more of off old on or out over per remaining since so than that the then there"
-    " this to together total until was were when where which while will with would".split()
+    "a after all altogether an and are as at away back because before but by during each every extra for from"
+    " given had has have if in into is it left less long more of off old on or out over per remaining since so"
+    " than that the then there this to together total until was were when where which while will with would".split()
 )
 _FILLERS = frozenset("finally first hence next now second so that then therefore thus".split())
 _VERBS = {"+": "Add", "-": "Subtract", "*": "Multiply", "/": "Divide"}

@@ -5,9 +5,9 @@
 
 The answer comes from running the program. Numbers stay plausible: whole numbers stay whole, positive results positive,
 divisions that came out even still do, shares stay between 0 and 1, and sizes stay similar. Only numbers that stand in
-the task in digits and in the program change. A task is left alone where the same program might be wrong for other numbers:
-where a literal could also have been another result, where a number in the program is not explained by the task, or where
-the solution chose between results.
+the task in digits and in the program change. A task is left alone where the same program might be wrong for other
+numbers: where a literal could also have been another result, where a number in the program is not explained by the
+task, or where the task compares.
 """
 
 from __future__ import annotations
@@ -21,12 +21,14 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 
 from lumos_rl.core import Action, Subgoal, Task
-from lumos_rl.data.annotate import given_numbers, new_executor
 from lumos_rl.data.equations import NUMBER
+from lumos_rl.data.plan_builder import given_numbers, new_executor
 from lumos_rl.tools.base import number_text
 
 _TERM = re.compile(rf"(?<![\w.])(?:{NUMBER})")
-_FREE = re.compile(rf"(?<![\w.,:/-])(?:{NUMBER})(?!\w|[:/]\s?\d|-\d)")  # no part of a word, fraction, range, time or date
+_FREE = re.compile(
+    rf"(?<![\w.,:/-])(?:{NUMBER})(?!\w|[:/]\s?\d|-\d)"
+)  # no part of a word, fraction, range, time or date
 _MOST_TRIES = 400  # per new task
 _STEPS = (1000, 500, 100, 50, 20, 10, 5, 1)
 _CONSTANTS = {Fraction(text) for text in "0 1 2 7 10 12 24 30 52 60 100 365 1000 .01 .1 .5 .25".split()}
@@ -38,8 +40,8 @@ _UNITS = re.compile(
 # Words of tasks whose solution compares, so that other numbers may need another program.
 _COMPARES = re.compile(
     r"\b(?:which|whichever|whether|cheap(?:er|est)|larg(?:er|est)|small(?:er|est)|highest|lowest|old(?:er|est)|youngest|"
-    r"longest|shortest|fast(?:er|est)|slow(?:er|est)|greatest|biggest|fewest|best|better|overtime|at least|at most|minimum|"
-    r"maximum|limit|round(?:ed)?|(?:first|next|additional|after|over|exceeds?|more than|less than|every) \$ ?\d|"
+    r"longest|shortest|fast(?:er|est)|slow(?:er|est)|greatest|biggest|fewest|best|better|overtime|at least|at most|"
+    r"minimum|maximum|limit|rounded|(?:first|next|additional|after|over|exceeds?|more than|less than|every) \$ ?\d|"
     r"(?:after|over|exceeds?|more than|less than) \d|until|o'clock|[ap]\.?m\b)",
     re.IGNORECASE,
 )
@@ -54,8 +56,8 @@ def resample(task: Task, n: int, seed: int = 0) -> list[Task]:
         seed: Which numbers.
 
     Returns:
-        Up to `n` tasks, ids `{task.id}~1`, …, all different; fewer where plausible numbers are not found, none where the
-        task has to be left alone.
+        Up to `n` tasks, ids `{task.id}~1`, …, all different; fewer where plausible numbers are not found, none where
+        the task has to be left alone.
     """
     slots = _slots(task)
     if not slots or not _is_safe(task):
@@ -104,7 +106,7 @@ def _slots(task: Task) -> dict[Fraction, _Slot]:
         is_year = 1900 <= value <= 2100 and len(matches[0][0]) == 4
         may_be_constant = value in _CONSTANTS and used[value] > len(matches)
         is_free = all(_FREE.match(task.instruction, match.start()) for match in matches)
-        if value < 2 and value.denominator == 1 or is_year or may_be_constant or not is_free or not used[value]:
+        if (value < 2 and value.denominator == 1) or is_year or may_be_constant or not is_free or not used[value]:
             continue
         if any(used[derived] for derived in (value / 100, 1 - value / 100, 1 + value / 100, 100 - value)):
             continue
@@ -124,9 +126,12 @@ def _is_safe(task: Task) -> bool:
     return is_explained and is_straight and not _COMPARES.search(task.instruction)
 
 
-def _rewrite(task: Task, numbers: Mapping[Fraction, Fraction], slots: Mapping[Fraction, _Slot], key: str) -> Task | None:
+def _rewrite(
+    task: Task, numbers: Mapping[Fraction, Fraction], slots: Mapping[Fraction, _Slot], key: str
+) -> Task | None:
     """The task with other numbers; None where a result would not be plausible."""
     executor = new_executor()
+    fixed = given_numbers(task.instruction)
     replaced = dict(numbers)
     subgoals = []
     for subgoal in task.subgoals:
@@ -138,7 +143,7 @@ def _rewrite(task: Task, numbers: Mapping[Fraction, Fraction], slots: Mapping[Fr
             if execution.error or after is None or not _is_plausible(before, after.exact):
                 return None
             actions.append(replace(new, result=after.text))
-            if before is not None and isinstance(after.exact, Fraction):
+            if before is not None and before not in fixed and isinstance(after.exact, Fraction):
                 replaced.setdefault(before, after.exact)
         subgoals.append(Subgoal(_replace(subgoal.text, replaced, slots), tuple(actions)))
     text = _replace(task.instruction, numbers, slots)
@@ -154,12 +159,12 @@ def _is_plausible(before: Fraction | None, after: object) -> bool:
         return before is None and not isinstance(after, Fraction)
     if (before > 0, before < 0, 0 < before < 1) != (after > 0, after < 0, 0 < after < 1):
         return False
-    return _places(after) <= max(_places(before), 0) and abs(after) <= 20 * max(abs(before), 1)
+    return _places(after) <= max(_places(before), 0) and abs(after) <= 20 * max(abs(before), Fraction(1))
 
 
 def _places(number: Fraction) -> int:
     """Decimal places; 99 for an endless decimal."""
-    return next((places for places in range(7) if 10**places % number.denominator == 0), 99)
+    return next((places for places in range(7) if (number * 10**places).denominator == 1), 99)
 
 
 def _replace(text: str, numbers: Mapping[Fraction, Fraction], slots: Mapping[Fraction, _Slot]) -> str:

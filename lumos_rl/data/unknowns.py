@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from lumos_rl.data.equations import Token, spell, tokenize
 
 _MOST_UNIT_WORDS = 3
+_LONGEST_SIDE = 200  # tokens; longer stretches are no equations that people write
 _TIGHT = {"number", "letter", "close"}  # kinds that multiply what follows them directly
 
 
@@ -56,7 +57,7 @@ def letter_equations(text: str) -> list[LetterEquation]:
                 sides.append([])
             else:
                 sides[-1].append(token)
-        if len(sides) < 2:
+        if len(sides) < 2 or max(map(len, sides)) > _LONGEST_SIDE:
             continue
         left, right = _longest_suffix(sides[0]), _longest_prefix(sides[-1])
         equation = LetterEquation(_terms(left), _terms(right), run[0].start, run[-1].end)

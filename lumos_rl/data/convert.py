@@ -1,0 +1,223 @@
+"""Turns benchmark files into annotations that planner and grounder can learn, each plan verified by running it.
+
+    python -m lumos_rl.data.convert --benchmark gsm8k --source train.jsonl --out annotations/gsm8k
+
+writes to the folder `--out`
+
+    planner.jsonl, grounder.jsonl     {"dataset": "gsm8k", "id": "gsm8k/train/0", "messages": [{"role": "user", …}, …]}
+    planner_onetime.jsonl, grounder_onetime.jsonl    the same in the onetime form
+    annotations.jsonl                 task, gold answer and subgoals with their actions
+    rejects.jsonl                     {"id": "gsm8k/train/167", "reason": "the result is not the gold answer: …"}
+    yield.json                        {"read": 7473, "kept": 7392, "rejected": {"the result is not …": 76, …}, …}
+    prompt_profile.json               the fixed text of the conversations
+
+and prints the yield. A record that cannot be read is rejected with file, line, field, what was expected and what was
+got, and the conversion goes on. Each file is written whole or not at all.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import tempfile
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
+from typing import Any, Literal
+
+import tyro
+
+from lumos_rl.core import Formulation, Module, Task
+from lumos_rl.data import get_reader, iterate_tasks
+from lumos_rl.data.annotate import annotate
+from lumos_rl.data.annotations import annotation_record
+from lumos_rl.data.conversations import conversations
+from lumos_rl.data.plan_builder import Reject
+from lumos_rl.data.resample import resample
+from lumos_rl.errors import ConfigError, DataError, LumosError
+from lumos_rl.prompts import PromptProfile, get_profile
+from lumos_rl.tools.math import math_tools
+
+MALFORMED = "malformed record"
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Turns benchmark files into verified annotations for planner and grounder.
+
+    Attributes:
+        benchmark: gsm8k, mawps or svamp.
+        source: A file, a folder as the benchmark distributes it, or hf:NAME or hf:NAME:CONFIG.
+        out: Folder to write to; made if it is not there. Files of an earlier run are replaced.
+        split: Which file of a folder, or split of a hub data set; part of the ids. By default the split that a file is
+            named for, else the benchmark's first.
+        formulation: Which conversations to write.
+        profile: Prompt profile of the conversations: lumos, compact, or a folder with a prompt_profile.json.
+        resample: New tasks per kept one with the same program and other numbers, where that is safe. Never train on
+            tasks made from a test set.
+        seed: Which numbers they get.
+        limit: Most readable records to convert; all by default.
+    """
+
+    benchmark: str
+    source: str
+    out: Path
+    split: str | None = None
+    formulation: Literal["iterative", "onetime", "both"] = "both"
+    profile: str = "lumos"
+    resample: int = 0
+    seed: int = 0
+    limit: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Conversion:
+    """What came of a conversion: annotated tasks, tasks made from them, and the rejected records."""
+
+    kept: list[Task] = field(default_factory=list)
+    resampled: list[Task] = field(default_factory=list)
+    rejects: list[Reject] = field(default_factory=list)
+
+    def summary(self) -> dict[str, Any]:
+        """The content of `yield.json`."""
+        read = len(self.kept) + len(self.rejects)
+        return {
+            "read": read,
+            "kept": len(self.kept),
+            "rejected": dict(Counter(reject.reason for reject in self.rejects).most_common()),
+            "yield": round(len(self.kept) / read, 4) if read else 0.0,
+            "resampled": len(self.resampled),
+        }
+
+
+def convert(settings: Settings) -> Conversion:
+    """Reads, annotates and verifies; writes nothing.
+
+    Raises:
+        UnknownNameError: Unknown benchmark or split.
+        MissingFileError: There is no such file.
+        ConfigError: A number that cannot be.
+    """
+    reader = get_reader(settings.benchmark)
+    if settings.resample < 0 or (settings.limit or 0) < 0:
+        raise ConfigError(f"expected --resample and --limit >= 0, got {settings.resample} and {settings.limit}")
+    split = settings.split or split_of(settings.source, list(reader.files))
+    result = Conversion()
+
+    def report(key: str, error: DataError) -> None:
+        result.rejects.append(Reject(key, MALFORMED, str(error)))
+
+    for task in islice(iterate_tasks(reader, settings.source, split, report), settings.limit):
+        try:
+            annotated = annotate(task)
+        except DataError as error:
+            report(task.id, error)
+            continue
+        if isinstance(annotated, Reject):
+            result.rejects.append(annotated)
+            continue
+        result.kept.append(annotated)
+        if settings.resample:
+            result.resampled.extend(resample(annotated, settings.resample, settings.seed))
+    return result
+
+
+def split_of(source: str, splits: Sequence[str]) -> str:
+    """The split that a file is named for: "test" for `SVAMP_test.json`; the first of `splits` if for none."""
+    name = "" if source.startswith("hf:") else Path(source).name.lower()
+    return next((split for split in (*splits, "train", "dev", "test") if split in name), splits[0])
+
+
+def write(conversion: Conversion, settings: Settings) -> None:
+    """Writes all files of a conversion; an interruption leaves each file as it was or as it shall be.
+
+    Raises:
+        OSError: A file cannot be written.
+    """
+    profile = get_profile(settings.profile)
+    tasks = [*conversion.kept, *conversion.resampled]
+    files: dict[str, Iterable[Mapping[str, Any]]] = {
+        "annotations.jsonl": map(annotation_record, tasks),
+        "rejects.jsonl": ({"id": key.id, "reason": key.text} for key in conversion.rejects),
+    }
+    for formulation, suffix in ((Formulation.ITERATIVE, ""), (Formulation.ONETIME, "_onetime")):
+        if settings.formulation in ("both", formulation.value):
+            for module in (Module.PLANNER, Module.GROUNDER):
+                files[f"{module.value}{suffix}.jsonl"] = _records(tasks, formulation, module, profile)
+    for name, records in files.items():
+        lines = (json.dumps(record, ensure_ascii=False) + "\n" for record in records)
+        _write_whole(settings.out / name, lines)
+    _write_whole(settings.out / "yield.json", [json.dumps(conversion.summary(), indent=1) + "\n"])
+    profile.save(settings.out)
+
+
+def _records(
+    tasks: Sequence[Task], formulation: Formulation, module: Module, profile: PromptProfile
+) -> Iterable[Mapping[str, Any]]:
+    tools = list(math_tools())
+    for task in tasks:
+        messages = conversations(task, formulation, profile, tools)[module]
+        yield {"dataset": task.benchmark, "id": task.id, "messages": messages}
+
+
+def _write_whole(path: Path, lines: Iterable[str]) -> None:
+    partial = path.with_name(path.name + ".partial")
+    try:
+        with partial.open("w", encoding="utf-8") as file:
+            file.writelines(lines)
+        partial.replace(path)
+    except BaseException:
+        partial.unlink(missing_ok=True)
+        raise
+
+
+def check_writable(folder: Path) -> None:
+    """Makes the folder and tries to write in it.
+
+    Raises:
+        ConfigError: That cannot be done.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise ConfigError(
+            f"expected a folder to write to at {folder.absolute()}, got {error}; give another --out"
+        ) from error
+
+
+def yield_table(summary: Mapping[str, Any], title: str) -> str:
+    """The yield as text, one line per reason."""
+    read = summary["read"]
+    rows = [
+        ("read", read),
+        ("kept", summary["kept"]),
+        *((f"rejected: {why}", n) for why, n in summary["rejected"].items()),
+    ]
+    width = max(len(name) for name, _ in rows)
+    lines = [f"  {name:<{width}}  {count:>7,}  {count / read if read else 0:>7.2%}" for name, count in rows]
+    more = [f"  {'resampled':<{width}}  {summary['resampled']:>7,}"] if summary["resampled"] else []
+    return "\n".join([title, *lines, *more])
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The command line; 0 when something was kept, 1 when nothing was, 2 for a setting that cannot work."""
+    settings = tyro.cli(Settings, args=arguments, prog="python -m lumos_rl.data.convert")
+    try:
+        get_profile(settings.profile)
+        get_reader(settings.benchmark)
+        check_writable(settings.out)
+        conversion = convert(settings)
+        write(conversion, settings)
+    except (LumosError, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    print(yield_table(conversion.summary(), f"{settings.benchmark} from {settings.source} in {settings.out}"))
+    return 0 if conversion.kept else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
