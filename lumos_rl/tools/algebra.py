@@ -25,7 +25,16 @@ from lumos_rl.errors import ToolError, ToolLimitError
 from lumos_rl.tools.arithmetic import Real
 from lumos_rl.tools.base import Value
 from lumos_rl.tools.expression import ADD, Chain, Node, parse_expression, tokenize
-from lumos_rl.tools.formula import Formula, closed, formula_value, is_relation, relation, split, unknowns
+from lumos_rl.tools.formula import (
+    Formula,
+    closed,
+    formula_value,
+    is_relation,
+    relation,
+    split,
+    unknowns,
+    value_from_sympy,
+)
 from lumos_rl.tools.polynomial import (
     BeyondPolynomialsError,
     Polynomial,
@@ -126,9 +135,7 @@ class SolveEquation:
 
     def _by_sympy(self, equations: list[str], targets: list[str]) -> Value | tuple[Value, ...]:
         rows = ask_sympy("solve", [equations, targets], self.limits)["rows"]
-        points = [tuple(formula_value(text) for text in row) for row in rows]
-        if not points:
-            raise ToolError("no real solution")
+        points = [tuple(value_from_sympy(*item) for item in row) for row in rows]
         if len(targets) == 1:
             return tuple(point[0] for point in points)
         values = tuple(_system_value(targets, point) for point in points)
@@ -209,8 +216,8 @@ def _solved(differences: list[Node], names: list[str], targets: list[str]) -> Va
         raise BeyondPolynomialsError
     point = solve_linear([quotient.top for quotient in ratios], names)
     if point is None:
-        if len(differences) >= len(targets or names):
-            raise ToolError(f"many solutions: the equations do not say what {', '.join(targets or names)} are")
+        if not targets and len(differences) >= len(names):
+            raise ToolError(f"many solutions: the equations do not say what {', '.join(names)} are")
         raise BeyondPolynomialsError
     found: dict[str, Real] = dict(zip(names, point, strict=True))
     if any(is_zero(value_at(quotient.bottom, found)) for quotient in ratios):

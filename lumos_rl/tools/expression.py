@@ -10,8 +10,8 @@ Nothing is evaluated here and nothing is ever given to Python's own parser. Rule
 - Brackets are (), [] and {}; a list of several expressions in brackets stands for a list.
 - Numbers: 1,250 · .5 · 5. · 2.5e-3 · $5 · mixed 1 1/2 · 1½. A comma followed by exactly three digits belongs to the
   number, except inside max(…), min(…), sum(…), gcd(…), lcm(…), where it separates: max(100,200).
-- `%` is the remainder if an operand follows (17 % 5, 17 % (2 + 3)), otherwise a percent sign: 20%, 50 * 20%,
-  20% of 50, 20% - 5.
+- `%` is the remainder if a number, a result or a bracket follows (17 % 5, R1 % R2, 17 % (2 + 3)), otherwise a percent
+  sign: 20%, 50 * 20%, 20% of 50, 20% - 5, 20% x.
 - `x` between two operands is a times sign in arithmetic (3 x 4) and a letter in algebra (3x).
 """
 
@@ -58,6 +58,7 @@ _NUMBER_TOKENS = rf"""
     | [$€£]?[ \t]*+(?P<number>(?:{{whole}}){_TAIL}|\.{_DIGITS}(?:[eE][-+]?{_DIGITS})?)"""
 _TOKEN = re.compile(_NUMBER_TOKENS.format(whole=f"{_GROUPED}|{_DIGITS}") + _OTHER_TOKENS, re.VERBOSE)
 _LIST_TOKEN = re.compile(_NUMBER_TOKENS.format(whole=_DIGITS) + _OTHER_TOKENS, re.VERBOSE)
+_RESULT = re.compile("R[0-9]+|Output")
 _PLAIN = re.compile(rf"([-+]?)\s*[$€£]?\s*((?:{_GROUPED}|{_DIGITS}){_TAIL}|\.{_DIGITS})\s*(?:/\s*({_DIGITS}))?\s*(%?)")
 
 
@@ -226,8 +227,11 @@ def _ends_operand(token: Token) -> bool:
     return token.kind in ("number", "name") or token.text in (")", "]", "}", "!", "%")
 
 
-def _starts_operand(token: Token | None) -> bool:
-    return token is not None and (token.kind in ("number", "name") or token.text in _CLOSERS)
+def _takes_remainder(token: Token | None) -> bool:
+    """Whether "%" before this token is the remainder, not a percent sign."""
+    if token is None or token.kind == "number":
+        return token is not None
+    return token.text in _CLOSERS or _RESULT.fullmatch(token.text) is not None
 
 
 class _Parser:
@@ -294,7 +298,7 @@ class _Parser:
             return Unary("not", self.expression(NOT))
         node = self._atom()
         while (token := self._peek()) is not None:
-            if token.text != "!" and not (token.text == "%" and not _starts_operand(self._peek(1))):
+            if token.text != "!" and (token.text != "%" or _takes_remainder(self._peek(1))):
                 break
             self.index += 1
             node = Unary(token.text, node)

@@ -67,6 +67,11 @@ def formula_value(text: str) -> Value:
     return Value.of(evaluate(parse_expression(text, algebra=True), {}))
 
 
+def value_from_sympy(kind: str, text: str) -> Value:
+    """The value that `lumos_rl.tools.symbolic` wrote as a kind, "exact" or "decimal", and a text."""
+    return Value.of(Decimal(text)) if kind == "decimal" else formula_value(text)
+
+
 def closed(text: str, bindings: Mapping[str, Value]) -> str:
     """The text with every bound name replaced by what it stands for.
 

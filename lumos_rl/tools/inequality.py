@@ -20,7 +20,7 @@ from lumos_rl.tools.arithmetic import Real, operate, order
 from lumos_rl.tools.base import Value, number_text
 from lumos_rl.tools.calculator import evaluate
 from lumos_rl.tools.expression import ADD, AND, COMPARE, OR, Chain, Node, Unary, parse_expression
-from lumos_rl.tools.formula import Formula, closed, formula_value, is_relation, split, unknowns
+from lumos_rl.tools.formula import Formula, closed, is_relation, split, unknowns, value_from_sympy
 from lumos_rl.tools.polynomial import BeyondPolynomialsError, ratio, roots
 from lumos_rl.tools.process import ChildLimits, ask_sympy
 
@@ -131,9 +131,7 @@ def _interval_text(name: str, interval: Interval) -> str:
     return f"{number_text(low)} {after_low} {name} {before_high} {number_text(high)}"
 
 
-def _end(text: str | None) -> Real | None:
-    if text is None:
-        return None
-    number = formula_value(text).exact
-    assert isinstance(number, Real), "the ends of an interval are numbers"
+def _end(written: list[str] | None) -> Real | None:
+    number = None if written is None else value_from_sympy(*written).exact
+    assert number is None or isinstance(number, Real), "the ends of an interval are numbers"
     return number

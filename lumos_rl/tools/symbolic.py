@@ -1,9 +1,9 @@
 """What only sympy can solve. Runs in the child process of `lumos_rl.tools.process`, which may be killed at any time.
 
     >>> respond("solve", [["2^x = 8"], ["x"]])
-    {'rows': [['3']]}
+    {'rows': [[['exact', '3']]]}
     >>> respond("regions", [["abs(x - 3) < 5"], "x"])
-    {'intervals': [['-2', False, '8', False]]}
+    {'intervals': [[['exact', '-2'], False, ['exact', '8'], False]]}
 
 Texts are read by `lumos_rl.tools.expression`; sympy's own parser, which evaluates Python, is never used.
 """
@@ -34,6 +34,7 @@ from lumos_rl.tools.expression import (
 )
 
 DIGITS = 40  # of a number that is no fraction
+_ZERO = sympy.Float("1e-30")
 
 _RELATIONS: dict[str, Any] = {
     "=": sympy.Eq, "!=": sympy.Ne, "<": sympy.Lt, "<=": sympy.Le, ">": sympy.Gt, ">=": sympy.Ge,
@@ -63,22 +64,42 @@ def respond(function: str, arguments: Sequence[Any]) -> dict[str, Any]:
 
 
 def solve(equations: Sequence[str], targets: Sequence[str]) -> dict[str, Any]:
-    """The real solutions of equations: `rows` holds, for each, one text per target."""
+    """The real solutions of equations: `rows` holds, for each, what every target is."""
     relations = [_sympy(parse_expression(text, algebra=True)) for text in equations]
-    if all(equation is sympy.true for equation in relations):
+    if all(equation == sympy.true for equation in relations):
         raise ToolError("every number is a solution")
-    if any(equation is sympy.false for equation in relations):
-        return {"rows": []}
+    if any(equation == sympy.false for equation in relations):
+        raise ToolError("no real solution")
     symbols = [_symbol(target) for target in targets]
-    found = sympy.solve([equation for equation in relations if equation is not sympy.true], symbols, dict=True)
-    points = [[point.get(symbol) for symbol in symbols] for point in found]
-    points = [point for point in points if all(value is None or value.is_real is not False for value in point)]
-    if any(value is None for point in points for value in point):
-        raise ToolError(f"many solutions: the equations do not say what {', '.join(targets)} are")
-    if all(value.is_number for point in points for value in point):
-        points = [point for point in points if all(sympy.im(value.evalf(DIGITS)) == 0 for value in point)]
-        points.sort(key=lambda point: [value.evalf(DIGITS) for value in point])
-    return {"rows": [[_text(value) for value in point] for point in points]}
+    rows = _polynomial_roots(relations[0], symbols[0]) if len(equations) == len(symbols) == 1 else None
+    rows = _real_solutions(relations, symbols) if rows is None else rows
+    if not rows:
+        raise ToolError("no real solution was found")
+    if all(value.is_number for row in rows for value in row):
+        rows.sort(key=lambda row: [value.evalf(DIGITS) for value in row])
+    return {"rows": [[_written(value) for value in row] for row in rows]}
+
+
+def _polynomial_roots(equation: Any, symbol: Any) -> list[list[Any]] | None:
+    """Every real root of a quotient of polynomials in one unknown; None for any other equation."""
+    top, bottom = sympy.fraction(sympy.together(equation.lhs - equation.rhs))
+    if equation.free_symbols != {symbol} or not (top.is_polynomial(symbol) and bottom.is_polynomial(symbol)):
+        return None
+    roots = dict.fromkeys(sympy.real_roots(sympy.Poly(top, symbol)))
+    return [[root] for root in roots if abs(bottom.subs(symbol, root).evalf(DIGITS)) > _ZERO]
+
+
+def _real_solutions(relations: list[Any], symbols: list[Any]) -> list[list[Any]]:
+    found = sympy.solve([equation for equation in relations if equation != sympy.true], symbols, dict=True)
+    rows = [[point.get(symbol) for symbol in symbols] for point in found]
+    if any(value is None for row in rows for value in row):
+        raise ToolError(f"many solutions: the equations do not say what {', '.join(map(str, symbols))} are")
+    return [row for row in rows if all(map(_is_real, row))]
+
+
+def _is_real(value: Any) -> bool:
+    """Whether a solution is real; a formula is unless sympy knows better."""
+    return abs(sympy.im(value.evalf(DIGITS))) < _ZERO if value.is_number else value.is_real is not False
 
 
 def regions(conditions: Sequence[str], name: str) -> dict[str, Any]:
@@ -92,7 +113,7 @@ def regions(conditions: Sequence[str], name: str) -> dict[str, Any]:
         if isinstance(part, sympy.Interval):
             intervals.append([_bound(part.start), not part.left_open, _bound(part.end), not part.right_open])
         elif isinstance(part, sympy.FiniteSet):
-            intervals += [[_text(number), True, _text(number), True] for number in part.args]
+            intervals += [[_written(number), True, _written(number), True] for number in part.args]
         elif part is not sympy.S.EmptySet:
             raise NotImplementedError
     return {"intervals": intervals}
@@ -108,18 +129,20 @@ class _Printer(StrPrinter):  # type: ignore[misc]
         return f"abs({self._print(expression.args[0])})"
 
 
-def _text(value: Any) -> str:
-    """A fraction, a decimal of `DIGITS` digits, or a formula."""
-    value = sympy.nsimplify(value) if value.is_Rational else value
+def _written(value: Any) -> list[str]:
+    """A fraction or formula as ["exact", text]; any other number as ["decimal", text]."""
     if value.is_number and not value.is_Rational:
-        value = value.evalf(DIGITS)
+        return ["decimal", str(sympy.re(value.evalf(DIGITS)))]
     text = str(_Printer().doprint(value)).replace("**", "^")
-    parse_expression(text, algebra=True)
-    return text
+    try:
+        parse_expression(text, algebra=True)
+    except ToolError as error:
+        raise NotImplementedError from error
+    return ["exact", text]
 
 
-def _bound(value: Any) -> str | None:
-    return _text(value) if value.is_finite else None
+def _bound(value: Any) -> list[str] | None:
+    return _written(value) if value.is_finite else None
 
 
 def _symbol(name: str) -> Any:
