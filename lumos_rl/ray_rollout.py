@@ -19,6 +19,7 @@ import logging
 import math
 import os
 import socket
+import textwrap
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -358,10 +359,8 @@ class _Rollout:
                 self._queue.append(plan)
 
     def _give_up_if_hopeless(self, slot: _Slot, started: bool, reason: str, error: Exception) -> None:
-        if started:
-            self._barren += 1
-        else:
-            slot.failed_starts += 1
+        self._barren += started
+        slot.failed_starts += not started
         hopeless = ""
         if all(other.failed_starts >= FAILED_STARTS for other in self._slots):
             hopeless = f"workers that start, got {FAILED_STARTS} failures in a row of each"
@@ -374,8 +373,9 @@ class _Rollout:
         """The end of what a dead worker wrote to stderr, as the dashboard keeps it; "" when that is not known."""
         state, text = self._ray.util.state, ""
         if isinstance(error, self._ray.exceptions.RayActorError):
+            where = self._ray.get_runtime_context().gcs_address  # this cluster, whatever else runs on the machine
             try:
-                text = "".join(state.get_log(actor_id=error.actor_id, suffix="err", tail=20, timeout=5))
+                text = "".join(state.get_log(where, actor_id=error.actor_id, suffix="err", tail=20, timeout=5))
             except (OSError, state.exception.RayStateApiException) as unknown:
                 log.debug("no output of the dead worker: %s", unknown)
         lines = [line for line in text.splitlines() if line and not line.startswith((":actor_name:", ":job_id:"))]
@@ -395,5 +395,5 @@ class _Rollout:
 
 def _describe(error: Exception) -> str:
     """One line about an error. Ray's own messages end with the part that tells, which is long."""
-    lines = str(error).strip().splitlines() or [""]
-    return f"{type(error).__name__}: {lines[-1].strip()[:300]}"
+    last = (str(error).strip().splitlines() or [""])[-1]
+    return f"{type(error).__name__}: {textwrap.shorten(last, 300, placeholder=' …')}"

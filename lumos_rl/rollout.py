@@ -24,7 +24,7 @@ import gymnasium
 
 from lumos_rl.agent import Act, Ask, Outcome, play
 from lumos_rl.core import Formulation, Message, Module, StopReason, Task, Trajectory, Turn
-from lumos_rl.errors import ConfigError, InfrastructureError
+from lumos_rl.errors import ConfigError, InfrastructureError, LumosError
 from lumos_rl.policies.base import Completion, Policy, Request, Sampling
 from lumos_rl.prompts import PromptProfile, get_profile
 
@@ -245,7 +245,7 @@ class _Running:
         try:
             _, self.info = self.env.reset(seed=self.plan.seed, options={"task": self.plan.task})
         except (InfrastructureError, OSError) as error:
-            return self._finish(StopReason.FAILED, repr(error))
+            return self._fail(error)
         instruction, tools = self.info["instruction"], self.info["tools"]
         self.episode = play(self.plan.formulation, instruction, tools, self.profile, self.plan.max_subgoals)
         return self._drive(None)
@@ -274,7 +274,7 @@ class _Running:
             try:
                 sent = self._act(step)
             except (InfrastructureError, OSError) as error:
-                return self._finish(StopReason.FAILED, repr(error))
+                return self._fail(error)
 
     def _ask(self, ask: Ask) -> None:
         self.asked = ask
@@ -294,6 +294,11 @@ class _Running:
         )
         results = list(self.info.get("results", {}).values())
         return Outcome(results[-1] if results else "", error, terminated or truncated)
+
+    def _fail(self, error: Exception) -> Trajectory:
+        if isinstance(error, LumosError) and not isinstance(error, InfrastructureError):
+            raise error  # a missing file is an OSError too, but the user's to mend
+        return self._finish(StopReason.FAILED, repr(error))
 
     def _finish(self, reason: StopReason, failure: str | None = None) -> Trajectory:
         return self.plan.trajectory(

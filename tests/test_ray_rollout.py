@@ -132,10 +132,11 @@ def test_every_episode_comes_once_though_a_worker_is_killed(cluster, tmp_path, c
 
 
 def test_a_deadly_episode_fails_alone(cluster):
-    trajectories = {t.task_id: t for t in collect(add_plans(6), functools.partial(scripted, kill_always), workers=1)}
+    make_policy = functools.partial(scripted, kill_always)
+    trajectories = {t.task_id: t for t in collect(add_plans(6), make_policy, workers=1, max_retries=1)}
     deadly = trajectories.pop("add/test/2")
     assert deadly.stop_reason == StopReason.FAILED and not deadly.success and deadly.policy == "scripted"
-    assert deadly.failure.startswith("played 3 times, and each time its worker died; the last time, rollout-worker-0.")
+    assert deadly.failure.startswith("played 2 times, and each time its worker died; the last time, rollout-worker-0.")
     assert len(trajectories) == 5 and all(t.success for t in trajectories.values())
 
 
@@ -159,7 +160,8 @@ def test_workers_that_cannot_start_end_the_rollout_with_the_cause(cluster):
     assert "in no_memory" in str(caught.value.__cause__)
 
 
-def test_the_last_words_of_a_worker_that_exits_at_start_are_told(cluster):
+def test_the_last_words_of_a_worker_that_exits_at_start_are_told(cluster, monkeypatch):
+    monkeypatch.setattr("lumos_rl.ray_rollout.FAILED_STARTS", 1)
     with pytest.raises(InfrastructureError, match=r"\| the model file is torn"):
         list(collect(add_plans(4), abort, workers=1))
 
@@ -176,11 +178,9 @@ def test_trajectories_come_while_others_are_under_way(cluster):
 
 
 def test_workers_have_readable_names_and_end_with_the_loop(cluster):
-    from ray.util.state import list_actors
-
     rollout = collect(add_plans(40), functools.partial(scripted, slow), concurrency=1, label="add names")
     next(rollout)
-    names = {actor.name: actor.state for actor in list_actors() if "names" in actor.name}
+    names = states("add names")
     assert names["rollout-worker-0 [add names]"] == "ALIVE"
     assert set(names) == {"rollout-worker-0 [add names]", "rollout-worker-1 [add names]"}
     rollout.close()
@@ -196,11 +196,18 @@ def test_ctrl_c_ends_the_workers(cluster):
     assert gone("add interrupt")
 
 
-def gone(label):
+def states(label):
+    """State of each worker by name, as the dashboard shows them."""
+    import ray
     from ray.util.state import list_actors
 
+    actors = list_actors(ray.get_runtime_context().gcs_address)
+    return {actor.name: actor.state for actor in actors if label in actor.name}
+
+
+def gone(label):
     for _ in range(50):
-        if all(actor.state == "DEAD" for actor in list_actors() if label in actor.name):
+        if set(states(label).values()) == {"DEAD"}:
             return True
         time.sleep(0.1)
     return False

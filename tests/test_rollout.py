@@ -7,7 +7,7 @@ from tiny_env import AddEnv, add_plans, solve
 
 import lumos_rl.envs  # noqa: F401 (registers)
 from lumos_rl.core import Formulation, StopReason, Task
-from lumos_rl.errors import ConfigError, InfrastructureError
+from lumos_rl.errors import ConfigError, InfrastructureError, MissingFileError
 from lumos_rl.policies.base import Completion, ScriptedPolicy
 from lumos_rl.rollout import EpisodePool, RolloutConfig, derive_seed, plan_episodes, run_episodes
 
@@ -138,6 +138,15 @@ def test_what_the_environment_breaks_is_a_failure_and_never_a_score():
     assert failed.failure == "ConnectionResetError('the browser is gone')"
     assert all(t.success for t in trajectories.values())
     assert (Broken.made, Broken.closed) == (2, 2)  # the broken environment is not used again
+
+
+def test_what_the_user_has_to_mend_is_raised_at_once():
+    class Unfinished(AddEnv):
+        def step(self, text):
+            raise MissingFileError("expected corpus.jsonl, got nothing")
+
+    with pytest.raises(MissingFileError, match=r"corpus\.jsonl"):
+        run(add_plans(2), env=Unfinished)
 
 
 @pytest.mark.parametrize(
