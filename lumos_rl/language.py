@@ -47,7 +47,7 @@ _NAMES = rf"{_NAME}(?:[ \t]*+,[ \t]*+{_NAME})*+"
 _IDENTIFIER = r"[^\W\d]\w*+"
 _PREFIX = r"(?:Action[ \t]++[0-9]++(?:-[0-9]++)?[ \t]*+:\s*+)?"
 _START = rf"{_PREFIX}(?:{_NAMES}[ \t]*+=(?!=)|{_IDENTIFIER}\()"
-_HEAD = re.compile(rf"{_PREFIX}(?:({_NAMES})[ \t]*+=(?!=)\s*+)?({_IDENTIFIER})?(?:(?(1)[ \t]*+)(\())?")
+_HEAD = re.compile(rf"{_PREFIX}(?:({_NAMES})[ \t]*+=(?!=)\s*+)?(?:({_IDENTIFIER})(?:(?(1)[ \t]*+)(\())?)?")
 _SPACE = r"[^\S\r\n]*+"
 _FOLLOW_PATTERN = rf"(?:[\s;]*+\Z|{_SPACE}(?==(?!=))|{_SPACE}[;\r\n][\s;]*+(?={_START}))"
 _FOLLOW = re.compile(_FOLLOW_PATTERN)  # what may follow a complete call; it ends where the next part starts
