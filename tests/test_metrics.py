@@ -153,7 +153,8 @@ def test_yes_no_match_takes_boolean_golds():
 
 
 def test_wilson_interval_of_8_in_10():
-    # z = 1.959964: centre (0.8 + 0.19207) / 1.38415 = 0.71674, half 1.959964 / 1.38415 * sqrt(0.016 + 0.0096037) = 0.22658
+    # z = 1.959964: centre (0.8 + 0.19207) / 1.38415 = 0.71674
+    # half width 1.959964 / 1.38415 * sqrt(0.016 + 0.0096037) = 0.22658
     assert wilson_interval(8, 10) == pytest.approx((0.49016, 0.94332), abs=1e-4)
 
 

@@ -57,9 +57,9 @@ def plans(task: Task) -> Iterator[Plan]:
         DataError: The equation cannot be read.
     """
     try:
-        tree = parse_equation(str(task.meta["equation"]))
+        tree = parse_equation(str(task.meta.get("equation", "")))
     except ValueError as error:
-        raise DataError(f"{task.id}: equation {str(task.meta['equation'])[:60]!r}: {error}") from error
+        raise DataError(f"{task.id}: equation {str(task.meta.get('equation'))[:60]!r}: {error}") from error
     if isinstance(tree, str):
         return
     builder = PlanBuilder(task.instruction, keep_literals=True)

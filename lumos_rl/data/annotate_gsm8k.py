@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 
 from lumos_rl.core import Task
@@ -36,7 +36,7 @@ def plans(task: Task) -> Iterator[Plan]:
     last line put right by the Calculator, where it has such places. Of each reading the plan that ends with the answer
     as the last line states it (rounded, in percent, an earlier result) comes before the plan that does not.
     """
-    lines = [line.strip() for line in str(task.meta["solution"]).split("\n") if line.strip()]
+    lines = [line.strip() for line in str(task.meta.get("solution", "")).split("\n") if line.strip()]
     given = given_numbers(task.instruction)
     readings = [_Reading(PlanBuilder(task.instruction), given)]
     for reading in readings:
@@ -76,31 +76,35 @@ class _Reading:
         for line in lines:
             self.lines.append(line)
             is_last = len(self.lines) == len(lines)
-            done = [equation for equation in equations(line) if self._calculate(equation, is_last)]
-            self.builder.close(ask(line, done, self.given))
+            done = [found for equation in equations(line) if (found := self._calculate(equation, is_last))]
+            self.builder.close(ask(line, done, self.given, self.builder.known))
             for equation in letter_equations(line):
                 self._read_unknown(equation, line)
 
-    def _calculate(self, equation: Equation, is_last: bool) -> bool:
-        """Adds one calculation; a plain one only if it comes to what the text states, on one scale or the other."""
+    def _calculate(self, equation: Equation, is_last: bool) -> Equation | None:
+        """Adds one calculation; a plain one only if it comes to what the text states, on one scale or the other.
+
+        Returns:
+            The calculation with the value that it has; None when it was not added.
+        """
         if not equation.computes:
-            return False
+            return None
         terms, stated = equation.terms, equation.stated
         percent = _in_percent(terms)
         if percent and self.builder.calculate(percent, stated.rstrip("%"), must_agree=True, percent=True) is not None:
-            return True
+            return equation
         must_agree = not equation.marked and not (is_last and self.kind == "corrected")
         value = self.builder.value(terms)
         if value is None or (must_agree and not agrees(value, stated)):
             if value is not None and is_last:
                 self.doubts.add("corrected")
-            return False
+            return None
         if value.denominator > 1 and value != stated_value(stated):
             self.doubts.add("rounded")
             if self.kind == "rounded":
                 terms = _rounded(self.builder, terms, stated)
         self.builder.calculate(terms, stated)
-        return True
+        return equation if agrees(value, stated) else replace(equation, stated=str(value))
 
     def _read_unknown(self, equation: LetterEquation, line: str) -> None:
         if equation.solution is None:
@@ -125,7 +129,7 @@ class _Reading:
             terms = tuple(self.solved.get(term, term) for term in side)
             if self.builder.calculate(terms, other[0], must_agree=True) is not None:
                 found = Equation(terms, other[0], False, equation.start, equation.end)
-                self.builder.close(ask(line, [found], self.given))
+                self.builder.close(ask(line, [found], self.given, self.builder.known))
 
 
 def _in_percent(terms: tuple[str, ...]) -> tuple[str, ...]:
@@ -154,17 +158,14 @@ def _rounded(builder: PlanBuilder, terms: Sequence[str], stated: str) -> tuple[s
 def _closed(builder: PlanBuilder, question: str, line: str) -> Iterator[Plan]:
     """The plan ended with what turns the last result into the answer that the last line states.
 
-    Each plan is yielded on its own; the builder goes back to where it was before.
+    Each is a plan of its own; the builder is left as it is.
     """
     last, name = builder.last, builder.last_name
-    numbers = [
-        (stated_value(found["number"].replace(",", "")), bool(found["percent"])) for found in _NUMBER.finditer(line)
-    ]
+    numbers = [(_value(found), bool(found["percent"])) for found in _NUMBER.finditer(line)]
     computed = any(equation.computes for equation in equations(line))
     rounded = _ROUNDED.search(line)
     if last.denominator > 1 and (rounded or not computed):
-        wanted = rounded["number"] if rounded else ""
-        for number in [stated_value(wanted.replace(",", ""))] if rounded else [number for number, _ in numbers]:
+        for number in [_value(rounded)] if rounded else [number for number, _ in numbers]:
             terms = _rounded(builder, (name,), str(number))
             if len(terms) > 1:
                 yield builder.ended(terms, "Round the result.")
@@ -175,6 +176,10 @@ def _closed(builder: PlanBuilder, question: str, line: str) -> Iterator[Plan]:
         yield builder.ended((name, "*", "100"), "Write the result in cents.")
     if not computed:
         for number, _ in numbers:
-            earlier = builder.find(number) if number is not None and number != last else None
+            earlier = builder.find(number) if number != last else None
             if earlier:
                 yield builder.ended((earlier,), "Take the earlier result that the question asks for.")
+
+
+def _value(found: re.Match[str]) -> Fraction:
+    return Fraction(found["number"].replace(",", ""))

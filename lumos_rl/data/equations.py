@@ -26,6 +26,7 @@ _TOKEN = re.compile(
 )
 _OPERATORS = {"×": "*", "·": "*", "•": "*", "÷": "/", "–": "-", "−": "-", "—": "-", "x": "*", "X": "*"}
 _OPERATOR_WORDS = {"times": "*", "plus": "+", "minus": "-"}
+_OPERATORS_WITH_BY = {"divided": "/", "multiplied": "*"}
 _UNIT_LETTERS = frozenset("mglLhskF")  # other single letters are unknowns
 _MOST_UNIT_WORDS = 8  # between a number and the operator behind it
 _DEEPEST = 10  # nested brackets
@@ -128,6 +129,8 @@ def _resolve(token: Token, before: Token | None, after: Token | None) -> Token:
         kind, text = "operator", "*"
     elif kind == "word" and text.lower() in ("equals", "equal"):
         kind = "equals"
+    elif text == "by" and before is not None and before.text in _OPERATORS_WITH_BY:
+        kind, text = "operator", _OPERATORS_WITH_BY[before.text]
     elif kind == "word" and text.lower() in _OPERATOR_WORDS:
         kind, text = "operator", _OPERATOR_WORDS[text.lower()]
     elif kind == "operator":

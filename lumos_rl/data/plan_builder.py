@@ -33,9 +33,9 @@ _NUMBER_WORDS = {
     word: value
     for value, words in enumerate(
         "zero;one once single;two twice double doubled doubles doubling couple pair both half halves;three thrice "
-        "triple tripled triples third thirds;four quarter quarters fourth fourths quadruple;five fifth fifths;six sixth "
-        "sixths;seven seventh sevenths;eight eighth eighths;nine ninth ninths;ten tenth tenths;eleven;twelve dozen dozens;"
-        "thirteen;fourteen;fifteen;sixteen;seventeen;eighteen;nineteen;twenty".split(";")
+        "triple tripled triples third thirds;four quarter quarters fourth fourths quadruple;five fifth fifths;six "
+        "sixth sixths;seven seventh sevenths;eight eighth eighths;nine ninth ninths;ten tenth tenths;eleven;twelve "
+        "dozen dozens;thirteen;fourteen;fifteen;sixteen;seventeen;eighteen;nineteen;twenty".split(";")
     )
     for word in words.split()
 } | {"thirty": 30, "forty": 40, "fifty": 50, "sixty": 60, "seventy": 70, "eighty": 80, "ninety": 90, "hundred": 100}
@@ -137,6 +137,7 @@ class PlanBuilder:
         subgoals: The subgoals closed so far.
         actions: Actions of the open subgoal.
         choices: As in `Plan`.
+        known: The numbers that closed subgoals came to, with what a sentence may call them.
     """
 
     question: str
@@ -144,6 +145,7 @@ class PlanBuilder:
     subgoals: list[Subgoal] = field(default_factory=list)
     actions: list[Action] = field(default_factory=list)
     choices: dict[str, list[list[str]]] = field(default_factory=dict)
+    known: dict[Fraction, str] = field(default_factory=dict)
     _results: list[_Result] = field(default_factory=list)
     _bindings: dict[str, Value] = field(default_factory=dict)
     _given: set[Fraction] = field(default_factory=set)
@@ -245,6 +247,11 @@ class PlanBuilder:
         """Ends the open subgoal, if it holds an action."""
         if self.actions:
             self.subgoals.append(Subgoal(sentence, tuple(self.actions)))
+            closed = {action.outputs[0] for action in self.actions}
+            for result in self._results:
+                if result.name in closed:
+                    numbers = [result.value] if result.stated is None else [result.value, result.stated]
+                    self.known |= dict.fromkeys(numbers, f"the result of Subgoal {len(self.subgoals)}")
             self.actions = []
 
     def _call(self, tool: str, args: str) -> Value | None:

@@ -11,10 +11,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from fractions import Fraction
 
-from lumos_rl.data.equations import NUMBER, Equation, equations, stated_value
+from lumos_rl.data.equations import NUMBER, Equation, equations, spell, stated_value
 
 __all__ = ["ask", "ask_for_unknown", "equations"]
 
@@ -32,16 +32,19 @@ _NO_NOUN = frozenset(
     " than that the then there this to together total until was were when where which while will with would".split()
 )
 _FILLERS = frozenset("finally first hence next now second so that then therefore thus".split())
-_VERBS = {"+": "Add", "-": "Subtract", "*": "Multiply", "/": "Divide"}
+_ORDERS = {"-": "Subtract {1} from {0}", "*": "Multiply {0} by {1}", "/": "Divide {0} by {1}"}
 
 
-def ask(line: str, found: Sequence[Equation], given: Collection[Fraction]) -> str:
+def ask(
+    line: str, found: Sequence[Equation], given: Collection[Fraction], known: Mapping[Fraction, str] | None = None
+) -> str:
     """The line as a question, or as an order where it is one.
 
     Args:
         line: A line of a worked solution.
         found: Its equations whose results must not show.
         given: Numbers that may show anyway, because the task gives them.
+        known: What results of earlier subgoals are called where the sentence has to name operands.
     """
     hidden = {stated_value(equation.stated) for equation in found} - set(given)
     pieces, position = [], 0
@@ -54,7 +57,8 @@ def ask(line: str, found: Sequence[Equation], given: Collection[Fraction]) -> st
         position = equation.end
     rest = re.sub(r"^(?=\w)", " ", re.sub(r"^\s?%|^\)", "", line[position:]))
     text = _MARK.sub("", "".join(pieces) + _hide(rest, hidden))
-    return _finish(_cut_tail(text), found)
+    names = {value: name for value, name in (known or {}).items() if value not in given}
+    return _finish(_cut_tail(text), found, names)
 
 
 def ask_for_unknown(letter: str, lines: Sequence[str]) -> str:
@@ -105,21 +109,22 @@ def _cut_tail(text: str) -> str:
     return text
 
 
-def _finish(text: str, found: Sequence[Equation]) -> str:
+def _finish(text: str, found: Sequence[Equation], known: Mapping[Fraction, str]) -> str:
     """The sentence with its capital and its last sign; one that says too little names the operation as well."""
     text = re.sub(r"\s+", " ", text).replace(" ,", ",").replace("; ", ", ").strip(" .,;:=?!-")
     said = [word for word in re.findall(r"\w+", _ASKED.sub("", text).lower()) if word not in _FILLERS]
     if found and ("=" in text or len(said) < 3):
-        order = _order(found[0])
+        order = _order(found[0].terms, known)
         return f"{order}: {text[0].lower()}{text[1:]}?" if said and "=" not in text else f"{order}."
     return f"{text[:1].upper()}{text[1:]}{'?' if _ASKED.search(text) else '.'}"
 
 
-def _order(equation: Equation) -> str:
-    """`Multiply 5 by 18` for a line that holds little but a calculation."""
-    if len(equation.terms) != 3:
-        return f"Work out {equation.text}"
-    left, operator, right = equation.terms
-    if operator == "-":
-        return f"Subtract {right} from {left}"
-    return f"{_VERBS[operator]} {left} {'and' if operator == '+' else 'by'} {right}"
+def _order(terms: Sequence[str], known: Mapping[Fraction, str]) -> str:
+    """`Multiply 5 by the result of Subgoal 1` for a line that holds little but a calculation."""
+    spoken = [known.get(value, term) if (value := stated_value(term)) is not None else term for term in terms]
+    operands, operators = spoken[::2], set(spoken[1::2])
+    if operators == {"+"}:
+        return f"Add {', '.join(operands[:-1])} and {operands[-1]}"
+    if len(terms) != 3 or spoken[1] not in _ORDERS:
+        return f"Work out {spell(spoken)}"
+    return _ORDERS[spoken[1]].format(*operands)

@@ -141,7 +141,9 @@ def test_a_broken_list_says_that_its_rest_was_not_read(tmp_path):
 def test_an_id_that_occurs_twice_is_named_with_both_places(tmp_path):
     path = tmp_path / "SVAMP.json"
     path.write_text(json.dumps([SVAMP, SVAMP], indent=1))
-    with pytest.raises(DataError, match=r"SVAMP\.json:10: expected a new id, got 'svamp/test/chal-1', which SVAMP\.json:2 has"):
+    with pytest.raises(
+        DataError, match=r"SVAMP\.json:10: expected a new id, got 'svamp/test/chal-1', which SVAMP\.json:2 has"
+    ):
         load_tasks("svamp", path)
 
 
@@ -170,19 +172,27 @@ def test_what_is_no_number_is_no_answer(answer):
 
 @pytest.mark.parametrize(
     ("text", "short"),
-    [("51.0", "51"), ("1,250.50", "1250.5"), ("-3", "-3"), ("0.0", "0"), ("100", "100"), ("1e-3", "0.001"), (".5", ".5")],
+    [
+        ("51.0", "51"),
+        ("1,250.50", "1250.5"),
+        ("-3", "-3"),
+        ("0.0", "0"),
+        ("100", "100"),
+        ("1e-3", "0.001"),
+        (".5", ".5"),
+    ],
 )
 def test_numbers_are_written_shortly(text, short):
     assert short_number(text) == short
 
 
 def test_an_unknown_benchmark_lists_the_known_ones():
-    with pytest.raises(UnknownNameError, match="did you mean 'gsm8k'.*Known: gsm8k, mawps, svamp"):
+    with pytest.raises(UnknownNameError, match=r"did you mean 'gsm8k'.*Known: gsm8k, mawps, svamp"):
         load_tasks("gsm8", "somewhere")
 
 
 def test_an_unknown_split_of_a_folder_lists_the_known_ones(tmp_path):
-    with pytest.raises(UnknownNameError, match="split of gsm8k.*Known: test, train"):
+    with pytest.raises(UnknownNameError, match=r"split of gsm8k.*Known: test, train"):
         load_tasks("gsm8k", tmp_path, split="dev")
 
 

@@ -1,0 +1,72 @@
+from lumos_rl.core import Formulation, Task, Trajectory, Turn
+from lumos_rl.data.rows import annotation_rows, count_by_module, preference_pairs, success_rows
+from lumos_rl.data.synthetic import synthetic_tasks
+from lumos_rl.prompts import COMPACT_PROFILE
+
+
+def episode(turns, reward, sample=0, task="t", failure=None):
+    """A trajectory of (module, completion) pairs, or of letters: p is a planner turn, g a grounder turn."""
+    names = {"p": "planner", "g": "grounder"}
+    made = tuple(
+        Turn(names[text[0]], f"prompt {index}", text, error="bad" if text.endswith("!") else None)
+        for index, text in enumerate(turns)
+    )
+    return Trajectory(
+        f"{task}#{sample}", task, "gsm8k", "train", "…", "iterative", "sft", sample, 0, 1.0, made, reward, reward == 1.0,
+        None, "failed" if failure else "answered", failure=failure,
+    )  # fmt: skip
+
+
+def test_annotations_give_a_row_per_module():
+    tasks = synthetic_tasks("gsm8k", "train", 3)
+    rows = annotation_rows([*tasks, Task("x", "gsm8k", "no plan")], Formulation.ITERATIVE, COMPACT_PROFILE)
+    assert count_by_module(rows) == {"planner": 3, "grounder": 3}
+    assert rows[0].messages[0]["content"] == f"Plan: {tasks[0].instruction}"
+    assert rows[0].messages[-1] == {"role": "assistant", "content": "Stop."}
+
+
+def test_only_clean_successes_are_learned_and_each_once():
+    played = [
+        episode(["p1", "g1"], 1.0, 0),
+        episode(["p1", "g1"], 1.0, 1),  # the same again
+        episode(["p1", "g2"], 0.0, 2),
+        episode(["p1", "g3!"], 1.0, 3),  # solved, but with an error on the way
+        episode(["p2", "g2"], 1.0, 4, failure="worker died"),
+        episode(["p3", "g3"], 1.0, 5),
+    ]
+    rows = success_rows(played)
+    assert [row.id for row in rows] == ["t#0", "t#0", "t#5", "t#5"]
+    assert [row.id for row in success_rows(played, max_per_task=1)] == ["t#0", "t#0"]
+    assert len(success_rows(played, allow_errors=True)) == 6
+
+
+def test_a_pair_is_credited_to_the_module_where_episodes_part():
+    (pair,) = preference_pairs([episode(["p1", "g1", "p2"], 1.0, 0), episode(["p1", "g9", "p2"], 0.0, 1)])
+    assert (pair.module, pair.turn, pair.chosen, pair.rejected) == ("grounder", 1, "g1", "g9")
+    assert pair.prompt == ({"role": "user", "content": "prompt 1"},)
+    (pair,) = preference_pairs([episode(["p1", "g1", "p2"], 1.0, 0), episode(["p1", "g1", "p3"], 0.0, 1)])
+    assert (pair.module, pair.turn) == ("planner", 2)
+    assert [message["content"] for message in pair.prompt] == ["prompt 0", "p1", "prompt 2"]
+
+
+def test_a_turn_is_worth_the_mean_reward_of_the_episodes_that_took_it():
+    played = [episode(["p1"], 1.0, 0), episode(["p1"], 0.0, 1), episode(["p1"], 0.0, 2), episode(["p2"], 1.0, 3)]
+    (pair,) = preference_pairs(played)
+    assert (pair.chosen, pair.rejected) == ("p2", "p1")
+    assert pair.chosen_reward == 1.0
+    assert abs(pair.rejected_reward - 1 / 3) < 1e-12
+    assert preference_pairs(played, min_margin=0.7) == []
+
+
+def test_equal_rewards_other_tasks_and_failures_give_no_pair():
+    assert preference_pairs([episode(["p1"], 1.0, 0), episode(["p2"], 1.0, 1)]) == []
+    assert preference_pairs([episode(["p1"], 1.0, 0), episode(["p2"], 0.0, 0, task="u")]) == []
+    assert preference_pairs([episode(["p1"], 1.0, 0), episode(["p2"], 0.0, 1, failure="died")]) == []
+
+
+def test_the_pairs_of_a_task_are_limited_and_drawn_by_seed():
+    played = [episode(["p0"], 1.0, 0), *(episode([f"p{index}"], 0.0, index) for index in range(1, 9))]
+    pairs = preference_pairs(played, max_per_task=3)
+    assert len(pairs) == 3
+    assert preference_pairs(played, max_per_task=3) == pairs
+    assert preference_pairs(reversed(played), max_per_task=3)[0].chosen == "p0"
