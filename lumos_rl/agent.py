@@ -1,8 +1,8 @@
 """The agent: which module speaks next, about what, and what is sent to the environment.
 
-Each formulation is a generator that reads like the episode it describes. It yields `Ask` (a module shall write a turn; the
-completion is sent back) and `Act` (text for `env.step`; the outcome is sent back), and returns why it ended. It knows
-neither models nor environments, so any loop can drive it:
+Each formulation is a generator that reads like the episode it describes. It yields `Ask` (a module shall write a turn;
+the completion is sent back) and `Act` (text for `env.step`; the outcome is sent back), and returns why it ended. It
+knows neither models nor environments, so any loop can drive it:
 
     episode = play(Formulation.ITERATIVE, instruction, tools, LUMOS_PROFILE)
     next(episode)                      # Ask(PLANNER, "…Task: Tom has 3 apples…")

@@ -16,7 +16,6 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -147,7 +146,7 @@ class PromptProfile:
         path = folder / PROFILE_FILE
         partial = path.with_suffix(".tmp")
         partial.write_text(json.dumps(dataclasses.asdict(self), indent=1, ensure_ascii=False), encoding="utf-8")
-        os.replace(partial, path)
+        partial.replace(path)
 
     @classmethod
     def load(cls, folder: Path) -> PromptProfile:
@@ -283,8 +282,9 @@ def encode_chat(
 ) -> tuple[list[int], list[bool]]:
     """Token ids of a conversation, with a mask of the tokens that the model writes.
 
-    The text is rendered by the tokenizer's chat template and encoded piece by piece, one piece up to each model turn and
-    one for the turn itself. So the ids before a turn are the same in training and at inference, whatever is written next.
+    The text is rendered by the tokenizer's chat template and encoded piece by piece, one piece up to each model turn
+    and one for the turn itself. So the ids before a turn are the same in training and at inference, whatever is
+    written next.
 
     Args:
         tokenizer: A Transformers tokenizer with a chat template.

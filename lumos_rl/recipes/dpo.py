@@ -24,8 +24,7 @@ from lumos_rl.prompts import get_profile
 from lumos_rl.recipes.config import RunConfig
 from lumos_rl.recipes.launch import launch
 from lumos_rl.recipes.run import TRAJECTORIES, RunFolder, require_checkpoint
-from lumos_rl.recipes.sft import Progress, parts_of
-from lumos_rl.training.dpo import train_dpo
+from lumos_rl.recipes.sft import label, parts_of
 
 log = logging.getLogger(__name__)
 
@@ -45,13 +44,18 @@ def train_on_pairs(run: RunFolder, stage: str, start: Path, pairs: Sequence[Pref
     Raises:
         DataError: No pairs at all.
     """
+    from lumos_rl.training.dpo import train_dpo
+    from lumos_rl.training.sft import Progress
+
     settings = run.config.refine.dpo.train
     report: dict[str, Any] = {"pairs_by_module": dict(count_by_module(pairs))}
     for name, part, out in parts_of(run, stage, start):
         wanted = [pair for pair in pairs if not name or pair.module == name]
         if not wanted and pairs:
             raise DataError(f"expected pairs of the {name}, got only {report['pairs_by_module']}; sample more episodes")
-        done = train_dpo(part, wanted, out, settings, run.config.seed, callbacks=[Progress(run, stage, name)])
+        done = train_dpo(
+            part, wanted, out, settings, run.config.seed, callbacks=[Progress(run.log, label(stage, name))]
+        )
         report |= {f"{name}{'_' if name else ''}{key}": value for key, value in dataclasses.asdict(done).items()}
     get_profile(run.config.model.profile).save(run.checkpoint(stage))
     return report

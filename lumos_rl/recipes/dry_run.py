@@ -1,4 +1,4 @@
-"""What a run would do, and whether it can: files, packages, model, devices and disk are looked at, nothing is trained."""
+"""What a run would do, and whether it can: files, packages, model, devices and disk are looked at."""
 
 from __future__ import annotations
 
@@ -82,8 +82,8 @@ def _devices(config: RunConfig) -> str:
         raise ConfigError("expected a GPU for model.device=cuda, got none; use --model.device cpu")
     if config.ray.gpus_per_worker and not gpus and config.ray.address is None:
         raise ConfigError(
-            f"expected GPUs for ray.gpus_per_worker={config.ray.gpus_per_worker}, got none on this machine; set it to 0,"
-            " or give --ray.address of a cluster that has some"
+            f"expected GPUs for ray.gpus_per_worker={config.ray.gpus_per_worker}, got none on this machine; set it"
+            " to 0, or give --ray.address of a cluster that has some"
         )
     return f"training on {'GPU' if gpus else 'CPU'}; {gpus} GPUs, {torch.get_num_threads()} CPU threads here"
 

@@ -81,6 +81,7 @@ def parse(about: str, kind: type[Config], argv: Sequence[str]) -> Config:
     config = tyro.cli(
         kind,
         args=rest,
+        config=(tyro.conf.EnumChoicesFromValues,),
         default=default if whole else kind(run=default),  # type: ignore[call-arg]
         description=f"{about.strip()}\n\nThe first word may name a preset (without one: {DEFAULT_PRESET}):\n{names}",
     )

@@ -11,22 +11,16 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from tqdm import tqdm
-from transformers import TrainerCallback
-
 from lumos_rl.core import Formulation, Task
 from lumos_rl.data.rows import ChatRow, annotation_rows
 from lumos_rl.errors import DataError
-from lumos_rl.policies.hf import load_tokenizer
 from lumos_rl.prompts import get_profile
 from lumos_rl.recipes.config import Modules, RunConfig
 from lumos_rl.recipes.launch import launch
 from lumos_rl.recipes.run import RunFolder
 from lumos_rl.recipes.tasks import TrainingTasks, training_tasks
 from lumos_rl.tools.math import math_tools
-from lumos_rl.training.scratch import create_scratch_model
 from lumos_rl.training.settings import SFTSettings
-from lumos_rl.training.sft import encode_rows, preview, train_sft
 
 log = logging.getLogger(__name__)
 
@@ -39,6 +33,8 @@ def base_stage(run: RunFolder, tasks: TrainingTasks) -> Path | str:
     folder = run.checkpoint("base")
 
     def build() -> dict[str, Any]:
+        from lumos_rl.training.scratch import create_scratch_model
+
         rows = annotated_rows(run.config, tasks.annotated)
         texts = [message["content"] for row in rows for message in row.messages]
         texts += [task.instruction for task in tasks.explore]
@@ -60,11 +56,9 @@ def sft_stage(run: RunFolder, tasks: TrainingTasks, start: Path | str) -> dict[s
     """Fine-tunes on the annotated tasks, once."""
     rows = annotated_rows(run.config, tasks.annotated)
     if run.config.preview:
-        tokenizer = load_tokenizer(start)
-        encoded, _ = encode_rows(
-            tokenizer, [row.messages for row in rows[: run.config.preview]], run.config.sft.max_length
-        )
-        print(preview(tokenizer, encoded, run.config.preview))
+        from lumos_rl.training.sft import preview
+
+        print(preview(start, [row.messages for row in rows[: run.config.preview]], run.config.sft.max_length))
     return run.stage("sft", lambda: train_on(run, "sft", start, rows, run.config.sft))
 
 
@@ -83,10 +77,14 @@ def train_on(
     Returns:
         The numbers of `TrainReport`, per module where they are separate.
     """
+    from lumos_rl.training.sft import Progress, train_sft
+
     report: dict[str, Any] = {}
     for name, part, out in parts_of(run, stage, start):
         wanted = [row.messages for row in rows if not name or row.module == name]
-        done = train_sft(part, wanted, out, settings, run.config.seed, callbacks=[Progress(run, stage, name)])
+        done = train_sft(
+            part, wanted, out, settings, run.config.seed, callbacks=[Progress(run.log, label(stage, name))]
+        )
         report |= {f"{name}{'_' if name else ''}{key}": value for key, value in dataclasses.asdict(done).items()}
     get_profile(run.config.model.profile).save(run.checkpoint(stage))
     return report | {"rows": len(rows)}
@@ -103,27 +101,9 @@ def parts_of(run: RunFolder, stage: str, start: Path | str) -> list[tuple[str, P
     ]
 
 
-class Progress(TrainerCallback):  # type: ignore[misc]  # Transformers ships no types
-    """A progress bar of the optimizer steps; logged values go to the run's metrics."""
-
-    def __init__(self, run: RunFolder, stage: str, module: str) -> None:
-        self.run, self.stage = run, f"{stage}/{module}" if module else stage
-        self.bar: Any = None
-
-    def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        self.bar = tqdm(total=state.max_steps, initial=state.global_step, desc=f"train {self.stage}", leave=False)
-
-    def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        self.bar.update(state.global_step - self.bar.n)
-
-    def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **kwargs: Any) -> None:
-        values = {name: value for name, value in (logs or {}).items() if isinstance(value, int | float)}
-        self.run.log(self.stage, state.global_step, values)
-        if "loss" in values:
-            self.bar.set_postfix_str(f"loss {values['loss']:.3f}", refresh=False)
-
-    def on_train_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        self.bar.close()
+def label(stage: str, module: str) -> str:
+    """Name of a training run in metrics: its stage, and its module where modules are separate."""
+    return f"{stage}/{module}" if module else stage
 
 
 def main(config: RunConfig, run: RunFolder) -> None:

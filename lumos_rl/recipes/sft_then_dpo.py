@@ -5,8 +5,8 @@
     python -m lumos_rl.recipes.sft_then_dpo --dry-run             # what would be done, and whether it can be
 
 Stages: base, sft, then the steps of the refinement (each collects episodes with the current policy and learns from
-them, by rejection sampling or DPO), then a control that goes on with SFT for as many optimizer steps. Killed at any moment
-and started again, it goes on with what is missing.
+them, by rejection sampling or DPO), then a control that goes on with SFT for as many optimizer steps. Killed at any
+moment and started again, it goes on with what is missing.
 """
 
 from __future__ import annotations

@@ -12,9 +12,23 @@ def episode(turns, reward, sample=0, task="t", failure=None):
         for index, text in enumerate(turns)
     )
     return Trajectory(
-        f"{task}#{sample}", task, "gsm8k", "train", "…", "iterative", "sft", sample, 0, 1.0, made, reward, reward == 1.0,
-        None, "failed" if failure else "answered", failure=failure,
-    )  # fmt: skip
+        id=f"{task}#{sample}",
+        task_id=task,
+        benchmark="gsm8k",
+        split="train",
+        instruction="…",
+        formulation="iterative",
+        policy="sft",
+        sample=sample,
+        seed=0,
+        temperature=1.0,
+        turns=made,
+        reward=reward,
+        success=reward == 1.0,
+        answer=None,
+        stop_reason="failed" if failure else "answered",
+        failure=failure,
+    )
 
 
 def test_annotations_give_a_row_per_module():

@@ -1,0 +1,152 @@
+import dataclasses
+
+import pytest
+
+from lumos_rl.errors import ConfigError, MissingFileError, UnknownNameError
+from lumos_rl.prompts import (
+    COMPACT_PROFILE,
+    LUMOS_PROFILE,
+    PROFILES,
+    PromptProfile,
+    encode_chat,
+    extract_answer,
+    get_profile,
+    profile_from_records,
+)
+
+
+def test_planner_messages_have_the_form_of_the_paper():
+    assert LUMOS_PROFILE.planner_first("Add 1 and 2.").endswith(
+        "\nTask: Add 1 and 2.; Initial Environment Description: None."
+    )
+    assert LUMOS_PROFILE.planner_feedback(2, "24") == (
+        "The executed result for Subgoal 2 is 24. Should we stop planning?"
+    )
+    assert LUMOS_PROFILE.plan_turn(1, "Add both.") == "Subgoal 1: Add both."
+    assert LUMOS_PROFILE.plan_turn(2, "Add both.") == "No, I will keep planning. Subgoal 2: Add both."
+
+
+def test_grounder_messages_have_the_form_of_the_paper():
+    first = LUMOS_PROFILE.grounder_first("Add 1 and 2.", "Subgoal 1: Add both.", ["Calculator", "Count"])
+    assert "Calculator, Count" in first
+    assert first.endswith("\n\nTask: Add 1 and 2. \nSubgoal to be grounded: Subgoal 1: Add both.\n")
+    assert LUMOS_PROFILE.grounder_next("Subgoal 2: Go.") == "Subgoal to be grounded: Subgoal 2: Go.\n"
+    assert LUMOS_PROFILE.grounder_next("Subgoal 2: Go.", ["a", "b"]) == (
+        "Subgoal to be grounded: Subgoal 2: Go. The grounding could be based on the following results:"
+        " The execution result for Subgoal 1 is a The execution result for Subgoal 2 is b\n"
+    )
+    assert LUMOS_PROFILE.grounder_onetime("T", ["Subgoal 1: A.", "Subgoal 2: B."], []).endswith(
+        " \nSubgoals to be grounded: Subgoal 1: A.; Subgoal 2: B.\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("completion", "line"),
+    [
+        ("No, I will keep planning. Subgoal 2: Add both.", "Subgoal 2: Add both."),
+        ("Subgoal 2: Add both. ", "Subgoal 2: Add both."),
+        ("Add both.", "Subgoal 2: Add both."),
+        ("Yes, I will stop planning.", None),
+        ("yes, i will stop planning. Bye", None),
+        ("  ", ""),
+    ],
+)
+def test_a_planner_turn_is_a_subgoal_or_the_end(completion, line):
+    assert LUMOS_PROFILE.parse_subgoal(completion, 2) == line
+
+
+def test_the_compact_profile_numbers_nothing():
+    assert COMPACT_PROFILE.parse_subgoal("Add both.", 2) == "Add both."
+    assert COMPACT_PROFILE.parse_subgoal("Stop.", 2) is None
+
+
+def test_a_onetime_plan_splits_at_its_labels_only():
+    plan = "Subgoal 1: Add a; then b.; Subgoal 2: Halve it."
+    assert LUMOS_PROFILE.split_subgoals(plan) == ["Subgoal 1: Add a; then b.", "Subgoal 2: Halve it."]
+    assert COMPACT_PROFILE.split_subgoals("Add.; Halve.") == ["Add.", "Halve."]
+
+
+@pytest.mark.parametrize("profile", PROFILES.values(), ids=PROFILES.keys())
+def test_what_a_plan_turn_says_is_read_back(profile):
+    for index in (1, 2, 9):
+        written = profile.plan_turn(index, "Add both.")
+        assert profile.parse_subgoal(written, index) == profile.subgoal_line(index, "Add both.")
+    assert profile.parse_subgoal(profile.stop, 3) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "answer"),
+    [
+        ("2 + 2 is 4. The answer is 4.", "4"),
+        ("The answer is: yes", "yes"),
+        ("First 12, then 1,250", "1,250"),
+        ("I do not know\nmaybe", "maybe"),
+        ("", ""),
+    ],
+)
+def test_the_answer_in_a_chain_of_thought(text, answer):
+    assert extract_answer(text) == answer
+
+
+def test_a_saved_profile_comes_back_and_its_hash_tells_changes(tmp_path):
+    LUMOS_PROFILE.save(tmp_path)
+    assert PromptProfile.load(tmp_path) == LUMOS_PROFILE == get_profile(str(tmp_path))
+    assert dataclasses.replace(LUMOS_PROFILE, stop="Enough.").hash != LUMOS_PROFILE.hash
+
+
+def test_a_profile_that_is_not_there(tmp_path):
+    with pytest.raises(MissingFileError, match=r"prompt_profile\.json"):
+        PromptProfile.load(tmp_path)
+    with pytest.raises(UnknownNameError, match="compact, lumos"):
+        get_profile("nope")
+
+
+def test_a_profile_is_read_off_annotated_conversations():
+    planner = [[{"role": "user", "content": "Please plan.\nTask: A; Initial Environment Description: None."}]]
+    grounder = [[{"role": "user", "content": "Use X.\n\nTask: A \nSubgoal to be grounded: B\n"}]]
+    profile = profile_from_records(planner, grounder, "released")
+    assert profile.planner_first("A") == planner[0][0]["content"]
+    assert profile.grounder_first("A", "B") == grounder[0][0]["content"]
+
+
+def test_mixed_instructions_are_refused():
+    records = [[{"role": "user", "content": f"{word} Task: A"}] for word in ("One", "Two")]
+    with pytest.raises(ConfigError, match="got 2 for the planner"):
+        profile_from_records(records, records[:1], "mixed.jsonl")
+
+
+class _Letters:
+    """A tokenizer of single characters; the end of a turn is "$"."""
+
+    eos_token_id = ord("$")
+
+    def __init__(self, rewrite: bool = False) -> None:
+        self.rewrite = rewrite
+
+    def apply_chat_template(self, conversation, tokenize, add_generation_prompt):
+        lines = [("U:" if m["role"] == "user" else "A:") + m["content"] for m in conversation]
+        text = "".join(line + ("$;" if line.startswith("A:") else ";") for line in lines)
+        return (str(len(lines)) if self.rewrite else "") + text + ("A:" if add_generation_prompt else "")
+
+    def encode(self, text, add_special_tokens):
+        return [ord(letter) for letter in text]
+
+
+CHAT = [{"role": role, "content": text} for role, text in (("user", "q"), ("assistant", "ab"), ("user", "r"))]
+
+
+def test_the_mask_covers_model_text_and_end_of_turn_only():
+    ids, mask = encode_chat(_Letters(), [*CHAT, {"role": "assistant", "content": "c"}])
+    assert "".join(map(chr, ids)) == "U:q;A:ab$;U:r;A:c$;"
+    assert "".join(chr(token) for token, written in zip(ids, mask, strict=True) if written) == "ab$c$"
+
+
+def test_ids_before_a_turn_are_the_same_in_training_and_at_inference():
+    prompt, _ = encode_chat(_Letters(), CHAT, add_generation_prompt=True)
+    whole, _ = encode_chat(_Letters(), [*CHAT, {"role": "assistant", "content": "c"}])
+    assert whole[: len(prompt)] == prompt
+
+
+def test_a_template_that_rewrites_history_is_refused():
+    with pytest.raises(ConfigError, match="rewrites"):
+        encode_chat(_Letters(rewrite=True), CHAT)
