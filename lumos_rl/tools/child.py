@@ -54,15 +54,16 @@ def main() -> None:
 
 def set_limits(cpu_s: int, memory_mb: int, **_others: float) -> None:
     """Bound what this process may use from here on; nothing it starts can raise the bounds again."""
-    memory = memory_mb * 2**20
-    for kind, amount in (
-        (resource.RLIMIT_CPU, cpu_s),
-        (resource.RLIMIT_AS, memory),
-        (resource.RLIMIT_FSIZE, 0),
-        (resource.RLIMIT_NOFILE, 64),
-        (resource.RLIMIT_CORE, 0),
-        (resource.RLIMIT_NPROC, 0),  # the superuser is not bound by this one
-    ):
+    bounds = {
+        resource.RLIMIT_CPU: cpu_s,
+        resource.RLIMIT_FSIZE: 0,
+        resource.RLIMIT_NOFILE: 64,
+        resource.RLIMIT_CORE: 0,
+        resource.RLIMIT_NPROC: 0,  # the superuser is not bound by this one
+    }
+    if sys.platform != "darwin":  # which refuses to set it
+        bounds[resource.RLIMIT_AS] = memory_mb * 2**20
+    for kind, amount in bounds.items():
         _, hard = resource.getrlimit(kind)
         bound = amount if hard == resource.RLIM_INFINITY else min(amount, hard)
         resource.setrlimit(kind, (bound, bound))

@@ -37,7 +37,7 @@ class ChildLimits:
     Attributes:
         cpu_s: Seconds of processor time. The same work is stopped on a busy machine as on an idle one.
         wall_s: Seconds until it is killed, however little it computed.
-        memory_mb: Megabytes of address space.
+        memory_mb: Megabytes of address space; macOS does not hold a process to it.
         output_bytes: Bytes of its reply.
     """
 
@@ -63,8 +63,11 @@ def run_child(request: Mapping[str, object], limits: ChildLimits | None = None) 
     data = json.dumps({**request, "limits": asdict(limits)}).encode()
     if len(data) > MAX_REQUEST:
         raise ToolLimitError(f"expected at most {MAX_REQUEST} bytes of code and results, got {len(data)}")
-    with tempfile.TemporaryDirectory(prefix="lumos-") as folder:
-        output, status = _talk(data, folder, limits)
+    try:
+        with tempfile.TemporaryDirectory(prefix="lumos-", ignore_cleanup_errors=True) as folder:
+            output, status = _talk(data, folder, limits)
+    except OSError as error:
+        raise InfrastructureError(f"cannot run {sys.executable!r} as a child process: {error}") from error
     try:
         reply: dict[str, Any] = json.loads(output)
     except ValueError as error:
@@ -82,20 +85,17 @@ def ask_sympy(function: str, arguments: list[object], limits: ChildLimits) -> di
 
 def _talk(data: bytes, folder: str, limits: ChildLimits) -> tuple[bytes, int]:
     """What the child answers to `data`, and its exit status; it is gone when this returns."""
-    try:
-        child = subprocess.Popen(
-            # -s -S -P with an otherwise empty environment isolate as -I does, but let the hash seed be fixed: without
-            # it the order of a set, and so a result, would differ from run to run.
-            [sys.executable, "-s", "-S", "-P", str(_CHILD)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            cwd=folder,
-            env={"PYTHONHASHSEED": "0"},
-            start_new_session=True,
-        )
-    except OSError as error:
-        raise InfrastructureError(f"cannot start {sys.executable!r} as a child process: {error}") from error
+    child = subprocess.Popen(
+        # -s -S -P with an otherwise empty environment isolate as -I does, but let the hash seed be fixed: without it
+        # the order of a set, and so a result, would differ from run to run.
+        [sys.executable, "-s", "-S", "-P", str(_CHILD)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        cwd=folder,
+        env={"PYTHONHASHSEED": "0"},
+        start_new_session=True,
+    )
     assert child.stdin is not None
     assert child.stdout is not None
     try:
