@@ -43,8 +43,8 @@ def checked(number: Fraction) -> Fraction:
 
 
 def operate(operator: str, left: Real, right: Real) -> Real:
-    """`left operator right` for +, -, *, / and mod (the remainder, which has the sign of the divisor)."""
-    if operator in ("/", "mod") and right == 0:
+    """`left operator right` for + - * /, // (rounded down) and mod (what // leaves, with the sign of the divisor)."""
+    if operator in ("/", "//", "mod") and right == 0:
         raise ToolError("division by zero; check the divisor")
     if isinstance(left, Fraction) and isinstance(right, Fraction):
         return checked(_EXACT[operator](left, right))
@@ -110,9 +110,12 @@ def _decimal(number: Real) -> Decimal:
     return CONTEXT.divide(Decimal(number.numerator), Decimal(number.denominator))
 
 
-def _decimal_remainder(left: Decimal, right: Decimal) -> Decimal:
-    quotient = math.floor(CONTEXT.divide(left, right))
-    return CONTEXT.subtract(left, CONTEXT.multiply(right, Decimal(quotient)))
+def _whole_quotient(left: Decimal, right: Decimal) -> Decimal:
+    return Decimal(math.floor(CONTEXT.divide(left, right)))
+
+
+def _remainder(left: Decimal, right: Decimal) -> Decimal:
+    return CONTEXT.subtract(left, CONTEXT.multiply(right, _whole_quotient(left, right)))
 
 
 _EXACT: dict[str, Callable[[Fraction, Fraction], Fraction]] = {
@@ -120,6 +123,7 @@ _EXACT: dict[str, Callable[[Fraction, Fraction], Fraction]] = {
     "-": lambda a, b: a - b,
     "*": lambda a, b: a * b,
     "/": lambda a, b: a / b,
+    "//": lambda a, b: Fraction(a // b),
     "mod": lambda a, b: a % b,
 }
 _INEXACT: dict[str, Callable[[Decimal, Decimal], Decimal]] = {
@@ -127,7 +131,8 @@ _INEXACT: dict[str, Callable[[Decimal, Decimal], Decimal]] = {
     "-": CONTEXT.subtract,
     "*": CONTEXT.multiply,
     "/": CONTEXT.divide,
-    "mod": _decimal_remainder,
+    "//": _whole_quotient,
+    "mod": _remainder,
 }
 
 

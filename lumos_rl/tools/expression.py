@@ -4,7 +4,7 @@
 
 Nothing is evaluated here and nothing is ever given to Python's own parser. Rules, loosest binding first:
 
-    or · and · not · = == != < <= > >= (may be chained) · + - · * / x × ÷ of mod % and no sign at all, as in 2(3 + 4),
+    or · and · not · = == != < <= > >= (may be chained) · + - · * / // x × ÷ of mod % and no sign, as in 2(3 + 4),
     2x or 2pi · sign · ^ ** (from the right; -2^2 is -4) · ! and the percent sign
 
 - Brackets are (), [] and {}; a list of several expressions in brackets stands for a list.
@@ -33,7 +33,17 @@ FUNCTIONS = LIST_FUNCTIONS | {
     "abs", "ceil", "cos", "exp", "factorial", "floor", "ln", "log", "round", "sin", "sqrt", "tan",
 }  # fmt: skip
 OR, AND, NOT, COMPARE, ADD, MULTIPLY, SIGN, POWER = range(8)
-_LEVELS = {"or": OR, "and": AND, "+": ADD, "-": ADD, "*": MULTIPLY, "/": MULTIPLY, "of": MULTIPLY, "mod": MULTIPLY}
+_LEVELS = {
+    "or": OR,
+    "and": AND,
+    "+": ADD,
+    "-": ADD,
+    "*": MULTIPLY,
+    "/": MULTIPLY,
+    "//": MULTIPLY,
+    "of": MULTIPLY,
+    "mod": MULTIPLY,
+}
 _LEVELS |= dict.fromkeys(("=", "!=", "<", "<=", ">", ">="), COMPARE) | {"%": MULTIPLY, "^": POWER}
 _WORDS = {"or", "and", "not", "of", "mod"}
 _SAME = {"**": "^", "==": "=", "=<": "<=", "=>": ">=", "<>": "!="}
@@ -50,7 +60,7 @@ _VULGAR = "[\u00bc-\u00be\u2150-\u215e]"
 _OTHER_TOKENS = r"""
     | (?P<times>[xX](?=\s|[-0-9.(\[{$]|R[0-9]))
     | (?P<name>[^\W\d]\w*+)
-    | (?P<op>\*\*|<=|>=|=<|=>|<>|!=|==|[-+*/%^!=<>(){}\[\],;:])"""
+    | (?P<op>\*\*|//|<=|>=|=<|=>|<>|!=|==|[-+*/%^!=<>(){}\[\],;:])"""
 _NUMBER_TOKENS = rf"""
     (?P<blank>\s++)
     | (?P<mixed>{_DIGITS}[ \t]++{_DIGITS}/{_DIGITS}(?![0-9.]))

@@ -44,6 +44,7 @@ _OPERATORS: dict[str, Any] = {
     "-": lambda a, b: a - b,
     "*": lambda a, b: a * b,
     "/": lambda a, b: a / b,
+    "//": lambda a, b: sympy.floor(a / b),
     "mod": sympy.Mod,
 }
 _FUNCTIONS: dict[str, Any] = {

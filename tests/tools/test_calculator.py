@@ -48,6 +48,9 @@ R = {
         ("17 mod 5", "2"),
         ("-3 mod 5", "2"),
         ("7.5 mod 2", "1.5"),
+        ("7 // 2", "3"),
+        ("-7 // 2", "-4"),
+        ("10 pi // 3", "10"),
         ("5!", "120"),
         # times and other signs
         ("3 x 4", "12"),
@@ -158,6 +161,7 @@ def test_value(expression: str, text: str) -> None:
         ("", "got nothing"),
         ("1 / 0", "division by zero"),
         ("5 mod (3 - 3)", "division by zero"),
+        ("5 // 0", "division by zero"),
         ("0^-1", "division by zero"),
         ("5 apples", "unexpected word 'apples'"),
         ("24 / 60 hours", "unexpected word 'hours'"),

@@ -95,7 +95,7 @@ def test_errors_are_the_last_line_of_the_traceback(code: str, words: str) -> Non
 def test_limits(code: str, words: str) -> None:
     start = time.perf_counter()
     with pytest.raises(ToolLimitError, match=words):
-        Code(ChildLimits(cpu_s=1))(code, {})
+        Code(ChildLimits(cpu_s=1, memory_mb=150))(code, {})
     assert time.perf_counter() - start < 5
 
 
