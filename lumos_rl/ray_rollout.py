@@ -145,8 +145,8 @@ def connect(config: RayConfig) -> Any:
         context = ray.init(address, ignore_reinit_error=True, log_to_driver=False, logging_level=logging.ERROR, **own)
     except (OSError, RuntimeError, ValueError, ray.exceptions.RayError) as error:
         raise InfrastructureError(
-            f"expected a Ray cluster at {address!r}, got none ({error}); start one with `ray start --head`, or leave"
-            " the address out"
+            f"expected to reach a Ray cluster at {address!r}, got {_describe(error.__cause__ or error)}; start one with"
+            " `ray start --head`, or leave the address out. A cluster with a token asks for RAY_AUTH_MODE=token"
         ) from error
     if context.dashboard_url:
         log.info("Ray dashboard: http://%s (if it asks for a token: ray get-auth-token)", context.dashboard_url)
@@ -393,7 +393,7 @@ class _Rollout:
         slot.actor, slot.call, slot.ready, slot.alone, slot.leases = None, None, False, False, {}
 
 
-def _describe(error: Exception) -> str:
+def _describe(error: BaseException) -> str:
     """One line about an error. Ray's own messages end with the part that tells, which is long."""
     last = (str(error).strip().splitlines() or [""])[-1]
     return f"{type(error).__name__}: {textwrap.shorten(last, 300, placeholder=' …')}"
