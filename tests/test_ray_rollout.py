@@ -270,9 +270,7 @@ def test_no_plans_need_no_cluster(monkeypatch):
 
 def test_a_cluster_that_is_not_there_is_missed_at_once(monkeypatch):
     monkeypatch.setattr("ray.is_initialized", lambda: False)
-    with pytest.raises(
-        InfrastructureError, match=r"Ray cluster at '127\.0\.0\.1:1', got ConnectionRefusedError"
-    ):
+    with pytest.raises(InfrastructureError, match=r"Ray cluster at '127\.0\.0\.1:1', got ConnectionRefusedError"):
         connect(RayConfig(address="127.0.0.1:1"))
 
 
