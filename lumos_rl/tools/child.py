@@ -53,7 +53,7 @@ def main() -> None:
 
 
 def set_limits(cpu_s: int, memory_mb: int, **_others: float) -> None:
-    """Bound what this process may use from here on; nothing it starts can raise the bounds again."""
+    """Bound what this process and those it starts may use from here on; only the superuser can raise a bound again."""
     bounds = {
         resource.RLIMIT_CPU: cpu_s,
         resource.RLIMIT_FSIZE: 0,

@@ -37,8 +37,8 @@ class Code:
     killed at the end. Unless it runs as the superuser it can start no process.
 
     What does not: this is no security sandbox. The child runs as the same user: it can read every file that user can
-    read, delete files that user can delete, open network connections and signal that user's processes, and, as the
-    superuser, start processes that leave the group. Run untrusted models in a container or virtual machine.
+    read, delete files that user can delete, open network connections and signal that user's processes. As the superuser
+    it can also lift its limits and start processes that leave the group. Run untrusted models in a container.
     """
 
     usage = "Code(code): runs Python or pseudo-code and gives the last line it prints; R1, R2 ... are variables"
