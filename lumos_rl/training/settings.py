@@ -64,6 +64,7 @@ class SFTSettings:
         learning_rate: Peak learning rate.
         warmup_ratio: Share of the steps over which the learning rate rises.
         weight_decay: Decoupled weight decay.
+        adam_beta2: Decay of Adam's second moment; runs of few steps do better with less than the default.
         scheduler: Course of the learning rate after warm-up: linear, cosine, constant_with_warmup.
         batch_size: Conversations per step and device.
         gradient_accumulation: Steps whose gradients are added up before an update.
@@ -79,6 +80,7 @@ class SFTSettings:
     learning_rate: float = 2e-5  # Yin et al. 2023
     warmup_ratio: float = 0.03  # Yin et al. 2023
     weight_decay: float = 0.0  # Yin et al. 2023
+    adam_beta2: float = 0.999  # Kingma and Ba 2015
     scheduler: str = "linear"  # Yin et al. 2023
     batch_size: int = 16
     gradient_accumulation: int = 1
@@ -105,6 +107,7 @@ class DPOSettings:
         learning_rate: Peak learning rate.
         warmup_ratio: Share of the steps over which the learning rate rises.
         weight_decay: Decoupled weight decay.
+        adam_beta2: Decay of Adam's second moment.
         scheduler: Course of the learning rate after warm-up.
         batch_size: Pairs per step and device.
         gradient_accumulation: Steps whose gradients are added up before an update.
@@ -122,6 +125,7 @@ class DPOSettings:
     learning_rate: float = 1e-6  # TRL's default for DPO
     warmup_ratio: float = 0.1
     weight_decay: float = 0.0
+    adam_beta2: float = 0.999  # Kingma and Ba 2015
     scheduler: str = "linear"
     batch_size: int = 16
     gradient_accumulation: int = 1

@@ -13,7 +13,7 @@ import shutil
 import signal
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,8 @@ from typing import Any
 import torch
 from datasets import Dataset
 from peft import LoraConfig
-from transformers import TrainerCallback
+from tqdm import tqdm
+from transformers import PrinterCallback, TrainerCallback
 from transformers.trainer_utils import get_last_checkpoint
 from trl import SFTConfig, SFTTrainer
 
@@ -94,9 +95,11 @@ def supervised_share(rows: Sequence[dict[str, list[int]]]) -> float:
     return sum(label != IGNORED for row in rows for label in row["labels"]) / total if total else 0.0
 
 
-def preview(tokenizer: Any, rows: Sequence[dict[str, list[int]]], count: int) -> str:
-    """The first `count` rows as text, with the tokens that carry loss between ⟦ and ⟧."""
-    return "\n\n".join(_preview_row(tokenizer, row) for row in rows[:count])
+def preview(model_path: str | Path, conversations: Sequence[Conversation], max_length: int) -> str:
+    """The training rows of some conversations as text, with the tokens that carry loss between ⟦ and ⟧."""
+    tokenizer = load_tokenizer(model_path)
+    rows, _ = encode_rows(tokenizer, conversations, max_length)
+    return "\n\n".join(_preview_row(tokenizer, row) for row in rows)
 
 
 def _preview_row(tokenizer: Any, row: dict[str, list[int]]) -> str:
@@ -141,6 +144,7 @@ def train_sft(
         args=SFTConfig(
             **training_arguments(settings, out, seed),
             max_length=settings.max_length,
+            train_sampling_strategy="group_by_length",  # without it, 40 % of a batch of short rows is padding
         ),
         train_dataset=Dataset.from_list(rows),
         processing_class=tokenizer,
@@ -187,6 +191,7 @@ def training_arguments(settings: Any, out: Path, seed: int) -> dict[str, Any]:
         "learning_rate": settings.learning_rate,
         "warmup_steps": settings.warmup_ratio,  # a float below 1 is a share
         "weight_decay": settings.weight_decay,
+        "adam_beta2": settings.adam_beta2,
         "lr_scheduler_type": settings.scheduler,
         "per_device_train_batch_size": settings.batch_size,
         "gradient_accumulation_steps": settings.gradient_accumulation,
@@ -215,6 +220,7 @@ def run_trainer(trainer: Any, out: Path) -> Any:
     last = get_last_checkpoint(str(checkpoints)) if checkpoints.is_dir() else None
     with _StopOnSignal() as stop:
         trainer.add_callback(stop)
+        trainer.remove_callback(PrinterCallback)  # it prints every log as a dict
         result = trainer.train(resume_from_checkpoint=last)
     if stop.asked:
         raise KeyboardInterrupt
@@ -250,3 +256,31 @@ class _StopOnSignal(TrainerCallback):  # type: ignore[misc]  # Transformers ship
     def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         if self.asked:
             control.should_save = control.should_training_stop = True
+
+
+class Progress(TrainerCallback):  # type: ignore[misc]  # Transformers ships no types
+    """A progress bar of the optimizer steps, and a log of what the trainer measures.
+
+    Args:
+        log: Called with label, step and values.
+        label: Name of the training run.
+    """
+
+    def __init__(self, log: Callable[[str, int, dict[str, float]], None], label: str) -> None:
+        self.log, self.label = log, label
+        self.bar: Any = None
+
+    def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        self.bar = tqdm(total=state.max_steps, initial=state.global_step, desc=f"train {self.label}", leave=False)
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        self.bar.update(state.global_step - self.bar.n)
+
+    def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **kwargs: Any) -> None:
+        values = {name: value for name, value in (logs or {}).items() if isinstance(value, int | float)}
+        self.log(self.label, state.global_step, values)
+        if "loss" in values:
+            self.bar.set_postfix_str(f"loss {values['loss']:.3f}", refresh=False)
+
+    def on_train_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        self.bar.close()
