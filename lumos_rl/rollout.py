@@ -4,7 +4,7 @@ Each episode is an `agent.play` generator, an environment and the turns so far. 
 turns, exactly those episodes move on and submit their next ones; a finished episode makes room for the next one.
 
     plans = plan_episodes(tasks, RolloutConfig())
-    for trajectory in run_episodes(lambda: gym.make("lumos_rl/GSM8K-v0"), plans, policy):
+    for trajectory in run_episodes(lambda benchmark: gym.make("lumos_rl/GSM8K-v0"), plans, policy):
         print(trajectory.id, trajectory.reward)
 
 The loop knows `gymnasium.Env` and nothing about benchmarks, so any environment with the `info` keys of `lumos_rl.envs`
@@ -15,7 +15,9 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import itertools
 import time
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -131,7 +133,7 @@ def derive_seed(*parts: object) -> int:
 
 
 def run_episodes(
-    make_env: Callable[[], Env],
+    make_env: Callable[[str], Env],
     plans: Iterable[EpisodePlan],
     policy: Policy,
     profile: PromptProfile | str = "lumos",
@@ -140,7 +142,8 @@ def run_episodes(
     """Plays episodes and yields each trajectory as soon as it is finished.
 
     Args:
-        make_env: Builds an environment; called at most `concurrency` times.
+        make_env: Builds an environment for a benchmark; called at most `concurrency` times for each, and again for
+            one that broke.
         plans: The episodes to play; pulled one at a time as room appears.
         policy: Writes the turns.
         profile: Prompt profile, or the name of one.
@@ -167,15 +170,15 @@ class EpisodePool:
     """Episodes under way over one policy; `run_episodes` is the loop around it.
 
     Args:
-        make_env: Builds an environment; called when an episode starts and no environment is idle.
+        make_env: Builds an environment for a benchmark; called when an episode starts and none of them is idle.
         policy: Writes the turns.
         profile: Prompt profile, or the name of one.
     """
 
-    def __init__(self, make_env: Callable[[], Env], policy: Policy, profile: PromptProfile | str = "lumos") -> None:
+    def __init__(self, make_env: Callable[[str], Env], policy: Policy, profile: PromptProfile | str = "lumos") -> None:
         self._make_env, self._policy = make_env, policy
         self._profile = get_profile(profile) if isinstance(profile, str) else profile
-        self._idle: list[Env] = []
+        self._idle: defaultdict[str, list[Env]] = defaultdict(list)  # by benchmark
         self._running: dict[str, _Running] = {}
 
     @property
@@ -187,8 +190,9 @@ class EpisodePool:
         """Starts an episode; its trajectory comes back only if the environment broke at once."""
         if plan.id in self._running:
             raise ConfigError(f"expected every plan to have its own id, got {plan.id!r} twice; give tasks unique ids")
-        running = _Running(plan, self._idle.pop() if self._idle else self._make_env(), self._policy, self._profile)
-        self._running[plan.id] = running
+        idle = self._idle[plan.task.benchmark]
+        env = idle.pop() if idle else self._make_env(plan.task.benchmark)
+        self._running[plan.id] = running = _Running(plan, env, self._policy, self._profile)
         return self._settle(running, running.start())
 
     def step(self) -> Iterator[Trajectory]:
@@ -205,14 +209,14 @@ class EpisodePool:
             return []
         del self._running[running.plan.id]
         if trajectory.failure is None:
-            self._idle.append(running.env)
+            self._idle[running.plan.task.benchmark].append(running.env)
         else:  # whatever broke may have left the environment unusable
             _close(running.env)
         return [trajectory]
 
     def close(self) -> None:
         """Closes the environments; episodes under way are dropped."""
-        for env in self._idle + [running.env for running in self._running.values()]:
+        for env in itertools.chain(*self._idle.values(), (running.env for running in self._running.values())):
             _close(env)
         self._idle.clear()
         self._running.clear()

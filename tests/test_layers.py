@@ -21,6 +21,7 @@ ROWS = [
     ["data"],
     ["envs", "agent"],
     ["rollout"],
+    ["dispatch", "ray_config"],
     ["ray_rollout", "training", "report"],
     ["recipes"],
 ]

@@ -15,10 +15,8 @@ from tiny_env import AddEnv, add_plans, solve
 from lumos_rl.core import StopReason
 from lumos_rl.errors import ConfigError, InfrastructureError, MissingExtraError, MissingFileError
 from lumos_rl.policies.base import ScriptedPolicy
-from lumos_rl.ray_rollout import RayConfig, collect_on_ray, connect, count_workers
-
-NODE = {"Alive": True, "Resources": {"CPU": 8.0, "GPU": 2.0}}
-
+from lumos_rl.ray_config import RayConfig
+from lumos_rl.ray_rollout import RayWorkers, connect
 
 # What runs in workers.
 
@@ -75,13 +73,22 @@ def threads():
     return ScriptedPolicy(solve, version=os.environ["OMP_NUM_THREADS"])
 
 
+def process(version):
+    return ScriptedPolicy(solve, version=f"{version} in {os.getpid()}")
+
+
+class Buggy(AddEnv):
+    def step(self, text):
+        return text + 1
+
+
 @pytest.fixture(scope="module")
 def cluster():
-    """A local cluster with two CPUs, started as any user's rollout starts it, and what was logged meanwhile."""
+    """A local cluster with two CPUs and, on paper, a GPU, and what was logged when it was started."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("RAY_ADDRESS", "local")
         patch.setenv("PYTHONPATH", str(Path(__file__).parent), prepend=os.pathsep)  # workers import this module
-        patch.setenv("RAY_OVERRIDE_RESOURCES", '{"CPU": 2}')
+        patch.setenv("RAY_OVERRIDE_RESOURCES", '{"CPU": 2, "GPU": 1}')
         patch.setenv("RAY_metrics_report_interval_ms", "500")
         lines: list[str] = []
         handler = logging.Handler()
@@ -97,8 +104,14 @@ def cluster():
 
 
 def collect(plans, make_policy=scripted, make_env=AddEnv, workers=2, concurrency=4, label="add test", **config):
-    config = RayConfig(workers=workers, **config)
-    return collect_on_ray(plans, make_policy, make_env, concurrency=concurrency, config=config, label=label)
+    """One rollout by workers of its own."""
+    with RayWorkers(RayConfig(workers=workers, **config)) as crew:
+        yield from crew.collect(plans, make_policy, make_env, concurrency=concurrency, label=label)
+
+
+def policies(crew, version):
+    """Versions of the policies of a rollout: which one, in which process."""
+    return {t.policy for t in crew.collect(add_plans(4), functools.partial(process, version), AddEnv, label=version)}
 
 
 def untimed(trajectory):
@@ -177,14 +190,57 @@ def test_trajectories_come_while_others_are_under_way(cluster):
     assert came[-1] - came[0] > 0.8  # two workers, three episodes each, three turns of 0.2 s
 
 
-def test_workers_have_readable_names_and_end_with_the_loop(cluster):
-    rollout = collect(add_plans(40), functools.partial(scripted, slow), concurrency=1, label="add names")
+def test_workers_stay_from_one_rollout_to_the_next(cluster):
+    with RayWorkers(RayConfig(workers=1)) as crew:
+        (first,) = policies(crew, "sft")
+        (second,) = policies(crew, "rs-1")
+        assert second == first.replace("sft", "rs-1")
+        assert len(alive()) == 1
+    assert gone()
+
+
+def test_a_worker_that_died_between_rollouts_is_replaced(cluster, caplog):
+    with RayWorkers(RayConfig(workers=1)) as crew:
+        (first,) = policies(crew, "sft")
+        os.kill(int(first.rpartition(" ")[2]), signal.SIGKILL)
+        (second,) = policies(crew, "rs-1")
+    assert second.startswith("rs-1") and second != first.replace("sft", "rs-1")
+    assert "[rs-1] did not get ready: ActorDiedError" in caplog.text
+
+
+def test_workers_with_gpus_end_with_each_rollout(cluster):
+    with RayWorkers(RayConfig(gpus_per_worker=1)) as crew:
+        (first,) = policies(crew, "sft")
+        assert gone()
+        (second,) = policies(crew, "rs-1")
+        assert second != first.replace("sft", "rs-1")
+
+
+def test_two_rollouts_at_once_are_refused(cluster):
+    with RayWorkers(RayConfig(workers=1)) as crew:
+        rollouts = [crew.collect(add_plans(2), scripted, AddEnv, concurrency=1) for _ in range(2)]
+        next(rollouts[0])
+        with pytest.raises(ConfigError, match="one rollout at a time"):
+            next(rollouts[1])
+        assert len(list(rollouts[0])) == 1
+
+
+def test_a_bug_in_every_episode_ends_the_rollout_with_the_cause(cluster, monkeypatch):
+    monkeypatch.setattr("lumos_rl.ray_rollout.BARREN_DEATHS", 1)
+    with pytest.raises(InfrastructureError, match="got 2 deaths and no finished episode") as caught:
+        list(collect(add_plans(40), make_env=Buggy, workers=1, max_retries=1))
+    assert "TypeError: can only concatenate str" in str(caught.value)
+    assert ", in step\n    |     return text + 1\n" in str(caught.value)
+
+
+def test_names_say_which_worker_and_which_rollout(cluster):
+    make_policy, crew = functools.partial(scripted, slow), RayWorkers(RayConfig(workers=2))
+    rollout = crew.collect(add_plans(40), make_policy, AddEnv, concurrency=1, label="add names")
     next(rollout)
-    names = states("add names")
-    assert names["rollout-worker-0 [add names]"] == "ALIVE"
-    assert set(names) == {"rollout-worker-0 [add names]", "rollout-worker-1 [add names]"}
+    assert {name.partition(".")[0] for name in alive()} == {"rollout-worker-0", "rollout-worker-1"}
+    assert wait_for(lambda: {"load [add names]", "advance [add names]"} <= calls())
     rollout.close()
-    assert gone("add names")
+    assert gone()
 
 
 def test_ctrl_c_ends_the_workers(cluster):
@@ -193,21 +249,33 @@ def test_ctrl_c_ends_the_workers(cluster):
     with pytest.raises(KeyboardInterrupt):
         for _ in rollout:
             pass
-    assert gone("add interrupt")
+    assert gone()
 
 
-def states(label):
-    """State of each worker by name, as the dashboard shows them."""
+def alive():
+    """Names of the workers that are there, as the dashboard shows them."""
     import ray
     from ray.util.state import list_actors
 
     actors = list_actors(ray.get_runtime_context().gcs_address)
-    return {actor.name: actor.state for actor in actors if label in actor.name}
+    return {actor.name for actor in actors if actor.state != "DEAD"}
 
 
-def gone(label):
+def calls():
+    """Names of the calls to workers, as the dashboard shows them."""
+    import ray
+    from ray.util.state import list_tasks
+
+    return {task.name for task in list_tasks(ray.get_runtime_context().gcs_address, limit=9999)}
+
+
+def gone():
+    return wait_for(lambda: not alive())
+
+
+def wait_for(condition):
     for _ in range(50):
-        if set(states(label).values()) == {"DEAD"}:
+        if condition():
             return True
         time.sleep(0.1)
     return False
@@ -260,7 +328,7 @@ def sample(line):
 def test_missing_ray_names_the_extra(monkeypatch):
     monkeypatch.setitem(sys.modules, "ray", None)
     with pytest.raises(MissingExtraError, match=r"lumos_rl\[ray\]"):
-        collect(add_plans(1))
+        list(collect(add_plans(1)))
 
 
 def test_no_plans_need_no_cluster(monkeypatch):
@@ -272,35 +340,3 @@ def test_a_cluster_that_is_not_there_is_missed_at_once(monkeypatch):
     monkeypatch.setattr("ray.is_initialized", lambda: False)
     with pytest.raises(InfrastructureError, match=r"Ray cluster at '127\.0\.0\.1:1', got ConnectionRefusedError"):
         connect(RayConfig(address="127.0.0.1:1"))
-
-
-def test_repeated_ids_are_refused():
-    with pytest.raises(ConfigError, match=r"1 repeated ids \['add/test/0#0'\]"):
-        collect(add_plans(1) * 2)
-
-
-@pytest.mark.parametrize(
-    "bad", [{"workers": -1}, {"cpus_per_worker": 0}, {"silence_timeout_s": 0}, {"gpus_per_worker": 1.5}]
-)
-def test_settings_that_cannot_work_are_refused(bad):
-    with pytest.raises(ConfigError, match="expected"):
-        RayConfig(**bad)
-
-
-@pytest.mark.parametrize(
-    ("config", "workers"),
-    [
-        (RayConfig(), 16),
-        (RayConfig(cpus_per_worker=5), 2),
-        (RayConfig(gpus_per_worker=1), 4),
-        (RayConfig(gpus_per_worker=0.1), 16),
-        (RayConfig(workers=3), 3),
-    ],
-)
-def test_workers_fill_the_living_nodes(config, workers):
-    assert count_workers([NODE, NODE, {**NODE, "Alive": False}], config) == workers
-
-
-def test_a_worker_that_fits_nowhere_is_refused():
-    with pytest.raises(ConfigError, match="expected a node with"):
-        count_workers([NODE], RayConfig(cpus_per_worker=9))

@@ -120,8 +120,8 @@ class Broken(AddEnv):
 
     made = 0
 
-    def __init__(self):
-        super().__init__()
+    def __init__(self, benchmark):
+        super().__init__(benchmark)
         type(self).made += 1
 
     def step(self, text):
@@ -173,7 +173,7 @@ def test_a_turn_that_was_cut_says_so():
 
 
 def test_the_step_budget_of_the_environment_truncates():
-    trajectory = only(env=lambda: AddEnv(max_steps=1))
+    trajectory = only(env=lambda benchmark: AddEnv(benchmark, max_steps=1))
     assert trajectory.stop_reason == StopReason.TRUNCATED and not trajectory.success
 
 
@@ -194,6 +194,21 @@ def test_environments_are_used_again():
     AddEnv.closed = 0
     assert len(run(add_plans(9), concurrency=2)) == 9
     assert AddEnv.closed == 2
+
+
+def test_an_environment_serves_its_benchmark_only():
+    made = []
+
+    class Choosy(AddEnv):
+        def reset(self, **options):
+            assert options["options"]["task"].benchmark == self.benchmark
+            made.append(self)
+            return super().reset(**options)
+
+    tasks = [Task(f"{name}/test/{n}", name, f"Add {n} and 3.", str(n + 3)) for n in range(4) for name in ("add", "sum")]
+    trajectories = run(plan_episodes(tasks, RolloutConfig()), env=Choosy, concurrency=2)
+    assert [t.success for t in trajectories.values()] == [True] * 8
+    assert sorted(env.benchmark for env in set(made)) == ["add", "sum"]
 
 
 def test_a_policy_that_loses_requests_is_found_out():
@@ -228,7 +243,7 @@ def test_a_real_environment_is_driven():
     task = Task("gsm8k/test/0", "gsm8k", "Tom has 3 apples and gets 2. How many?", "5")
     plans = plan_episodes([task], RolloutConfig())
     env = gymnasium.make("lumos_rl/GSM8K-v0", tasks=[task])
-    (trajectory,) = run_episodes(lambda: env, plans, ScriptedPolicy(reply))
+    (trajectory,) = run_episodes(lambda benchmark: env, plans, ScriptedPolicy(reply))
     assert trajectory.success and trajectory.answer == "5" and trajectory.metrics == {"accuracy": 1.0}
     assert trajectory.turns[1].observation == "R1 = 5"
     assert trajectory.stop_reason == StopReason.ANSWERED

@@ -17,8 +17,8 @@ class AddEnv(gymnasium.Env[str, str]):
 
     closed = 0
 
-    def __init__(self, max_steps=8):
-        self.max_steps = max_steps
+    def __init__(self, benchmark="add", max_steps=8):
+        self.benchmark, self.max_steps = benchmark, max_steps
 
     def reset(self, *, seed=None, options=None):
         super().reset(seed=seed)

@@ -23,12 +23,11 @@ import lumos_rl.envs  # noqa: F401 (registers the environments)
 from lumos_rl.core import StopReason, Task, Trajectory
 from lumos_rl.policies.base import Policy
 from lumos_rl.prompts import PROFILE_FILE, PromptProfile, get_profile
-from lumos_rl.ray_rollout import collect_on_ray
 from lumos_rl.recipes.config import ENVS, ModelConfig, RunConfig
 from lumos_rl.recipes.launch import launch
 from lumos_rl.recipes.run import TRAJECTORIES, RunFolder, require_checkpoint
 from lumos_rl.recipes.tasks import training_tasks
-from lumos_rl.rollout import Env, EpisodePlan, RolloutConfig, plan_episodes
+from lumos_rl.rollout import Env, RolloutConfig, plan_episodes
 
 log = logging.getLogger(__name__)
 
@@ -49,34 +48,32 @@ def collect(
     Returns:
         One trajectory per plan, in the order of the plans. Those that failed for the machinery's sake are among them.
     """
+    found = {trajectory.id: trajectory for trajectory in collected(run, version, tasks, rollout, file)}
     plans = plan_episodes(tasks, rollout)
-    kept = {
-        trajectory.id: trajectory
-        for trajectory in run.read(Trajectory, file)
-        if trajectory.policy == version and trajectory.stop_reason != StopReason.FAILED
-    }
-    found = {plan.id: kept[plan.id] for plan in plans if plan.id in kept}
-    missing = [plan for plan in plans if plan.id not in found]
+    missing = [plan for plan in plans if plan.id not in found or found[plan.id].stop_reason == StopReason.FAILED]
     # What a model was trained with, it is asked with.
     spoken = PromptProfile.load(checkpoint) if (checkpoint / PROFILE_FILE).is_file() else None
     profile = spoken or get_profile(run.config.model.profile)
-    by_benchmark: dict[str, list[EpisodePlan]] = {}
-    for plan in missing:
-        by_benchmark.setdefault(plan.task.benchmark, []).append(plan)
-    for benchmark, wanted in by_benchmark.items():
-        played = collect_on_ray(
-            wanted,
-            functools.partial(make_policy, str(checkpoint), version, run.config.model),
-            functools.partial(make_env, benchmark),
-            profile,
-            rollout.concurrency,
-            run.config.ray,
-            f"{benchmark} {version}",
-        )
-        for trajectory in _shown(played, len(wanted), f"episodes of {version}"):
-            run.add(file, trajectory)
-            found[trajectory.id] = trajectory
+    played = run.workers.collect(
+        missing,
+        functools.partial(make_policy, str(checkpoint), version, run.config.model),
+        make_env,
+        profile,
+        rollout.concurrency,
+        f"{'+'.join(sorted({plan.task.benchmark for plan in missing}))} {version}",
+    )
+    for trajectory in _shown(played, len(missing), f"episodes of {version}"):
+        run.add(file, trajectory)
+        found[trajectory.id] = trajectory
     return [found[plan.id] for plan in plans]
+
+
+def collected(
+    run: RunFolder, version: str, tasks: Sequence[Task], rollout: RolloutConfig, file: str
+) -> list[Trajectory]:
+    """What `collect` has left in the run folder, in the order of the plans; nothing is played."""
+    kept = {each.id: each for each in run.read(Trajectory, file) if each.policy == version}  # the last try is kept
+    return [kept[plan.id] for plan in plan_episodes(tasks, rollout) if plan.id in kept]
 
 
 def make_policy(checkpoint: str, version: str, model: ModelConfig) -> Policy:

@@ -16,7 +16,7 @@ from typing import Annotated
 
 import tyro
 
-from lumos_rl.ray_rollout import RayConfig
+from lumos_rl.ray_config import RayConfig
 from lumos_rl.rollout import RolloutConfig
 from lumos_rl.training.settings import DPOSettings, ScratchSettings, SFTSettings
 

@@ -54,8 +54,8 @@ def launch(about: str | None, kind: type[Config], main: Callable[[Config, RunFol
 
             print(describe_run(settings))
             return
-        run = RunFolder(Path(settings.run_dir), settings)
-        main(config, run)
+        with RunFolder(Path(settings.run_dir), settings) as run:
+            main(config, run)
     except LumosError as error:
         sys.exit(_failed(str(error)))
     except KeyboardInterrupt:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from lumos_rl.ray_rollout import RayConfig
+from lumos_rl.ray_config import RayConfig
 from lumos_rl.recipes.config import (
     DataConfig,
     ModelConfig,

@@ -21,10 +21,11 @@ import logging
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from lumos_rl.core import PreferencePair, Record, Trajectory, from_json, to_json
 from lumos_rl.errors import ConfigError, MissingExtraError, MissingFileError
+from lumos_rl.ray_rollout import RayWorkers
 from lumos_rl.recipes.config import UNSTORED, RunConfig, TrackConfig
 
 log = logging.getLogger(__name__)
@@ -34,7 +35,9 @@ MIN_FREE_BYTES = 200 * 2**20
 
 
 class RunFolder:
-    """An open run folder.
+    """An open run folder, and the workers that play the run's episodes.
+
+        with RunFolder(Path("runs/tiny-0"), config) as run:  # the workers end with the block
 
     Args:
         path: The folder; made when missing.
@@ -53,6 +56,13 @@ class RunFolder:
         for name in (TRAJECTORIES, EVALUATION, PAIRS, "metrics.jsonl"):
             _cut_broken_line(self.path / name)
         self._trackers = _trackers(config.track, self.path)
+        self.workers = RayWorkers(config.ray)  # they start with the first episodes
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.workers.close()
 
     def checkpoint(self, stage: str) -> Path:
         """Folder of the model that `stage` trained."""

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,7 @@ from typing import Any
 from lumos_rl.core import Trajectory
 from lumos_rl.data.rows import count_by_module, success_rows
 from lumos_rl.errors import DataError
-from lumos_rl.recipes.collect import collect, describe
+from lumos_rl.recipes.collect import collect, collected, describe
 from lumos_rl.recipes.config import Refine, RunConfig
 from lumos_rl.recipes.dpo import pairs_of, train_on_pairs
 from lumos_rl.recipes.evaluate import evaluate_stage
@@ -67,19 +67,17 @@ def refine(run: RunFolder, tasks: TrainingTasks) -> tuple[list[str], int]:
     return versions, steps
 
 
-def collect_stage(run: RunFolder, policy: str, tasks: TrainingTasks) -> Any:
-    """Episodes of a policy on the tasks to explore; played at most once, read when they are asked for."""
-
-    def play() -> list[Trajectory]:
-        return collect(run, run.checkpoint(policy), policy, tasks.explore, run.config.rollout, TRAJECTORIES)
+def collect_stage(run: RunFolder, policy: str, tasks: TrainingTasks) -> Callable[[], list[Trajectory]]:
+    """Plays the tasks to explore, at most once; the function that it returns reads the episodes, failed ones too."""
+    rollout = run.config.rollout
 
     def numbers() -> dict[str, Any]:
-        result = describe(play())
+        result = describe(collect(run, run.checkpoint(policy), policy, tasks.explore, rollout, TRAJECTORIES))
         run.log(f"collect/{policy}", 0, result)
         return result
 
     run.stage(f"collect-{policy}", numbers)
-    return play
+    return lambda: collected(run, policy, tasks.explore, rollout, TRAJECTORIES)
 
 
 def _learn_successes(
