@@ -6,6 +6,9 @@ from pathlib import Path
 
 import pytest
 
+os.environ.setdefault("HF_HUB_OFFLINE", "1")  # read when the hub's client is imported: no test waits for the network
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # models here are so small that threads cost more than they give
+
 SHARED_DATA = Path(__file__).parents[2] / "shared" / "data"  # beside the repository
 
 
@@ -24,3 +27,25 @@ def benchmark_data() -> Callable[[str], Path]:
         return path
 
     return find
+
+
+@pytest.fixture(scope="session")
+def tiny_base(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An untrained model of two small layers with its tokenizer: to be read, not written."""
+    from tiny_model import create
+
+    return create(tmp_path_factory.mktemp("tiny") / "base")
+
+
+@pytest.fixture(scope="session")
+def tiny_sft(tiny_base: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same model when it knows `tiny_model.CHATS` by heart: to be read, not written."""
+    from tiny_model import CHATS
+
+    from lumos_rl.training.settings import SFTSettings
+    from lumos_rl.training.sft import train_sft
+
+    out = tmp_path_factory.mktemp("tiny") / "sft"
+    settings = SFTSettings(max_steps=80, learning_rate=1e-2, batch_size=16, save_steps=0)
+    train_sft(tiny_base, CHATS, out, settings, seed=0)
+    return out

@@ -1,7 +1,8 @@
 """Text generation with Transformers, on CPU or GPU: one model, or one per module, as a `Policy`.
 
 Requests wait in a queue; `collect` takes the oldest ones of one model as a micro-batch and generates them together.
-Sampling is by Gumbel noise from each request's own seed, so a turn does not depend on what else is in its batch.
+Every request keeps its own seed, temperature, limit and stop texts, so a turn does not depend on what else is in its
+batch. A model's `generation_config.json` is not read: a turn is drawn from the model's own distribution.
 
     policy = HFPolicy.load("runs/demo/sft")      # a model folder, an adapter folder, or planner/ and grounder/ folders
     policy.submit(Request("e7", Module.PLANNER, messages))
@@ -21,7 +22,15 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import AutoModelForCausalLM, AutoTokenizer, LogitsProcessor, LogitsProcessorList
+from transformers import (
+    AutoModelForCausalLM,
+    AutoTokenizer,
+    GenerationConfig,
+    LogitsProcessor,
+    LogitsProcessorList,
+    StoppingCriteria,
+    StoppingCriteriaList,
+)
 
 from lumos_rl.core import Module
 from lumos_rl.errors import ConfigError, MissingExtraError, MissingFileError
@@ -35,6 +44,7 @@ DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch
 class _Waiting:
     request: Request
     ids: list[int]
+    budget: int  # most new tokens: what was asked for, or what the context leaves
     since: float
 
 
@@ -59,6 +69,8 @@ class HFPolicy:
     ) -> None:
         self.version, self.tokenizer, self.batch_size = version, tokenizer, batch_size
         self._models = {name: model.eval() for name, model in models.items()}
+        for model in self._models.values():
+            model.generation_config = GenerationConfig()
         self._adapters = adapters or {}
         self._queues: dict[str | None, deque[_Waiting]] = {}
         self._done: list[Completion] = []
@@ -82,7 +94,7 @@ class HFPolicy:
             dtype: "float32", "bfloat16" or "float16".
 
         Raises:
-            MissingFileError: Looks like a path, and nothing is there.
+            MissingFileError: No such folder, and no such model on the hub.
             ConfigError: Unknown dtype.
         """
         if dtype not in DTYPES:
@@ -98,20 +110,20 @@ class HFPolicy:
 
     def submit(self, request: Request) -> None:
         """Queues a request; one whose prompt does not fit the model's context comes back as "overflow"."""
+        key = self._served_by(request.module)
         ids, _ = encode_chat(self.tokenizer, request.messages, add_generation_prompt=True)
-        waiting = _Waiting(request, ids, time.monotonic())
-        if len(ids) >= self._context(request.module):
+        budget = min(request.sampling.max_new_tokens, self._context(key) - len(ids))
+        if budget < 1:
             self._done.append(Completion(request.id, "", "overflow", len(ids)))
             return
-        self._queues.setdefault(self._served_by(request.module), deque()).append(waiting)
+        self._queues.setdefault(key, deque()).append(_Waiting(request, ids, budget, time.monotonic()))
 
     def collect(self) -> list[Completion]:
         """Generates one micro-batch from the longest queue."""
         done, self._done = self._done, []
-        queue = max(self._queues.items(), key=lambda item: len(item[1]), default=(None, deque[_Waiting]()))
-        if queue[1]:
-            batch = [queue[1].popleft() for _ in range(min(self.batch_size, len(queue[1])))]
-            done += self._generate(queue[0], batch)
+        key, queue = max(self._queues.items(), key=lambda item: len(item[1]), default=(None, deque[_Waiting]()))
+        if queue:
+            done += self._generate(key, self._take(key, queue))
         return done
 
     def close(self) -> None:
@@ -128,46 +140,63 @@ class HFPolicy:
         raise ConfigError(f"expected a model for {module.value!r}, got models for {sorted(map(str, self._models))}")
 
     def _model(self, key: str | None) -> Any:
-        model = self._models[key] if key in self._models else self._models[None]
-        if key in self._adapters:
-            model.set_adapter(self._adapters[key])
-        return model
+        return self._models[key] if key in self._models else self._models[None]
 
-    def _context(self, module: Module) -> int:
-        config = self._model(self._served_by(module)).config
-        return int(getattr(config, "max_position_embeddings", 1 << 30))
+    def _context(self, key: str | None) -> int:
+        return int(getattr(self._model(key).config, "max_position_embeddings", None) or 1 << 30)
+
+    def _take(self, key: str | None, queue: deque[_Waiting]) -> list[_Waiting]:
+        """The oldest requests, as a batch.
+
+        A row that is finished goes on with padding while others write. A model with a table of positions, other than
+        one with rotary positions, must not run past its end there; requests that would lead to that stay in the queue.
+        """
+        rotary = bool(getattr(self._model(key).config, "rope_parameters", None))
+        longest = most = 0
+        batch: list[_Waiting] = []
+        passed: list[_Waiting] = []
+        while queue and len(batch) < self.batch_size:
+            waiting = queue.popleft()
+            wide, steps = max(longest, len(waiting.ids)), max(most, waiting.budget)
+            if rotary or wide + steps <= self._context(key):
+                longest, most = wide, steps
+                batch.append(waiting)
+            else:
+                passed.append(waiting)
+        queue.extendleft(reversed(passed))
+        return batch
 
     def _generate(self, key: str | None, batch: Sequence[_Waiting]) -> list[Completion]:
         model = self._model(key)
+        if key in self._adapters:
+            model.set_adapter(self._adapters[key])
         longest = max(len(waiting.ids) for waiting in batch)
-        pad, eos = self.tokenizer.pad_token_id, self.tokenizer.eos_token_id
+        pad = self.tokenizer.pad_token_id
         rows = [[pad] * (longest - len(waiting.ids)) + waiting.ids for waiting in batch]
         mask = [[0] * (longest - len(waiting.ids)) + [1] * len(waiting.ids) for waiting in batch]
-        room = self._context(batch[0].request.module) - longest
-        budget = min(room, max(waiting.request.sampling.max_new_tokens for waiting in batch))
-        stops = sorted({stop for waiting in batch for stop in waiting.request.sampling.stop})
         out = model.generate(  # under torch.no_grad by itself
             input_ids=torch.tensor(rows, device=model.device),  # (B, T)
             attention_mask=torch.tensor(mask, device=model.device),  # (B, T)
-            max_new_tokens=budget,
+            max_new_tokens=max(waiting.budget for waiting in batch),
             do_sample=False,
             pad_token_id=pad,
-            eos_token_id=eos,
-            logits_processor=LogitsProcessorList([_SeededSampling(batch, longest)]),
-            **({"stop_strings": stops, "tokenizer": self.tokenizer} if stops else {}),
+            eos_token_id=self.tokenizer.eos_token_id,
+            logits_processor=LogitsProcessorList([_SeededSampling(batch, model.device)]),
+            stopping_criteria=StoppingCriteriaList([_OwnEnd(batch, longest, self.tokenizer)]),
         )
-        new = out[:, longest:].tolist()  # (B, budget)
+        new = out[:, longest:].tolist()  # (B, steps)
         return [self._completion(waiting, ids) for waiting, ids in zip(batch, new, strict=True)]
 
     def _completion(self, waiting: _Waiting, ids: list[int]) -> Completion:
-        sampling = waiting.request.sampling
-        end = ids.index(self.tokenizer.eos_token_id) if self.tokenizer.eos_token_id in ids else None
-        ids = ids[: sampling.max_new_tokens] if end is None else ids[: min(end + 1, sampling.max_new_tokens)]
-        ended = end is not None and end < sampling.max_new_tokens
+        ids, eos = ids[: waiting.budget], self.tokenizer.eos_token_id
+        ended = eos in ids
+        if ended:
+            ids = ids[: ids.index(eos) + 1]
         text = self.tokenizer.decode(ids[:-1] if ended else ids, skip_special_tokens=False)
-        for stop in sampling.stop:
-            head, found, _ = text.partition(stop)
-            text, ended = head, ended or bool(found)
+        stops = [stop for stop in waiting.request.sampling.stop if stop in text]
+        if stops:
+            ids = _until(ids, stops, self.tokenizer)
+            text, ended = text[: min(map(text.index, stops))], True
         return Completion(
             request_id=waiting.request.id,
             text=text,
@@ -179,6 +208,31 @@ class HFPolicy:
         )
 
 
+def _until(ids: list[int], stops: Sequence[str], tokenizer: Any) -> list[int]:
+    """The ids up to the one that completes a stop text; what follows is padding, or more than was asked for."""
+    for end in range(1, len(ids)):
+        if any(stop in tokenizer.decode(ids[:end]) for stop in stops):
+            return ids[:end]
+    return ids
+
+
+class _OwnEnd(StoppingCriteria):  # type: ignore[misc]  # Transformers ships no types
+    """Ends each row at its own limit and its own stop texts."""
+
+    def __init__(self, batch: Sequence[_Waiting], prompt_length: int, tokenizer: Any) -> None:
+        self.prompt_length, self.tokenizer = prompt_length, tokenizer
+        self.budgets = torch.tensor([waiting.budget for waiting in batch])
+        self.stops = {row: waiting.request.sampling.stop for row, waiting in enumerate(batch)}
+
+    def __call__(self, input_ids: torch.LongTensor, scores: Any, **kwargs: Any) -> torch.Tensor:
+        done = self.budgets <= input_ids.shape[1] - self.prompt_length  # (B,)
+        for row, stops in self.stops.items():
+            if stops:
+                text = self.tokenizer.decode(input_ids[row, self.prompt_length :])
+                done[row] |= any(stop in text for stop in stops)
+        return done.to(input_ids.device)
+
+
 class _SeededSampling(LogitsProcessor):  # type: ignore[misc]  # Transformers ships no types
     """Turns greedy search into sampling, row by row, each from its request's seed.
 
@@ -186,25 +240,26 @@ class _SeededSampling(LogitsProcessor):  # type: ignore[misc]  # Transformers sh
     greedy rows (temperature 0) and sampled rows share a batch, and a row's noise does not depend on its neighbours.
     """
 
-    def __init__(self, batch: Sequence[_Waiting], prompt_length: int) -> None:
-        self.prompt_length = prompt_length
+    def __init__(self, batch: Sequence[_Waiting], device: torch.device) -> None:
         self.rows = [index for index, waiting in enumerate(batch) if waiting.request.sampling.temperature > 0]
         self.samplings = [batch[index].request.sampling for index in self.rows]
-        self.generators = [torch.Generator().manual_seed(batch[index].request.seed) for index in self.rows]
+        self.generators = [torch.Generator(device).manual_seed(batch[index].request.seed) for index in self.rows]
 
     def __call__(self, input_ids: torch.LongTensor, scores: torch.FloatTensor) -> torch.FloatTensor:
         if not self.rows:
             return scores
         picked = scores[self.rows].float()  # (sampled rows, V)
-        picked /= torch.tensor([[sampling.temperature] for sampling in self.samplings], device=scores.device)
+        picked /= torch.tensor(
+            [[sampling.temperature] for sampling in self.samplings], device=scores.device
+        )  # (rows, 1)
         for row, sampling in enumerate(self.samplings):
             if sampling.top_p < 1:
                 picked[row] = _nucleus(picked[row], sampling.top_p)
         noise = torch.stack(
-            [torch.empty(picked.shape[1]).exponential_(generator=generator) for generator in self.generators]
+            [torch.empty_like(picked[0]).exponential_(generator=generator) for generator in self.generators]
         )
         sampled = scores.clone()
-        sampled[self.rows] = (picked - noise.to(scores.device).log()).to(scores.dtype)
+        sampled[self.rows] = (picked - noise.log()).to(scores.dtype)
         return sampled
 
 
@@ -216,8 +271,15 @@ def _nucleus(logits: torch.Tensor, top_p: float) -> torch.Tensor:
 
 
 def load_tokenizer(path: str | Path) -> Any:
-    """A tokenizer with a chat template and a padding token: its own where it has them, else Lumos markup and eos."""
-    tokenizer = AutoTokenizer.from_pretrained(str(path))
+    """A tokenizer with a chat template and a padding token: its own where it has them, else Lumos markup and eos.
+
+    Raises:
+        MissingFileError: No tokenizer there.
+    """
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(str(path))
+    except OSError as error:
+        raise _missing(path, error) from error
     if tokenizer.chat_template is None:
         tokenizer.chat_template = LUMOS_CHAT_TEMPLATE
     if tokenizer.pad_token_id is None:
@@ -234,16 +296,20 @@ def load_model(path: str | Path, dtype: torch.dtype = torch.float32, trainable: 
         trainable: Whether an adapter's weights shall take gradients.
 
     Raises:
-        MissingFileError: `path` looks like a folder and holds neither.
+        MissingFileError: No model there.
     """
-    folder = Path(path)
-    if (folder / "adapter_config.json").is_file():
-        return _peft().AutoPeftModelForCausalLM.from_pretrained(str(path), dtype=dtype, is_trainable=trainable)
-    if not (folder / "config.json").is_file() and (folder.is_absolute() or folder.exists() or len(folder.parts) > 2):
-        raise MissingFileError(
-            f"expected a model or adapter in {folder} (config.json or adapter_config.json): not there"
-        )
-    return AutoModelForCausalLM.from_pretrained(str(path), dtype=dtype)
+    try:
+        if (Path(path) / "adapter_config.json").is_file():
+            return _peft().AutoPeftModelForCausalLM.from_pretrained(str(path), dtype=dtype, is_trainable=trainable)
+        return AutoModelForCausalLM.from_pretrained(str(path), dtype=dtype)
+    except OSError as error:
+        raise _missing(path, error) from error
+
+
+def _missing(path: str | Path, error: OSError) -> MissingFileError:
+    kind = "model or adapter folder (config.json or adapter_config.json), or a model of the Hugging Face hub"
+    cause = str(error).strip().partition("\n")[0]
+    return MissingFileError(f"expected a {kind}, got {str(path)!r}: {cause}")
 
 
 def _load_models(

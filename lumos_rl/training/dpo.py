@@ -5,7 +5,8 @@
 The reference is the model that training starts from, always: for a full model with new LoRA weights the model without
 them, for an adapter a frozen copy of it, for full fine-tuning a second copy of the model. So margins are 0 at step 0.
 A prompt holds the shared history, environment turns included; chosen and rejected are one model turn each, so the
-log-probabilities that DPO compares are of the model's own tokens only.
+log-probabilities that DPO compares are of the model's own tokens only. Pairs are encoded as everywhere else, by
+`encode_chat`: `{"prompt_ids": [2, …], "chosen_ids": [54, 1], "rejected_ids": [55, 56, 1]}`, each turn with its end.
 """
 
 from __future__ import annotations
@@ -21,11 +22,20 @@ from datasets import Dataset
 from transformers import TrainerCallback
 from trl import DPOConfig, DPOTrainer
 
-from lumos_rl.core import PreferencePair
+from lumos_rl.core import Message, PreferencePair
 from lumos_rl.errors import DataError
 from lumos_rl.policies.hf import DTYPES, load_tokenizer
+from lumos_rl.prompts import encode_chat
 from lumos_rl.training.settings import DPOSettings
 from lumos_rl.training.sft import load_trainable, lora_config, run_trainer, training_arguments
+
+# TRL tokenizes the rows it is built with, in one piece, which gives other ids than `encode_chat` for some tokenizers.
+# So it is built with this row, and its rows are replaced before training.
+PLACEHOLDER = {
+    "prompt": [{"role": "user", "content": ""}],
+    "chosen": [{"role": "assistant", "content": ""}],
+    "rejected": [{"role": "assistant", "content": ""}],
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +45,7 @@ class DPOReport:
     Attributes:
         steps: Optimizer steps.
         pairs: Pairs trained on.
+        left_out: Pairs longer than max_length.
         loss: Mean training loss.
         accuracy: Share of pairs whose chosen turn has the higher implicit reward, at the last log; None without a log.
         margin: Mean implicit reward margin at the last log; None without a log.
@@ -43,6 +54,7 @@ class DPOReport:
 
     steps: int
     pairs: int
+    left_out: int
     loss: float
     accuracy: float | None
     margin: float | None
@@ -60,20 +72,16 @@ def dpo_trainer(
     """TRL's trainer, set up so that its reference is the model at `model_path`.
 
     Raises:
-        DataError: No pairs.
+        DataError: No pairs, or none within max_length.
     """
-    if not pairs:
-        raise DataError(
-            "expected at least one preference pair, got none: every task's episodes got the same reward; sample more"
-            " episodes per task, at a higher temperature, or on harder tasks"
-        )
     tokenizer = load_tokenizer(model_path)
+    rows, _ = encode_pairs(tokenizer, pairs, settings.max_length)
     torch.manual_seed(seed)
     model = load_trainable(model_path, DTYPES[settings.dtype])
     weights = (
         {"loss_type": ["sigmoid", "sft"], "loss_weights": [1.0, settings.sft_weight]} if settings.sft_weight else {}
     )
-    return DPOTrainer(
+    trainer = DPOTrainer(
         model=model,
         args=DPOConfig(
             **training_arguments(settings, out, seed),
@@ -81,11 +89,55 @@ def dpo_trainer(
             beta=settings.beta,
             **weights,
         ),
-        train_dataset=Dataset.from_list([_row(pair) for pair in pairs]),
+        train_dataset=Dataset.from_list([PLACEHOLDER]),
         processing_class=tokenizer,
         peft_config=None if hasattr(model, "peft_config") else lora_config(settings.lora),
         callbacks=list(callbacks),
     )
+    trainer.train_dataset = Dataset.from_list(rows)
+    return trainer
+
+
+def encode_pairs(
+    tokenizer: Any, pairs: Sequence[PreferencePair], max_length: int
+) -> tuple[list[dict[str, list[int]]], int]:
+    """Token ids of prompt, chosen and rejected turn, as TRL's collator takes them.
+
+    Args:
+        tokenizer: With a chat template.
+        pairs: What to encode.
+        max_length: Longest prompt with its turn, tokens.
+
+    Returns:
+        Rows `{"prompt_ids", "chosen_ids", "rejected_ids"}`, and how many pairs were too long.
+
+    Raises:
+        DataError: No row is left.
+    """
+    rows = []
+    for pair in pairs:
+        prompt, _ = encode_chat(tokenizer, pair.prompt, add_generation_prompt=True)
+        turns = {
+            "chosen_ids": _turn_ids(tokenizer, pair.prompt, pair.chosen),
+            "rejected_ids": _turn_ids(tokenizer, pair.prompt, pair.rejected),
+        }
+        if len(prompt) + max(map(len, turns.values())) <= max_length:
+            rows.append({"prompt_ids": prompt, **turns})
+    if not rows:
+        raise DataError(
+            f"expected at least one preference pair within {max_length} tokens, got {len(pairs)} pairs, none of them so"
+            " short; where there are none at all, every task's episodes got the same reward: sample more episodes per"
+            " task, at a higher temperature, or on harder tasks"
+        )
+    return rows, len(pairs) - len(rows)
+
+
+def _turn_ids(tokenizer: Any, prompt: Sequence[Message], completion: str) -> list[int]:
+    """The ids that the model would have written: those of the turn's text and of its end."""
+    ids, mask = encode_chat(tokenizer, [*prompt, {"role": "assistant", "content": completion}])
+    end = len(mask) - mask[::-1].index(True)  # behind it, the template may add what nobody writes
+    start = len(encode_chat(tokenizer, prompt, add_generation_prompt=True)[0])
+    return ids[start:end]
 
 
 def train_dpo(
@@ -103,17 +155,10 @@ def train_dpo(
     logged = [entry for entry in trainer.state.log_history if "rewards/margins" in entry]
     return DPOReport(
         steps=trainer.state.global_step,
-        pairs=len(pairs),
+        pairs=len(trainer.train_dataset),
+        left_out=len(pairs) - len(trainer.train_dataset),
         loss=result.training_loss,
         accuracy=logged[-1]["rewards/accuracies"] if logged else None,
         margin=logged[-1]["rewards/margins"] if logged else None,
         seconds=time.monotonic() - began,
     )
-
-
-def _row(pair: PreferencePair) -> dict[str, Any]:
-    return {
-        "prompt": list(pair.prompt),
-        "chosen": [{"role": "assistant", "content": pair.chosen}],
-        "rejected": [{"role": "assistant", "content": pair.rejected}],
-    }

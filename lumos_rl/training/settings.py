@@ -6,12 +6,12 @@ from dataclasses import dataclass, field
 
 from lumos_rl.errors import ConfigError
 
-DTYPES = ("float32", "bfloat16", "float16")
+DTYPES = ("float32", "bfloat16")  # Adam's small numbers vanish in float16
 
 
 def _check_dtype(dtype: str) -> None:
     if dtype not in DTYPES:
-        raise ConfigError(f"expected a dtype of {', '.join(DTYPES)}, got {dtype!r}")
+        raise ConfigError(f"expected a training dtype of {', '.join(DTYPES)}, got {dtype!r}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,9 +69,9 @@ class SFTSettings:
         batch_size: Conversations per step and device.
         gradient_accumulation: Steps whose gradients are added up before an update.
         max_length: Longest conversation, tokens; longer ones are left out and counted.
-        dtype: Weights' type: float32, bfloat16 or float16.
+        dtype: Weights' type: float32 or bfloat16.
         gradient_checkpointing: Trade time for memory, for models of billions of parameters.
-        save_steps: Steps between checkpoints that a killed run goes on from; 0 saves none.
+        save_steps: Steps between checkpoints that a killed run goes on from; 0 saves one only when it is interrupted.
         lora: Adapter settings.
     """
 
@@ -111,10 +111,10 @@ class DPOSettings:
         scheduler: Course of the learning rate after warm-up.
         batch_size: Pairs per step and device.
         gradient_accumulation: Steps whose gradients are added up before an update.
-        max_length: Longest prompt with its turn, tokens.
-        dtype: Weights' type: float32, bfloat16 or float16.
+        max_length: Longest prompt with its turn, tokens; pairs that are longer are left out and counted.
+        dtype: Weights' type: float32 or bfloat16.
         gradient_checkpointing: Trade time for memory.
-        save_steps: Steps between checkpoints that a killed run goes on from; 0 saves none.
+        save_steps: Steps between checkpoints that a killed run goes on from; 0 saves one only when it is interrupted.
         lora: Adapter settings, used when the model that training starts from is no adapter itself.
     """
 

@@ -9,6 +9,9 @@ checkpoint when called again with the same folder; Ctrl-C and SIGTERM save a che
 
 from __future__ import annotations
 
+import json
+import math
+import random
 import shutil
 import signal
 import threading
@@ -23,7 +26,6 @@ from datasets import Dataset
 from peft import LoraConfig
 from tqdm import tqdm
 from transformers import PrinterCallback, TrainerCallback
-from transformers.trainer_utils import get_last_checkpoint
 from trl import SFTConfig, SFTTrainer
 
 from lumos_rl.core import Message
@@ -33,7 +35,9 @@ from lumos_rl.prompts import encode_chat
 from lumos_rl.training.settings import LoraSettings, SFTSettings
 
 Conversation = Sequence[Message]
+STRETCH = 4  # batches whose rows are sorted by length together
 IGNORED = -100  # label of tokens without loss, by PyTorch's cross entropy
+REFERENCE = "ref"  # TRL's name for the frozen copy of an adapter; it is saved beside the adapter
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +93,38 @@ def encode_rows(
     return kept, len(rows) - len(kept)
 
 
+def epoch_order(rows: Sequence[dict[str, list[int]]], settings: SFTSettings, seed: int) -> list[int]:
+    """The order in which rows are learned, all epochs one after the other.
+
+    Each epoch is shuffled, then sorted by length within stretches of a few batches, whose batches are shuffled again: a
+    batch of random rows would be up to 40 % padding, and sorting a whole epoch would fill each batch with one kind of
+    task.
+
+    Args:
+        rows: What is learned.
+        settings: Batch size, and epochs or steps.
+        seed: Seed of the shuffles.
+
+    Returns:
+        Indices into `rows`, as many as the run needs.
+    """
+    batch = settings.batch_size
+    wanted = settings.max_steps * batch * settings.gradient_accumulation or math.ceil(settings.epochs * len(rows))
+    rng = random.Random(seed)
+    order: list[int] = []
+    left: list[int] = []  # rows that did not fill a batch; they begin the next epoch
+    while len(order) < wanted:
+        epoch = left + rng.sample(range(len(rows)), len(rows))
+        full = len(epoch) // batch * batch if len(order) + len(epoch) < wanted else len(epoch)
+        epoch, left = epoch[:full], epoch[full:]
+        for start in range(0, len(epoch), STRETCH * batch):
+            stretch = sorted(epoch[start : start + STRETCH * batch], key=lambda index: len(rows[index]["input_ids"]))
+            batches = [stretch[at : at + batch] for at in range(0, len(stretch), batch)]
+            rng.shuffle(batches)
+            order += [index for part in batches for index in part]
+    return order[:wanted]
+
+
 def supervised_share(rows: Sequence[dict[str, list[int]]]) -> float:
     """Share of tokens that carry loss; 0 for no rows."""
     total = sum(len(row["labels"]) for row in rows)
@@ -142,11 +178,11 @@ def train_sft(
     trainer = SFTTrainer(
         model=model,
         args=SFTConfig(
-            **training_arguments(settings, out, seed),
+            **(training_arguments(settings, out, seed) | {"num_train_epochs": 1}),  # the order holds all epochs
             max_length=settings.max_length,
-            train_sampling_strategy="group_by_length",  # without it, 40 % of a batch of short rows is padding
+            train_sampling_strategy="sequential",
         ),
-        train_dataset=Dataset.from_list(rows),
+        train_dataset=Dataset.from_list(rows).select(epoch_order(rows, settings, seed)),
         processing_class=tokenizer,
         peft_config=None if hasattr(model, "peft_config") else lora_config(settings.lora),
         callbacks=list(callbacks),
@@ -177,9 +213,7 @@ def lora_config(settings: LoraSettings) -> LoraConfig | None:
 
 def load_trainable(path: str | Path, dtype: torch.dtype) -> Any:
     """A model to train; an adapter's weights take gradients."""
-    model = load_model(path, dtype, trainable=True)
-    model.config.use_cache = False
-    return model
+    return load_model(path, dtype, trainable=True)
 
 
 def training_arguments(settings: Any, out: Path, seed: int) -> dict[str, Any]:
@@ -217,16 +251,33 @@ def run_trainer(trainer: Any, out: Path) -> Any:
         KeyboardInterrupt: Ctrl-C or SIGTERM came; a checkpoint was saved first.
     """
     checkpoints = Path(trainer.args.output_dir)
-    last = get_last_checkpoint(str(checkpoints)) if checkpoints.is_dir() else None
+    last = last_checkpoint(checkpoints)
+    if (
+        last is not None
+    ):  # DPO makes its reference anew; a stored one keeps Transformers from loading the trained adapter
+        shutil.rmtree(last / REFERENCE, ignore_errors=True)
     with _StopOnSignal() as stop:
         trainer.add_callback(stop)
         trainer.remove_callback(PrinterCallback)  # it prints every log as a dict
-        result = trainer.train(resume_from_checkpoint=last)
+        result = trainer.train(resume_from_checkpoint=str(last) if last else None)
     if stop.asked:
         raise KeyboardInterrupt
     trainer.save_model(str(out))
+    shutil.rmtree(out / REFERENCE, ignore_errors=True)
     shutil.rmtree(checkpoints, ignore_errors=True)
     return result
+
+
+def last_checkpoint(folder: Path) -> Path | None:
+    """The newest checkpoint that was written to its end; None when there is none."""
+    found = sorted(folder.glob("checkpoint-*"), key=lambda path: int(path.name.rpartition("-")[2]), reverse=True)
+    for path in found:
+        try:
+            json.loads((path / "trainer_state.json").read_text(encoding="utf-8"))  # written last
+        except (OSError, ValueError):
+            continue
+        return path
+    return None
 
 
 class _StopOnSignal(TrainerCallback):  # type: ignore[misc]  # Transformers ships no types

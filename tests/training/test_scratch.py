@@ -1,0 +1,64 @@
+import string
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from tiny_model import SHAPE, TASK, TEXTS, create
+from transformers import AutoModelForCausalLM, AutoTokenizer
+
+from lumos_rl.errors import ConfigError
+from lumos_rl.training.scratch import END, MARKUP, PAD, build_tokenizer
+from lumos_rl.training.settings import ScratchSettings
+
+TOKENIZER = build_tokenizer(TEXTS, 400)
+
+
+@given(st.text(max_size=60))
+def test_any_text_survives_the_tokenizer(text):
+    assert TOKENIZER.decode(TOKENIZER.encode(text, add_special_tokens=False)) == text
+
+
+def test_every_digit_is_a_token_of_its_own():
+    assert TOKENIZER.tokenize("1203 4.56") == ["1", "2", "0", "3", "Ġ", "4", ".", "5", "6"]
+
+
+@pytest.mark.parametrize("text", [PAD, END, *MARKUP])
+def test_markup_is_one_token(text):
+    assert len(TOKENIZER.encode(text, add_special_tokens=False)) == 1
+
+
+def test_frequent_words_are_one_token():
+    assert len(TOKENIZER.encode(" apples", add_special_tokens=False)) == 1
+
+
+def test_every_byte_has_a_token_even_without_texts():
+    tokenizer = build_tokenizer([], 400)
+    assert len(tokenizer) == 256 + 4
+    assert len(tokenizer.encode(string.ascii_letters, add_special_tokens=False)) == 52
+
+
+def test_a_seed_fixes_the_weights(tmp_path, tiny_base):
+    def weights(folder):
+        return AutoModelForCausalLM.from_pretrained(folder).state_dict()
+
+    first = weights(tiny_base)
+    same, other = weights(create(tmp_path / "same", 0)), weights(create(tmp_path / "other", 1))
+    assert all(torch.equal(first[name], same[name]) for name in first)
+    assert not torch.equal(first["model.embed_tokens.weight"], other["model.embed_tokens.weight"])
+    assert (tiny_base / "tokenizer.json").read_text() == (tmp_path / "same" / "tokenizer.json").read_text()
+
+
+def test_transformers_load_it_like_any_other_model(tiny_base):
+    model, tokenizer = AutoModelForCausalLM.from_pretrained(tiny_base), AutoTokenizer.from_pretrained(tiny_base)
+    assert model.config.vocab_size == len(tokenizer) <= SHAPE.vocabulary
+    assert (model.config.max_position_embeddings, model.config.eos_token_id) == (128, tokenizer.eos_token_id)
+    chat = tokenizer.apply_chat_template(
+        [{"role": "user", "content": TASK}], tokenize=False, add_generation_prompt=True
+    )
+    assert chat == f"<|user|>\n{TASK}\n<|assistant|>\n"
+
+
+def test_a_shape_that_cannot_be_built_is_refused():
+    with pytest.raises(ConfigError, match="multiple of heads, got 100 and 6"):
+        ScratchSettings(hidden=100, heads=6)

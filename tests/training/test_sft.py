@@ -1,0 +1,218 @@
+import os
+import signal
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from tiny_model import CHATS, FLIP, PLAN, TASK, assistant, create_adapter, user
+from transformers import AutoTokenizer, TrainerCallback
+
+from lumos_rl.errors import ConfigError, DataError, MissingFileError
+from lumos_rl.policies.hf import load_model
+from lumos_rl.prompts import encode_chat
+from lumos_rl.training.settings import LoraSettings, SFTSettings
+from lumos_rl.training.sft import (
+    IGNORED,
+    Progress,
+    encode_rows,
+    last_checkpoint,
+    load_trainable,
+    preview,
+    supervised_share,
+    train_sft,
+)
+
+FAST = SFTSettings(max_steps=8, learning_rate=1e-2, batch_size=8, save_steps=0)
+LORA = LoraSettings(rank=4)
+
+
+@pytest.fixture(scope="module")
+def tokenizer(tiny_base):
+    return AutoTokenizer.from_pretrained(tiny_base)
+
+
+def loss_of(folder, tokenizer):
+    """Mean loss on the tokens that the model writes in CHATS, worked out with Transformers alone."""
+    model, losses = load_model(folder).eval(), []
+    for chat in CHATS:
+        ids, mask = encode_chat(tokenizer, chat)
+        with torch.no_grad():
+            logprobs = model(torch.tensor([ids])).logits[0, :-1].log_softmax(-1)
+        losses += [-logprobs[at - 1, ids[at]].item() for at in range(1, len(ids)) if mask[at]]
+    return sum(losses) / len(losses)
+
+
+def state(folder):
+    return {name: tensor.clone() for name, tensor in load_model(folder).state_dict().items()}
+
+
+class At(TrainerCallback):
+    """Does something when a step has ended."""
+
+    def __init__(self, step, what):
+        self.step, self.what, self.began = step, what, None
+
+    def on_train_begin(self, args, state, control, **kwargs):
+        self.began = state.global_step
+
+    def on_step_end(self, args, state, control, **kwargs):
+        if state.global_step == self.step:
+            self.what()
+
+
+def test_loss_is_on_what_the_model_writes_and_its_end_of_turn_and_on_nothing_else(tokenizer):
+    (row,), left_out = encode_rows(tokenizer, [PLAN], 128)
+    kept = [label for label in row["labels"] if label != IGNORED]
+    assert tokenizer.decode(kept) == "Add the apples.<|end|>Stop.<|end|>"
+    assert tokenizer.decode(row["input_ids"]) == (
+        f"<|user|>\n{TASK}\n<|assistant|>\nAdd the apples.<|end|>\n<|user|>\n5\n<|assistant|>\nStop.<|end|>"
+    )
+    assert all(label in (IGNORED, token) for token, label in zip(row["input_ids"], row["labels"], strict=True))
+    assert left_out == 0
+
+
+def test_the_supervised_share_counts_tokens(tokenizer):
+    rows, _ = encode_rows(tokenizer, [[user("1234"), assistant("56")]], 128)
+    # <|user|>\n 1 2 3 4 \n <|assistant|>\n 5 6 <|end|>: three of ten
+    assert len(rows[0]["input_ids"]) == 10
+    assert supervised_share(rows) == 0.3
+
+
+def test_a_preview_marks_what_is_learned(tiny_base):
+    text = preview(tiny_base, [PLAN, [*FLIP, assistant("Heads.")]], 128)
+    first, second = text.split("\n\n")
+    assert first.count("⟦") == first.count("⟧") == 2
+    assert "<|assistant|>\n⟦Add the apples.<|end|>⟧\n<|user|>\n5\n<|assistant|>\n⟦Stop.<|end|>⟧" in first
+    assert second == "<|user|>\nFlip a coin.\n<|assistant|>\n⟦Heads.<|end|>⟧"
+
+
+def test_too_long_conversations_are_left_out_and_counted(tokenizer):
+    long = [user("9" * 200), assistant("9")]
+    rows, left_out = encode_rows(tokenizer, [PLAN, long, long], 128)
+    assert (len(rows), left_out) == (1, 2)
+
+
+@pytest.mark.parametrize(
+    ("conversations", "max_length", "got"),
+    [([], 128, "got 0 of 0 rows"), ([PLAN], 5, "got 0 of 1 rows within 5"), ([[user("only")]], 128, "0% of their")],
+)
+def test_nothing_to_learn_is_an_error(tokenizer, conversations, max_length, got):
+    with pytest.raises(DataError, match=got):
+        encode_rows(tokenizer, conversations, max_length)
+
+
+@pytest.mark.parametrize("lora", [LoraSettings(), LORA], ids=["full", "lora"])
+def test_training_lowers_the_loss(tiny_base, tokenizer, tmp_path, lora):
+    report = train_sft(tiny_base, CHATS, tmp_path / "out", replace(FAST, lora=lora), seed=0)
+    assert loss_of(tmp_path / "out", tokenizer) < loss_of(tiny_base, tokenizer) - 0.3
+    assert (report.steps, report.left_out) == (8, 0)
+    assert report.tokens == sum(len(encode_chat(tokenizer, chat)[0]) for chat in CHATS)
+    assert 0 < report.supervised < 1
+    assert (tmp_path / "out" / "adapter_config.json").exists() == bool(lora.rank)
+    assert not (tmp_path / "out" / "checkpoints").exists()
+
+
+def test_a_trained_model_keeps_its_tokenizer(tiny_sft, tokenizer):
+    kept = AutoTokenizer.from_pretrained(tiny_sft)
+    assert kept.get_vocab() == tokenizer.get_vocab()
+    assert kept.chat_template == tokenizer.chat_template
+
+
+def test_an_adapter_is_trained_on_without_a_second_one(tiny_base, tmp_path, tokenizer):
+    adapter = create_adapter(tiny_base, tmp_path / "adapter", seed=1)
+    before = state(adapter)
+    train_sft(adapter, CHATS, tmp_path / "out", FAST, seed=0)  # no LoRA asked for: the adapter is what is trained
+    after = state(tmp_path / "out")
+    assert before.keys() == after.keys()
+    changed = {name for name in before if not torch.equal(before[name], after[name])}
+    assert changed and all("lora_" in name for name in changed)
+    assert loss_of(tmp_path / "out", tokenizer) < loss_of(adapter, tokenizer)
+
+
+def test_only_an_adapters_weights_take_gradients(tiny_base, tmp_path):
+    model = load_trainable(create_adapter(tiny_base, tmp_path, seed=1), torch.float32)
+    trained = {name for name, weight in model.named_parameters() if weight.requires_grad}
+    assert trained and all("lora_" in name for name in trained)
+
+
+def test_the_same_seed_gives_the_same_model(tiny_base, tmp_path):
+    for name, seed in (("a", 0), ("b", 0), ("c", 1)):
+        train_sft(tiny_base, CHATS, tmp_path / name, replace(FAST, max_steps=3), seed=seed)
+    a, b, c = (state(tmp_path / name) for name in "abc")
+    assert all(torch.equal(a[name], b[name]) for name in a)
+    assert any(not torch.equal(a[name], c[name]) for name in a)
+
+
+@pytest.mark.parametrize(
+    ("number", "lora"), [(signal.SIGINT, LoraSettings()), (signal.SIGTERM, LORA)], ids=["full", "lora"]
+)
+def test_an_interrupted_run_goes_on_where_it_was(tiny_base, tmp_path, number, lora):
+    settings, out = replace(FAST, lora=lora), tmp_path / "out"
+    with pytest.raises(KeyboardInterrupt):
+        train_sft(tiny_base, CHATS, out, settings, 0, [At(3, lambda: os.kill(os.getpid(), number))])
+    assert [path.name for path in (out / "checkpoints").glob("checkpoint-*")] == ["checkpoint-3"]
+    again = At(0, None)
+    assert train_sft(tiny_base, CHATS, out, settings, 0, [again]).steps == 8
+    assert again.began == 3
+    assert not (out / "checkpoints").exists()
+    train_sft(tiny_base, CHATS, tmp_path / "straight", settings, 0)
+    ours, straight = state(out), state(tmp_path / "straight")
+    assert all(torch.allclose(ours[name], straight[name], atol=1e-5) for name in straight)
+
+
+def test_the_handlers_of_signals_are_put_back(tiny_base, tmp_path):
+    before = signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)
+    train_sft(tiny_base, CHATS, tmp_path, replace(FAST, max_steps=1), 0)
+    assert (signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)) == before
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+sys.path[:0] = sys.argv[3:]
+from test_sft import FAST, At
+from tiny_model import CHATS
+from dataclasses import replace
+from lumos_rl.training.sft import train_sft
+kill = At(5, lambda: os.kill(os.getpid(), signal.SIGKILL))
+train_sft(sys.argv[1], CHATS, Path(sys.argv[2]), replace(FAST, save_steps=2), 0, [kill])
+"""
+
+
+def test_a_killed_run_goes_on_from_its_last_checkpoint(tiny_base, tmp_path):
+    places = [str(Path(__file__).parent), str(Path(__file__).parents[1])]
+    command = [sys.executable, "-c", KILLED, tiny_base, tmp_path, *places]
+    killed = subprocess.run(command, capture_output=True, check=False)
+    assert killed.returncode == -signal.SIGKILL
+    again = At(0, None)
+    assert train_sft(tiny_base, CHATS, tmp_path, replace(FAST, save_steps=2), 0, [again]).steps == 8
+    assert again.began == 4
+    assert not (tmp_path / "checkpoints").exists()
+
+
+def test_a_checkpoint_that_was_cut_off_is_passed_over(tmp_path):
+    for step, text in ((9, "{}"), (10, "{}"), (11, '{"global_st')):
+        (tmp_path / f"checkpoint-{step}").mkdir()
+        (tmp_path / f"checkpoint-{step}" / "trainer_state.json").write_text(text)
+    (tmp_path / "checkpoint-12").mkdir()
+    assert last_checkpoint(tmp_path) == tmp_path / "checkpoint-10"
+    assert last_checkpoint(tmp_path / "nothing") is None
+
+
+def test_progress_is_logged_with_its_step(tiny_base, tmp_path):
+    lines = []
+    progress = Progress(lambda *line: lines.append(line), "sft")
+    train_sft(tiny_base, CHATS, tmp_path, replace(FAST, max_steps=20), 0, [progress])
+    label, step, values = lines[0]
+    assert (label, step) == ("sft", 20) and values["loss"] > 0
+    assert all(isinstance(value, int | float) for _, _, line in lines for value in line.values())
+
+
+def test_what_cannot_be_trained_is_refused(tmp_path):
+    with pytest.raises(ConfigError, match="float32, bfloat16, got 'float16'"):
+        SFTSettings(dtype="float16")
+    with pytest.raises(MissingFileError, match="nothing"):
+        train_sft(tmp_path / "nothing", CHATS, tmp_path / "out", FAST, 0)
