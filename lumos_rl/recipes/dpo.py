@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import dataclasses
 import logging
+import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -52,7 +53,10 @@ def train_on_pairs(run: RunFolder, stage: str, start: Path, pairs: Sequence[Pref
     for name, part, out in parts_of(run, stage, start):
         wanted = [pair for pair in pairs if not name or pair.module == name]
         if not wanted and pairs:
-            raise DataError(f"expected pairs of the {name}, got only {report['pairs_by_module']}; sample more episodes")
+            log.warning("%s: no pairs of the %s, which stays as it is", stage, name)
+            shutil.copytree(part, out, dirs_exist_ok=True)
+            report[f"{name}_steps"] = 0
+            continue
         done = train_dpo(
             part, wanted, out, settings, run.config.seed, callbacks=[Progress(run.log, label(stage, name))]
         )

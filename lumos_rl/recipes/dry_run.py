@@ -7,9 +7,11 @@ from collections.abc import Callable, Iterator
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+from lumos_rl.core import Action, Subgoal, Task
 from lumos_rl.errors import ConfigError, LumosError, MissingExtraError
 from lumos_rl.recipes.config import Refine, RunConfig
 from lumos_rl.recipes.run import check_writable, settings_of
+from lumos_rl.recipes.sft import annotated_rows
 from lumos_rl.recipes.tasks import test_tasks, training_tasks
 from lumos_rl.rollout import RolloutConfig
 
@@ -41,6 +43,7 @@ def describe_run(config: RunConfig) -> str:
 def _checks(config: RunConfig) -> Iterator[tuple[str, Callable[[], str]]]:
     yield "training tasks", lambda: _training(config)
     yield "test tasks", lambda: f"{len(test_tasks(config.data))} from {config.data.test}"
+    yield "prompts", lambda: _prompts(config)
     yield "packages", lambda: _packages(config)
     yield "base model", lambda: _base(config)
     yield "devices", lambda: _devices(config)
@@ -50,6 +53,12 @@ def _checks(config: RunConfig) -> Iterator[tuple[str, Callable[[], str]]]:
 def _training(config: RunConfig) -> str:
     tasks = training_tasks(config.data, config.seed)
     return f"{len(tasks.annotated)} annotated ({tasks.rejected} rejected), {len(tasks.explore)} to explore"
+
+
+def _prompts(config: RunConfig) -> str:
+    task = Task("check", "check", "", "1", subgoals=(Subgoal("", (Action(("R1",), "Calculator", "1", "1"),)),))
+    modules = {row.module for row in annotated_rows(config, [task])}
+    return f"profile {config.model.profile}, {config.rollout.formulation} turns of {' and '.join(sorted(modules))}"
 
 
 def _packages(config: RunConfig) -> str:
@@ -68,10 +77,13 @@ def _base(config: RunConfig) -> str:
     base = config.model.base
     if base == "scratch":
         return f"built here, {config.model.scratch}"
+    from lumos_rl.policies.hf import load_tokenizer
+
     folder = Path(base)
-    if folder.is_dir() and not (folder / "config.json").is_file():
-        raise ConfigError(f"expected config.json in {folder}, got a folder without it")
-    return f"folder {folder}" if folder.is_dir() else f"{base} from the Hugging Face hub or its cache"
+    if folder.is_dir() and not any((folder / name).is_file() for name in ("config.json", "adapter_config.json")):
+        raise ConfigError(f"expected config.json or adapter_config.json in {folder}, got a folder without them")
+    size = len(load_tokenizer(base))  # of a hub model, this fetches a few small files
+    return f"{'folder' if folder.is_dir() else 'hub model'} {base}, {size} tokens in its vocabulary"
 
 
 def _devices(config: RunConfig) -> str:

@@ -5,8 +5,9 @@
     python -m lumos_rl.recipes.sft_then_dpo --dry-run             # what would be done, and whether it can be
 
 Stages: base, sft, then the steps of the refinement (each collects episodes with the current policy and learns from
-them, by rejection sampling or DPO), then a control that goes on with SFT for as many optimizer steps. Killed at any
-moment and started again, it goes on with what is missing.
+them, by rejection sampling or DPO), then a control that goes on with SFT for as many optimizer steps. A step whose
+episodes hold nothing to learn is skipped, with a warning, and the policy stays. Killed at any moment and started again,
+it goes on with what is missing.
 """
 
 from __future__ import annotations
@@ -53,15 +54,21 @@ def main(config: RunConfig, run: RunFolder) -> None:
 
 
 def refine(run: RunFolder, tasks: TrainingTasks) -> tuple[list[str], int]:
-    """Every step of the refinement; the names of their policies, and the optimizer steps they took together."""
+    """Every step of the refinement; the names of their policies, and the optimizer steps they took together.
+
+    The steps are those of one model: where modules are separate, the mean over the modules.
+    """
     policy, versions, steps = "sft", [], 0
     for number, kind in enumerate(run.config.refine.steps * run.config.refine.iterations, 1):
         version = f"{kind}-{number}"
         played = collect_stage(run, policy, tasks)
         learn = _learn_successes if kind == Refine.RS else _learn_preferences
         result = run.stage(version, lambda: learn(run, version, policy, tasks, played()))  # noqa: B023 (called at once)
+        if "skipped" in result:
+            continue
         evaluate_stage(run, version, run.checkpoint(version))
-        steps += sum(value for name, value in result.items() if name.endswith("steps"))
+        taken = [value for name, value in result.items() if name.endswith("steps")]
+        steps += round(sum(taken) / len(taken))
         policy = version
         versions.append(version)
     return versions, steps
@@ -87,6 +94,8 @@ def _learn_successes(
     settings = run.config.refine.rs
     rows = success_rows(played, settings.min_reward, settings.max_per_task)
     found = len(rows)
+    if not found and not settings.annotated:
+        return _skipped(version, f"no episode of {policy} earned {settings.min_reward} without an error")
     if settings.annotated:
         rows = annotated_rows(run.config, tasks.annotated) + rows
     return {"successes": found} | train_on(run, version, run.checkpoint(policy), rows, settings.train)
@@ -96,8 +105,15 @@ def _learn_preferences(
     run: RunFolder, version: str, policy: str, tasks: TrainingTasks, played: Sequence[Trajectory]
 ) -> dict[str, Any]:
     pairs = pairs_of(run, version, played)
+    if not pairs:
+        return _skipped(version, f"no preference pairs: the episodes of {policy} on one task earned about the same")
     log.info("%s: pairs %s", version, dict(count_by_module(pairs)))
     return train_on_pairs(run, version, run.checkpoint(policy), pairs)
+
+
+def _skipped(version: str, why: str) -> dict[str, Any]:
+    log.warning("%s is skipped: %s", version, why)
+    return {"skipped": why}
 
 
 def control_stage(run: RunFolder, tasks: TrainingTasks, steps: int) -> None:

@@ -6,7 +6,7 @@ import json
 import os
 import platform
 from collections.abc import Sequence
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from lumos_rl.recipes.evaluate import Score
@@ -26,14 +26,15 @@ def write_summary(run: RunFolder, versions: Sequence[str], seconds: float) -> st
     Returns:
         The text of `SUMMARY.md`.
     """
-    stages = {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in (run.path / "stages").glob("*.json")}
+    files = sorted((run.path / "stages").glob("*.json"), key=lambda path: path.stat().st_mtime_ns)  # as they ended
+    stages = {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in files}
     names = [name for name in ("base", "sft", "control", *versions) if f"evaluate-{name}" in stages]
     summary = {
         "run": run.path.name,
         "seed": run.config.seed,
         "test": run.config.data.test,
         "hardware": f"{platform.machine()}, {os.cpu_count()} CPU cores",
-        "packages": {name: version(name) for name in PACKAGES},
+        "packages": {name: _version(name) for name in PACKAGES},
         "seconds": seconds,
         "scores": {name: {kind: stages[f"evaluate-{name}"][kind] for kind in ("greedy", "sampled")} for name in names},
         "stages": stages,
@@ -42,6 +43,13 @@ def write_summary(run: RunFolder, versions: Sequence[str], seconds: float) -> st
     text = _markdown(summary)
     run.write_text("SUMMARY.md", text)
     return text
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "not installed"
 
 
 def _markdown(summary: dict[str, Any]) -> str:
@@ -67,6 +75,14 @@ def _markdown(summary: dict[str, Any]) -> str:
 def _stage_line(name: str, result: dict[str, Any]) -> str:
     invalid = f"{result['invalid_turns']:.1%}" if "invalid_turns" in result else ""
     solved = f"{result['tasks_solved']} of {result['tasks']}" if "tasks" in result else ""
-    minutes = f"{result['seconds'] / 60:.1f}" if "seconds" in result else ""
-    cells = [result.get("episodes", ""), solved, invalid, result.get("pairs", ""), result.get("rows", "")]
-    return f"| {name} | " + " | ".join(str(cell) for cell in [*cells, result.get("steps", ""), minutes]) + " |"
+    seconds = _total(result, "seconds")
+    minutes = f"{seconds / 60:.1f}" if seconds else ""
+    cells = [result.get("episodes", ""), solved, invalid, _total(result, "pairs"), result.get("rows", "")]
+    label = f"{name} (skipped: {result['skipped']})" if "skipped" in result else name
+    return f"| {label} | " + " | ".join(str(cell) for cell in [*cells, _total(result, "steps"), minutes]) + " |"
+
+
+def _total(result: dict[str, Any], name: str) -> Any:
+    """A number of a training run, added up over the modules where they are separate; "" where there is none."""
+    found = [value for key, value in result.items() if key == name or key.endswith(f"_{name}")]
+    return sum(found) if found else ""
