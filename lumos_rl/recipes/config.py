@@ -53,6 +53,8 @@ class DataConfig:
         explore: Training tasks that refinement tries with nothing but their answer. A synthetic source makes new ones;
             from files they are the training tasks themselves, 0 for all of them.
         test_tasks: Most test tasks; 0 takes all.
+        lower_case: Whether all task texts are put into lower case: a model from scratch learns more from sources that
+            write the same words in different cases.
     """
 
     folder: Annotated[str, tyro.conf.arg(aliases=["--data"])] = "."
@@ -62,6 +64,7 @@ class DataConfig:
     resample: int = 0
     explore: int = 2000
     test_tasks: int = 300
+    lower_case: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,4 +194,5 @@ class RunConfig:
     resume: bool = False
 
 
-UNSTORED = ("run_dir", "preview", "dry_run", "resume", "ray", "track")  # may change when a run is gone on with
+UNSTORED = ("run_dir", "preview", "dry_run", "resume")  # of one command, not of the run
+CHANGEABLE = ("ray", "track")  # stored with a run, and free to change when it is gone on with

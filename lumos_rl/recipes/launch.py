@@ -13,6 +13,7 @@ import itertools
 import json
 import logging
 import os
+import shlex
 import signal
 import sys
 import typing
@@ -61,7 +62,7 @@ def launch(about: str | None, kind: type[Config], main: Callable[[Config, RunFol
     except KeyboardInterrupt:
         print("\nStopped; everything that was finished is kept.", file=sys.stderr)
         if run is not None:
-            print(f"Go on with: {_command()} --run-dir {run.path} --resume", file=sys.stderr)
+            print(f"Go on with: {_command()}", file=sys.stderr)
         sys.stderr.flush()
         sys.exit(130)
 
@@ -142,8 +143,10 @@ def _stored(argv: Sequence[str]) -> RunConfig | None:
 
 
 def _command() -> str:
+    """This program's command line, with `--resume`."""
     spec = getattr(sys.modules["__main__"], "__spec__", None)
-    return f"python -m {spec.name}" if spec else f"python {sys.argv[0]}"
+    words = ["python", *(["-m", spec.name] if spec else sys.argv[:1]), *sys.argv[1:]]
+    return shlex.join(words if "--resume" in words else [*words, "--resume"])
 
 
 def _failed(message: str) -> int:

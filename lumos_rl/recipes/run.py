@@ -1,7 +1,7 @@
 """The run folder: what a run has finished, and the files that stages hand to each other.
 
     runs/tiny-0/
-      config.json          the settings; the folder is gone on with only under the same ones
+      config.json          the settings; the folder is gone on with only under the same ones, but for Ray and trackers
       stages/sft.json      what a finished stage came to; its presence is what marks the stage as finished
       checkpoints/sft/     model or adapter, with its prompt profile
       trajectories.jsonl   every episode played to learn from, one line each, written the moment it ended
@@ -26,7 +26,7 @@ from typing import Any, Self
 from lumos_rl.core import PreferencePair, Record, Trajectory, from_json, to_json
 from lumos_rl.errors import ConfigError, MissingExtraError, MissingFileError
 from lumos_rl.ray_rollout import RayWorkers
-from lumos_rl.recipes.config import UNSTORED, RunConfig, TrackConfig
+from lumos_rl.recipes.config import CHANGEABLE, UNSTORED, RunConfig, TrackConfig
 
 log = logging.getLogger(__name__)
 
@@ -116,7 +116,8 @@ class RunFolder:
                 )
             return
         old, new = json.loads(stored.read_text(encoding="utf-8")), settings_of(self.config)
-        differing = sorted(name for name in old.keys() | new.keys() if old.get(name) != new.get(name))
+        names = {name for name in old.keys() | new.keys() if name.partition(".")[0] not in CHANGEABLE}
+        differing = sorted(name for name in names if old.get(name) != new.get(name))
         if differing:
             changes = "; ".join(f"{name}: {old.get(name)} there, {new.get(name)} now" for name in differing[:5])
             raise ConfigError(
