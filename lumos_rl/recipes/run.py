@@ -19,6 +19,7 @@ import dataclasses
 import json
 import logging
 import shutil
+import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Self
@@ -211,8 +212,11 @@ def _wandb(config: TrackConfig, path: Path) -> Tracker:
     except ImportError as error:
         raise MissingExtraError("wandb", "wandb") from error
     settings = json.loads((path / "config.json").read_text(encoding="utf-8"))
+    key = path / "wandb-id"  # a name alone would join runs of the same name in different places
+    if not key.is_file():
+        write_atomically(key, uuid.uuid4().hex)
     run = wandb.init(
-        project=config.wandb_project, name=path.name, id=path.name, resume="allow", dir=path, config=settings
+        project=config.wandb_project, name=path.name, id=key.read_text(), resume="allow", dir=path, config=settings
     )
     run.define_metric("*", step_metric="lumos_step")
 

@@ -1,0 +1,290 @@
+import json
+import shutil
+from dataclasses import asdict, replace
+
+import pytest
+from tiny_model import SHAPE, create_adapter
+
+from lumos_rl.core import Module, PreferencePair, StopReason, Task
+from lumos_rl.data.rows import preference_pairs
+from lumos_rl.errors import ConfigError, DataError, MissingFileError, UnknownNameError
+from lumos_rl.language import format_actions
+from lumos_rl.policies.base import ScriptedPolicy
+from lumos_rl.policies.hf import HFPolicy
+from lumos_rl.prompts import COMPACT_PROFILE, PromptProfile
+from lumos_rl.recipes.collect import collect, collected, describe, make_env
+from lumos_rl.recipes.config import DataConfig, ModelConfig, Modules, Refine, RefineConfig, RunConfig
+from lumos_rl.recipes.dpo import main as dpo_main
+from lumos_rl.recipes.dpo import train_on_pairs
+from lumos_rl.recipes.evaluate import Score, score
+from lumos_rl.recipes.run import EVALUATION, PAIRS, TRAJECTORIES, RunFolder
+from lumos_rl.recipes.sft import annotated_rows, base_stage, sft_stage
+from lumos_rl.recipes.sft_then_dpo import control_stage, refine
+from lumos_rl.recipes.summary import write_summary
+from lumos_rl.recipes.tasks import test_tasks as tasks_to_test_on
+from lumos_rl.recipes.tasks import training_tasks
+from lumos_rl.rollout import RolloutConfig, plan_episodes, run_episodes
+from lumos_rl.training.settings import DPOSettings, LoraSettings, SFTSettings
+
+SFT = SFTSettings(max_steps=2, batch_size=4, learning_rate=1e-3, max_length=512, save_steps=0)
+DPO = DPOSettings(max_steps=2, batch_size=4, learning_rate=1e-3, max_length=512, save_steps=0)
+CONFIG = RunConfig(
+    data=DataConfig(annotated=4, explore=3, test_tasks=3),
+    model=ModelConfig(profile="compact", scratch=replace(SHAPE, context=512), device="cpu"),
+    sft=SFT,
+    rollout=RolloutConfig(samples=4, temperatures=(1.0,)),
+    evaluate=RolloutConfig(samples=2, temperatures=(0.0, 1.0)),
+)
+CONFIG = replace(
+    CONFIG,
+    refine=RefineConfig(
+        steps=(Refine.RS, Refine.DPO),
+        rs=replace(CONFIG.refine.rs, train=SFT),
+        dpo=replace(CONFIG.refine.dpo, train=replace(DPO, lora=LoraSettings(rank=2))),
+    ),
+)
+
+
+def gold(tasks, solves=lambda request: True):
+    """Replies as the gold plan says, or with a wrong last action where `solves` says no."""
+    by_text = {task.instruction: task for task in tasks}
+
+    def reply(request):
+        first = request.messages[0]["content"].split(": ", 1)[1].split("\n")[0]
+        plan, turn = by_text[first].subgoals, len(request.messages) // 2
+        if request.module is Module.PLANNER:
+            return plan[turn].text if turn < len(plan) else "Stop."
+        actions = format_actions(replace(action, result=None) for action in plan[turn].actions)
+        last = turn == len(plan) - 1
+        return actions if solves(request) or not last else f"R{turn + 1} = Calculator(0 - 7)"
+
+    return reply
+
+
+def play(run, tasks, config, version, file, solves):
+    """Leaves the episodes of a policy in the run folder, as `collect` does; played by a script, without Ray."""
+    policy = ScriptedPolicy(gold(tasks, solves), version)
+    bare = [replace(task, subgoals=()) for task in tasks]
+    for trajectory in run_episodes(make_env, plan_episodes(bare, config), policy, "compact"):
+        run.add(file, trajectory)
+
+
+def explored(config):
+    """The tasks to explore, with the plans that the run does not see."""
+    from lumos_rl.data.synthetic import synthetic_tasks
+
+    return synthetic_tasks("gsm8k", "train", config.data.annotated + config.data.explore)[config.data.annotated :]
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """A run folder after the stages base and sft, to be copied."""
+    folder = tmp_path_factory.mktemp("trained")
+    with RunFolder(folder, CONFIG) as run:
+        tasks = training_tasks(CONFIG.data, CONFIG.seed)
+        sft_stage(run, tasks, base_stage(run, tasks))
+    return folder
+
+
+@pytest.fixture
+def run(trained, tmp_path):
+    """That run with all test episodes of every version in place, so that nothing is left to be played there."""
+    shutil.copytree(trained, tmp_path / "run")
+    with RunFolder(tmp_path / "run", CONFIG) as opened:
+        for version in ("sft", "rs-1", "rs-2", "dpo-1", "dpo-2"):
+            play(opened, tasks_to_test_on(CONFIG.data), CONFIG.evaluate, version, EVALUATION, lambda request: True)
+        yield opened
+
+
+def half(request):
+    """Half of the episodes are solved."""
+    return request.id.endswith(("#0", "#1"))
+
+
+def never(request):
+    return False
+
+
+def learn(run, solves, versions=("sft",), **changes):
+    """Runs the refinement on episodes of which `solves` says which are solved."""
+    run.config = replace(CONFIG, refine=replace(CONFIG.refine, **changes))
+    for version in versions:
+        play(run, explored(CONFIG), CONFIG.rollout, version, TRAJECTORIES, solves)
+    return refine(run, training_tasks(CONFIG.data, CONFIG.seed))
+
+
+def stage(run, name):
+    return json.loads((run.path / "stages" / f"{name}.json").read_text())
+
+
+def test_a_score_has_an_interval_and_leaves_failures_out():
+    plan = plan_episodes([Task("gsm8k/test/0", "gsm8k", "?", "1")], RolloutConfig())[0]
+    solved, unsolved = (plan.trajectory("sft", StopReason.ANSWERED, success=success) for success in (True, False))
+    broken = plan.trajectory("sft", StopReason.FAILED, failure="worker died")
+    truncated = plan.trajectory("sft", StopReason.TURN_LIMIT)  # the model's own fault counts
+    found = score([solved, unsolved, broken, truncated, solved, broken])
+    assert (found.value, found.n, found.excluded) == (0.5, 4, 2)
+    assert found.low == pytest.approx(0.1500, abs=1e-4) and found.high == pytest.approx(
+        0.8500, abs=1e-4
+    )  # Wilson, 2 of 4
+    assert str(found) == "50.0 [15.0, 85.0] n=4 (2 excluded)"
+    assert score([broken]) == Score(None, None, None, 0, 1) and str(score([broken])) == "no episodes"
+    numbers = describe([solved, unsolved, broken, truncated])
+    assert (numbers["episodes"], numbers["failed"], numbers["success"]) == (4, 1, 1 / 3)
+
+
+def test_base_and_sft_write_models_with_the_prompts_they_were_trained_with(trained):
+    for name in ("base", "sft"):
+        folder = trained / "checkpoints" / name
+        assert PromptProfile.load(folder) == COMPACT_PROFILE
+        HFPolicy.load(folder, device="cpu").close()
+    result = json.loads((trained / "stages" / "sft.json").read_text())
+    assert (result["steps"], result["rows"], result["left_out"]) == (2, 8, 0)  # planner and grounder of four tasks
+    assert 0 < result["supervised"] < 1
+
+
+def test_finished_stages_are_not_repeated(run):
+    before = (run.path / "checkpoints" / "sft" / "model.safetensors").stat().st_mtime_ns
+    tasks = training_tasks(CONFIG.data, CONFIG.seed)
+    assert sft_stage(run, tasks, base_stage(run, tasks))["steps"] == 2
+    assert (run.path / "checkpoints" / "sft" / "model.safetensors").stat().st_mtime_ns == before
+
+
+def test_episodes_that_are_there_are_not_played_again(run):
+    tasks = explored(CONFIG)
+    play(run, tasks, CONFIG.rollout, "sft", TRAJECTORIES, half)
+    size = (run.path / TRAJECTORIES).stat().st_size
+    found = collect(run, run.checkpoint("sft"), "sft", tasks, CONFIG.rollout, TRAJECTORIES)
+    assert [each.id for each in found] == [plan.id for plan in plan_episodes(tasks, CONFIG.rollout)]
+    assert found == collected(run, "sft", tasks, CONFIG.rollout, TRAJECTORIES)
+    assert (run.path / TRAJECTORIES).stat().st_size == size
+    assert collected(run, "other", tasks, CONFIG.rollout, TRAJECTORIES) == []
+
+
+def test_refinement_learns_successes_then_preferences(run):
+    versions, steps = learn(run, half, versions=("sft", "rs-1"))
+    assert (versions, steps) == (["rs-1", "dpo-2"], 4)
+    assert stage(run, "collect-sft")["success"] == 0.5
+    assert (
+        stage(run, "rs-1")["successes"] == 6 and stage(run, "rs-1")["rows"] == 8 + 6
+    )  # three tasks, each solved one way
+    assert stage(run, "dpo-2")["pairs_by_module"] == {"grounder": 3}  # one pair a task, where the episodes part
+    pairs = list(run.read(PreferencePair, PAIRS))
+    assert len(pairs) == 3 and all(each.rejected.endswith("Calculator(0 - 7)") for each in pairs)
+    assert (run.checkpoint("dpo-2") / "adapter_config.json").is_file()
+    for version in versions:
+        HFPolicy.load(run.checkpoint(version), device="cpu").close()
+    metrics = [json.loads(line) for line in (run.path / "metrics.jsonl").read_text().splitlines()]
+    assert {"sft", "rs-1", "dpo-2", "collect/sft", "evaluate/dpo-2"} <= {line["stage"] for line in metrics}
+
+
+def test_the_control_takes_as_many_steps_as_the_refinement(run):
+    control_stage(run, training_tasks(CONFIG.data, CONFIG.seed), 3)
+    assert stage(run, "control")["steps"] == 3
+
+
+def test_a_step_without_pairs_is_skipped_and_the_policy_stays(run, caplog):
+    versions, steps = learn(run, never, steps=(Refine.DPO, Refine.RS))
+    assert (versions, steps) == (["rs-2"], 2)  # on the annotated tasks alone
+    assert "dpo-1 is skipped: no preference pairs" in caplog.text
+    assert stage(run, "dpo-1") == {
+        "skipped": "no preference pairs: the episodes of sft on one task earned about the same"
+    }
+    assert not run.checkpoint("dpo-1").exists() and not (run.path / "stages" / "evaluate-dpo-1.json").exists()
+
+
+def test_a_step_without_successes_is_skipped(run, caplog):
+    versions, steps = learn(run, never, steps=(Refine.RS,), rs=replace(CONFIG.refine.rs, annotated=False))
+    assert (versions, steps) == ([], 0)
+    assert "rs-1 is skipped: no episode of sft earned 1.0" in caplog.text
+    summary = write_summary(run, versions, 1.0)
+    assert "| rs-1 (skipped: no episode of sft earned 1.0 without an error) |" in summary
+
+
+def test_a_skipped_step_stays_skipped_when_the_run_is_gone_on_with(run):
+    first = learn(run, never, steps=(Refine.DPO,))
+    assert first == ([], 0) == refine(run, training_tasks(CONFIG.data, CONFIG.seed))
+
+
+@pytest.fixture
+def separate(tiny_base, tmp_path):
+    """A run with a model for each module, and pairs of the grounder only."""
+    run = RunFolder(tmp_path / "run", replace(CONFIG, model=replace(CONFIG.model, modules=Modules.SEPARATE)))
+    for seed, name in enumerate(("planner", "grounder")):
+        create_adapter(tiny_base, run.checkpoint("sft") / name, seed)
+    tasks = explored(CONFIG)[:1]
+    play(run, tasks, CONFIG.rollout, "sft", TRAJECTORIES, half)
+    return run, preference_pairs(collected(run, "sft", tasks, CONFIG.rollout, TRAJECTORIES))
+
+
+def test_a_module_without_pairs_stays_as_it_is(separate):
+    run, pairs = separate
+    report = train_on_pairs(run, "dpo-1", run.checkpoint("sft"), pairs)
+    assert (report["planner_steps"], report["grounder_steps"], report["pairs_by_module"]) == (0, 2, {"grounder": 1})
+
+    def weights(stage, module):
+        return (run.checkpoint(stage) / module / "adapter_model.safetensors").read_bytes()
+
+    assert weights("dpo-1", "planner") == weights("sft", "planner")
+    assert weights("dpo-1", "grounder") != weights("sft", "grounder")
+    HFPolicy.load(run.checkpoint("dpo-1"), device="cpu").close()
+
+
+def test_no_pairs_at_all_are_an_error_where_nothing_else_is_asked_for(separate):
+    run, _ = separate
+    with pytest.raises(DataError, match="got 0 pairs"):
+        train_on_pairs(run, "dpo-1", run.checkpoint("sft"), [])
+
+
+def test_preferences_need_a_policy_and_its_episodes(run):
+    from lumos_rl.recipes.dpo import DPORecipeConfig
+
+    with pytest.raises(MissingFileError, match=r"expected a trained model in .*rs-9"):
+        dpo_main(DPORecipeConfig(CONFIG, "rs-9"), run)
+    with pytest.raises(DataError, match=r"expected episodes of 'sft'.*lumos_rl\.recipes\.collect --run-dir"):
+        dpo_main(DPORecipeConfig(CONFIG, "sft"), run)
+
+
+def test_a_summary_names_scores_stages_and_versions(run):
+    versions, _ = learn(run, half, steps=(Refine.RS,))
+    text = write_summary(run, versions, 90.0)
+    assert text == (run.path / "SUMMARY.md").read_text()
+    assert "Success on gsm8k=synthetic in percent" in text and "1.5 minutes" in text
+    assert "| rs-1 | 100.0 [43.9, 100.0] n=3 | 100.0 [43.9, 100.0] n=3 |" in text
+    rows = [line.split(" | ")[0] for line in text.partition("| stage |")[2].splitlines()[2:]]
+    assert rows == ["| base", "| sft", "| collect-sft", "| rs-1"]  # as they ended
+    summary = json.loads((run.path / "summary.json").read_text())
+    assert summary["packages"]["torch"].startswith("2.") and summary["seed"] == 0
+    assert summary["scores"] == {
+        "rs-1": {kind: asdict(Score(1.0, pytest.approx(0.4385, abs=1e-4), 1.0, 3, 0)) for kind in ("greedy", "sampled")}
+    }
+
+
+def test_training_tasks_of_a_synthetic_source_are_not_explored_twice():
+    tasks = training_tasks(CONFIG.data, 0)
+    assert (len(tasks.annotated), len(tasks.explore), tasks.rejected) == (4, 3, 0)
+    assert all(task.subgoals for task in tasks.annotated) and not any(task.subgoals for task in tasks.explore)
+    assert not {task.id for task in tasks.annotated} & {task.id for task in tasks.explore}
+    assert [task.split for task in tasks_to_test_on(CONFIG.data)] == ["test"] * 3
+
+
+def test_training_tasks_of_a_file_are_annotated_and_explored(tmp_path):
+    good = {"question": "Tom has 3 pens and gets 2. How many?", "answer": "He has 3+2=<<3+2=5>>5.\n#### 5"}
+    odd = {"question": "How many?", "answer": "Nobody knows.\n#### 5"}
+    (tmp_path / "train.jsonl").write_text("".join(json.dumps(each) + "\n" for each in (good, odd)))
+    tasks = training_tasks(DataConfig(folder=str(tmp_path), train=("gsm8k=train.jsonl",), explore=0, annotated=0), 0)
+    assert (len(tasks.annotated), len(tasks.explore), tasks.rejected) == (1, 2, 1)
+    assert annotated_rows(CONFIG, tasks.annotated)[1].messages[-1]["content"] == "R1 = Calculator(3 + 2)"
+
+
+@pytest.mark.parametrize(
+    ("source", "error", "says"),
+    [
+        ("gsm8k", ConfigError, "BENCHMARK=WHERE, e.g. gsm8k=synthetic, got 'gsm8k'"),
+        ("gsm8q=synthetic", UnknownNameError, "Known: gsm8k, mawps, svamp"),
+        ("gsm8k=nowhere.jsonl", MissingFileError, "nowhere.jsonl"),
+    ],
+)
+def test_a_source_that_cannot_be_read_says_what_was_expected(source, error, says):
+    with pytest.raises(error, match=says):
+        training_tasks(DataConfig(train=(source,)), 0)
