@@ -177,10 +177,12 @@ def train_sft(
     model = load_trainable(model_path, DTYPES[settings.dtype])
     trainer = SFTTrainer(
         model=model,
-        args=SFTConfig(
-            **(training_arguments(settings, out, seed) | {"num_train_epochs": 1}),  # the order holds all epochs
-            max_length=settings.max_length,
-            train_sampling_strategy="sequential",
+        args=on_one_gpu(
+            SFTConfig(
+                **(training_arguments(settings, out, seed) | {"num_train_epochs": 1}),  # the order holds all epochs
+                max_length=settings.max_length,
+                train_sampling_strategy="sequential",
+            )
         ),
         train_dataset=Dataset.from_list(rows).select(epoch_order(rows, settings, seed)),
         processing_class=tokenizer,
@@ -242,6 +244,13 @@ def training_arguments(settings: Any, out: Path, seed: int) -> dict[str, Any]:
         "dataloader_pin_memory": torch.cuda.is_available(),
         "use_cpu": not torch.cuda.is_available(),
     }
+
+
+def on_one_gpu(arguments: Any) -> Any:
+    """Lets a process that sees several GPUs train on the first of them; TRL would refuse to start there."""
+    if arguments.n_gpu > 1:
+        arguments._n_gpu = 1
+    return arguments
 
 
 def run_trainer(trainer: Any, out: Path) -> Any:

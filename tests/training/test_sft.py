@@ -9,6 +9,7 @@ import pytest
 import torch
 from tiny_model import CHATS, FLIP, PLAN, TASK, assistant, create_adapter, user
 from transformers import AutoTokenizer, TrainerCallback
+from trl import SFTConfig
 
 from lumos_rl.errors import ConfigError, DataError, MissingFileError
 from lumos_rl.policies.hf import load_model
@@ -18,11 +19,14 @@ from lumos_rl.training.sft import (
     IGNORED,
     Progress,
     encode_rows,
+    epoch_order,
     last_checkpoint,
     load_trainable,
+    on_one_gpu,
     preview,
     supervised_share,
     train_sft,
+    training_arguments,
 )
 
 FAST = SFTSettings(max_steps=8, learning_rate=1e-2, batch_size=8, save_steps=0)
@@ -200,6 +204,23 @@ def test_a_checkpoint_that_was_cut_off_is_passed_over(tmp_path):
     (tmp_path / "checkpoint-12").mkdir()
     assert last_checkpoint(tmp_path) == tmp_path / "checkpoint-10"
     assert last_checkpoint(tmp_path / "nothing") is None
+
+
+def test_a_process_that_sees_several_gpus_trains_on_one(tmp_path):
+    arguments = SFTConfig(**training_arguments(FAST, tmp_path, 0))
+    arguments._n_gpu = 8  # what Transformers count on a node of eight
+    assert on_one_gpu(arguments).n_gpu == 1
+
+
+def test_an_epoch_holds_every_row_once():
+    rows = [{"input_ids": [0] * (1 + 7 * index % 13)} for index in range(21)]
+    once = epoch_order(rows, SFTSettings(epochs=1, batch_size=4), seed=0)
+    assert sorted(once) == list(range(21))
+    twice = epoch_order(rows, SFTSettings(epochs=2.5, batch_size=4), seed=0)
+    assert len(twice) == 53 and {twice.count(index) for index in range(21)} == {2, 3}
+    assert len(epoch_order(rows, SFTSettings(max_steps=9, batch_size=4, gradient_accumulation=2), seed=0)) == 72
+    assert once != epoch_order(rows, SFTSettings(epochs=1, batch_size=4), seed=1)
+    assert len(epoch_order(rows[:3], SFTSettings(max_steps=4, batch_size=8), seed=0)) == 32
 
 
 def test_progress_is_logged_with_its_step(tiny_base, tmp_path):
