@@ -19,7 +19,6 @@ import gymnasium as gym
 import tyro
 from tqdm import tqdm
 
-import lumos_rl.envs  # noqa: F401 (registers the environments)
 from lumos_rl.core import StopReason, Task, Trajectory
 from lumos_rl.policies.base import Policy
 from lumos_rl.prompts import PROFILE_FILE, PromptProfile, get_profile
@@ -85,7 +84,7 @@ def make_policy(checkpoint: str, version: str, model: ModelConfig) -> Policy:
 
 def make_env(benchmark: str) -> Env:
     """The environment of a benchmark, for tasks that are given at reset."""
-    return gym.make(ENVS[benchmark], limit=1)
+    return gym.make(f"lumos_rl.envs:{ENVS[benchmark]}", limit=1)  # in a worker, nothing has imported the ids yet
 
 
 def _shown(trajectories: Iterator[Trajectory], total: int, what: str) -> Iterator[Trajectory]:
