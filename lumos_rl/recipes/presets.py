@@ -6,12 +6,13 @@ python -m lumos_rl.recipes.sft_then_dpo svamp --data FOLDER --seed 1
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from lumos_rl.ray_config import RayConfig
 from lumos_rl.recipes.config import (
     DataConfig,
     ModelConfig,
+    Modules,
     PreferenceConfig,
     Refine,
     RefineConfig,
@@ -32,39 +33,127 @@ class Preset:
 
 # Sizes and steps of `tiny` were chosen on two CPU cores, on the built-in dev split, for a run of a quarter of an hour.
 _TINY = RunConfig(
-    data=DataConfig(annotated=300, explore=2000, test_tasks=300),
+    data=DataConfig(annotated=150, resample=12, explore=700, test_tasks=300),
     model=ModelConfig(
         profile="compact",
-        scratch=ScratchSettings(vocabulary=1024, hidden=128, layers=4, heads=4, feedforward=384, context=256),
+        scratch=ScratchSettings(vocabulary=1024, hidden=128, layers=2, heads=4, feedforward=384, context=256),
         generate_batch=128,
     ),
-    sft=SFTSettings(max_steps=600, learning_rate=2e-3, batch_size=32, max_length=256, weight_decay=0.1, save_steps=100),
-    rollout=RolloutConfig(samples=4, temperatures=(0.7, 1.0), max_subgoals=5, max_new_tokens=40, concurrency=256),
+    sft=SFTSettings(
+        max_steps=550,
+        learning_rate=4e-3,
+        batch_size=32,
+        max_length=256,
+        weight_decay=0.1,
+        adam_beta2=0.95,
+        save_steps=100,
+    ),
+    rollout=RolloutConfig(samples=4, temperatures=(0.7, 1.0), max_subgoals=5, max_new_tokens=32, concurrency=256),
     refine=RefineConfig(
         steps=(Refine.RS, Refine.RS, Refine.DPO),
         rs=RejectionConfig(
             max_per_task=2,
             train=SFTSettings(
-                max_steps=400, learning_rate=1e-3, batch_size=32, max_length=256, weight_decay=0.1, save_steps=100
+                max_steps=250,
+                learning_rate=2e-3,
+                batch_size=32,
+                max_length=256,
+                weight_decay=0.1,
+                adam_beta2=0.95,
+                save_steps=100,
             ),
         ),
         dpo=PreferenceConfig(
             train=DPOSettings(
-                max_steps=100,
-                learning_rate=2e-4,
+                max_steps=80,
+                learning_rate=5e-4,
                 batch_size=32,
                 max_length=256,
-                save_steps=50,
+                save_steps=40,
                 lora=LoraSettings(rank=16),
             )
         ),
     ),
-    evaluate=RolloutConfig(samples=2, temperatures=(0.0, 1.0), max_subgoals=5, max_new_tokens=40, concurrency=256),
+    evaluate=RolloutConfig(samples=2, temperatures=(0.0, 1.0), max_subgoals=5, max_new_tokens=32, concurrency=256),
     ray=RayConfig(workers=2),
 )
 
-PRESETS: Mapping[str, Preset] = {
-    "tiny": Preset(
-        "a small model from scratch on the built-in math suite; a laptop's CPU, a quarter of an hour", _TINY
+# MAWPS + ASDiv-A (3,138 problems) to SVAMP, from scratch, as Patel et al. 2021 train; folders as under --data.
+_SVAMP = RunConfig(
+    data=DataConfig(
+        train=("mawps=mawps_asdiv",),
+        test="svamp=svamp",
+        annotated=0,
+        resample=4,
+        explore=0,
+        test_tasks=0,
+        lower_case=True,
     ),
+    model=ModelConfig(
+        profile="compact",
+        scratch=ScratchSettings(vocabulary=4096, hidden=192, layers=3, heads=6, feedforward=384, context=384),
+        generate_batch=128,
+    ),
+    sft=replace(_TINY.sft, max_steps=2400, max_length=384),
+    rollout=replace(_TINY.rollout, max_subgoals=4, max_new_tokens=60),
+    refine=replace(
+        _TINY.refine,
+        steps=(Refine.RS, Refine.DPO),
+        rs=RejectionConfig(max_per_task=4, train=replace(_TINY.refine.rs.train, max_steps=800, max_length=384)),
+        dpo=PreferenceConfig(train=replace(_TINY.refine.dpo.train, max_steps=150, max_length=384)),
+    ),
+    evaluate=replace(_TINY.evaluate, max_subgoals=4, max_new_tokens=60),
+    ray=RayConfig(workers=2),
+)
+
+# Yin et al. 2023 on one node with 8 GPUs of 80 GB: LoRA instead of full fine-tuning, so that training fits on one of
+# them, and a rollout worker on each.
+_LUMOS_7B = RunConfig(
+    data=DataConfig(
+        train=("gsm8k=hf:openai/gsm8k",), test="gsm8k=hf:openai/gsm8k", annotated=0, explore=0, test_tasks=0
+    ),
+    model=ModelConfig(
+        base="meta-llama/Llama-2-7b-hf", modules=Modules.SEPARATE, profile="lumos", dtype="bfloat16", generate_batch=64
+    ),
+    sft=SFTSettings(
+        epochs=2.0,  # Yin et al. 2023, as learning rate, warm-up and length
+        learning_rate=2e-4,  # ten times that of full fine-tuning, as is usual with LoRA
+        batch_size=8,
+        gradient_accumulation=16,  # 128 conversations per step, Yin et al. 2023
+        dtype="bfloat16",
+        gradient_checkpointing=True,
+        lora=LoraSettings(rank=64, alpha=128.0),
+    ),
+    rollout=RolloutConfig(samples=8, temperatures=(0.7, 1.0), max_new_tokens=128, concurrency=128),
+    refine=RefineConfig(
+        steps=(Refine.RS, Refine.DPO),
+        rs=RejectionConfig(
+            train=SFTSettings(
+                epochs=1.0,
+                learning_rate=1e-4,
+                batch_size=8,
+                gradient_accumulation=16,
+                dtype="bfloat16",
+                gradient_checkpointing=True,
+            )
+        ),
+        dpo=PreferenceConfig(
+            train=DPOSettings(
+                learning_rate=5e-6,
+                batch_size=4,
+                gradient_accumulation=16,
+                dtype="bfloat16",
+                gradient_checkpointing=True,
+            )
+        ),
+    ),
+    evaluate=RolloutConfig(samples=1, temperatures=(0.0,), max_new_tokens=128, concurrency=128),
+    evaluate_base=False,
+    ray=RayConfig(cpus_per_worker=4, gpus_per_worker=1.0),
+)
+
+PRESETS: Mapping[str, Preset] = {
+    "tiny": Preset("a small model from scratch on the built-in math suite; a CPU, a quarter of an hour", _TINY),
+    "svamp": Preset("a small model from scratch on MAWPS + ASDiv-A, tested on SVAMP; a CPU, within the hour", _SVAMP),
+    "lumos-7b": Preset("LoRA on Llama 2 7B, GSM8K; written for a node with 8 GPUs, not run here yet", _LUMOS_7B),
 }

@@ -72,16 +72,23 @@ def _training_tasks(source: str, config: DataConfig, seed: int) -> TrainingTasks
     log.info("%s: %d annotated tasks, %d copies with new numbers", source, len(annotated), len(copies))
     own = TRAINING_SETS.get(benchmark, benchmark)
     return TrainingTasks(
-        [replace(task, benchmark=own) for task in annotated + copies],
-        [replace(task, benchmark=own, subgoals=()) for task in explore],
+        [replace(_cased(task, config), benchmark=own) for task in annotated + copies],
+        [replace(_cased(task, config), benchmark=own, subgoals=()) for task in explore],
         rejected,
     )
+
+
+def _cased(task: Task, config: DataConfig) -> Task:
+    if not config.lower_case:
+        return task
+    subgoals = tuple(replace(subgoal, text=subgoal.text.lower()) for subgoal in task.subgoals)
+    return replace(task, instruction=task.instruction.lower(), subgoals=subgoals)
 
 
 def test_tasks(config: DataConfig) -> list[Task]:
     """The test tasks; errors as for `training_tasks`."""
     benchmark, where = split_source(config.test, config)
-    return load_tasks(benchmark, where, "test", config.test_tasks or None)
+    return [_cased(task, config) for task in load_tasks(benchmark, where, "test", config.test_tasks or None)]
 
 
 def split_source(source: str, config: DataConfig) -> tuple[str, str]:

@@ -24,7 +24,7 @@ from trl import DPOConfig, DPOTrainer
 
 from lumos_rl.core import Message, PreferencePair
 from lumos_rl.errors import DataError
-from lumos_rl.policies.hf import DTYPES, load_tokenizer
+from lumos_rl.policies.hf import load_tokenizer
 from lumos_rl.prompts import encode_chat
 from lumos_rl.training.settings import DPOSettings
 from lumos_rl.training.sft import load_trainable, lora_config, on_one_gpu, run_trainer, training_arguments
@@ -77,7 +77,7 @@ def dpo_trainer(
     tokenizer = load_tokenizer(model_path)
     rows, _ = encode_pairs(tokenizer, pairs, settings.max_length)
     torch.manual_seed(seed)
-    model = load_trainable(model_path, DTYPES[settings.dtype])
+    model = load_trainable(model_path, settings)
     weights = (
         {"loss_type": ["sigmoid", "sft"], "loss_weights": [1.0, settings.sft_weight]} if settings.sft_weight else {}
     )

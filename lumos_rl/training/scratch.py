@@ -43,6 +43,7 @@ def create_scratch_model(texts: Iterable[str], folder: Path, config: ScratchSett
             num_key_value_heads=config.heads,
             max_position_embeddings=config.context,
             tie_word_embeddings=True,
+            initializer_range=config.initializer_range,
             bos_token_id=None,
             eos_token_id=tokenizer.eos_token_id,
             pad_token_id=tokenizer.pad_token_id,

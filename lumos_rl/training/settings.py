@@ -25,6 +25,8 @@ class ScratchSettings:
         heads: Attention heads.
         feedforward: Width of the feed-forward layers.
         context: Longest conversation, tokens.
+        initializer_range: Standard deviation of the initial weights. For a width of 128, 0.08 learns to copy numbers
+            in half as many steps as the usual 0.02.
     """
 
     vocabulary: int = 1024
@@ -33,6 +35,7 @@ class ScratchSettings:
     heads: int = 6
     feedforward: int = 512
     context: int = 512
+    initializer_range: float = 0.08
 
     def __post_init__(self) -> None:
         if self.hidden % self.heads:
@@ -69,7 +72,8 @@ class SFTSettings:
         batch_size: Conversations per step and device.
         gradient_accumulation: Steps whose gradients are added up before an update.
         max_length: Longest conversation, tokens; longer ones are left out and counted.
-        dtype: Weights' type: float32 or bfloat16.
+        dtype: Type to compute in, float32 or bfloat16. Weights that are trained stay float32; those under an adapter do
+            not.
         gradient_checkpointing: Trade time for memory, for models of billions of parameters.
         save_steps: Steps between checkpoints that a killed run goes on from; 0 saves one only when it is interrupted.
         lora: Adapter settings.
@@ -112,7 +116,8 @@ class DPOSettings:
         batch_size: Pairs per step and device.
         gradient_accumulation: Steps whose gradients are added up before an update.
         max_length: Longest prompt with its turn, tokens; pairs that are longer are left out and counted.
-        dtype: Weights' type: float32 or bfloat16.
+        dtype: Type to compute in, float32 or bfloat16. Weights that are trained stay float32; those under an adapter do
+            not.
         gradient_checkpointing: Trade time for memory.
         save_steps: Steps between checkpoints that a killed run goes on from; 0 saves one only when it is interrupted.
         lora: Adapter settings, used when the model that training starts from is no adapter itself.

@@ -32,7 +32,7 @@ from lumos_rl.core import Message
 from lumos_rl.errors import DataError
 from lumos_rl.policies.hf import DTYPES, load_model, load_tokenizer
 from lumos_rl.prompts import encode_chat
-from lumos_rl.training.settings import LoraSettings, SFTSettings
+from lumos_rl.training.settings import DPOSettings, LoraSettings, SFTSettings
 
 Conversation = Sequence[Message]
 STRETCH = 4  # batches whose rows are sorted by length together
@@ -174,7 +174,7 @@ def train_sft(
     tokenizer = load_tokenizer(model_path)
     rows, left_out = encode_rows(tokenizer, conversations, settings.max_length)
     torch.manual_seed(seed)
-    model = load_trainable(model_path, DTYPES[settings.dtype])
+    model = load_trainable(model_path, settings)
     trainer = SFTTrainer(
         model=model,
         args=on_one_gpu(
@@ -213,9 +213,14 @@ def lora_config(settings: LoraSettings) -> LoraConfig | None:
     )
 
 
-def load_trainable(path: str | Path, dtype: torch.dtype) -> Any:
-    """A model to train; an adapter's weights take gradients."""
-    return load_model(path, dtype, trainable=True)
+def load_trainable(path: str | Path, settings: SFTSettings | DPOSettings) -> Any:
+    """A model to train; of an adapter, the adapter's weights.
+
+    What is trained is float32 (PEFT sees to that for adapters): bfloat16 has steps of 0.4 %, and would round most
+    updates of a usual learning rate away.
+    """
+    frozen = settings.lora.rank or (Path(path) / "adapter_config.json").is_file()
+    return load_model(path, DTYPES[settings.dtype] if frozen else torch.float32, trainable=True)
 
 
 def training_arguments(settings: Any, out: Path, seed: int) -> dict[str, Any]:
