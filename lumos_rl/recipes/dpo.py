@@ -46,7 +46,7 @@ def train_on_pairs(run: RunFolder, stage: str, start: Path, pairs: Sequence[Pref
         DataError: No pairs at all.
     """
     from lumos_rl.training.dpo import train_dpo
-    from lumos_rl.training.sft import Progress
+    from lumos_rl.training.trainer import Progress
 
     settings = run.config.refine.dpo.train
     report: dict[str, Any] = {"pairs_by_module": dict(count_by_module(pairs))}

@@ -77,7 +77,8 @@ def train_on(
     Returns:
         The numbers of `TrainReport`, per module where they are separate.
     """
-    from lumos_rl.training.sft import Progress, train_sft
+    from lumos_rl.training.sft import train_sft
+    from lumos_rl.training.trainer import Progress
 
     report: dict[str, Any] = {}
     for name, part, out in parts_of(run, stage, start):

@@ -27,7 +27,7 @@ from lumos_rl.errors import DataError
 from lumos_rl.policies.hf import load_tokenizer
 from lumos_rl.prompts import encode_chat
 from lumos_rl.training.settings import DPOSettings
-from lumos_rl.training.sft import load_trainable, lora_config, on_one_gpu, run_trainer, training_arguments
+from lumos_rl.training.trainer import load_trainable, lora_config, on_one_gpu, run_trainer, training_arguments
 
 # TRL tokenizes the rows it is built with, in one piece, which gives other ids than `encode_chat` for some tokenizers.
 # So it is built with this row, and its rows are replaced before training.

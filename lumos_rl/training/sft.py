@@ -9,35 +9,29 @@ checkpoint when called again with the same folder; Ctrl-C and SIGTERM save a che
 
 from __future__ import annotations
 
-import json
 import math
 import random
-import shutil
-import signal
-import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 from datasets import Dataset
-from peft import LoraConfig
-from tqdm import tqdm
-from transformers import PrinterCallback, TrainerCallback
+from transformers import TrainerCallback
 from trl import SFTConfig, SFTTrainer
 
 from lumos_rl.core import Message
 from lumos_rl.errors import DataError
-from lumos_rl.policies.hf import DTYPES, load_model, load_tokenizer
+from lumos_rl.policies.hf import load_tokenizer
 from lumos_rl.prompts import encode_chat
-from lumos_rl.training.settings import DPOSettings, LoraSettings, SFTSettings
+from lumos_rl.training.settings import SFTSettings
+from lumos_rl.training.trainer import load_trainable, lora_config, on_one_gpu, run_trainer, training_arguments
 
 Conversation = Sequence[Message]
 STRETCH = 4  # batches whose rows are sorted by length together
 IGNORED = -100  # label of tokens without loss, by PyTorch's cross entropy
-REFERENCE = "ref"  # TRL's name for the frozen copy of an adapter; it is saved beside the adapter
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,154 +192,3 @@ def train_sft(
         loss=result.training_loss,
         seconds=time.monotonic() - began,
     )
-
-
-def lora_config(settings: LoraSettings) -> LoraConfig | None:
-    """The PEFT config of new adapters; None when all weights are trained."""
-    if not settings.rank:
-        return None
-    return LoraConfig(
-        r=settings.rank,
-        lora_alpha=settings.alpha,
-        lora_dropout=settings.dropout,
-        target_modules="all-linear",
-        task_type="CAUSAL_LM",
-    )
-
-
-def load_trainable(path: str | Path, settings: SFTSettings | DPOSettings) -> Any:
-    """A model to train; of an adapter, the adapter's weights.
-
-    What is trained is float32 (PEFT sees to that for adapters): bfloat16 has steps of 0.4 %, and would round most
-    updates of a usual learning rate away.
-    """
-    frozen = settings.lora.rank or (Path(path) / "adapter_config.json").is_file()
-    return load_model(path, DTYPES[settings.dtype] if frozen else torch.float32, trainable=True)
-
-
-def training_arguments(settings: Any, out: Path, seed: int) -> dict[str, Any]:
-    """Arguments that SFT and DPO share, for their TRL config classes."""
-    return {
-        "output_dir": str(out / "checkpoints"),
-        "num_train_epochs": settings.epochs,
-        "max_steps": settings.max_steps or -1,
-        "learning_rate": settings.learning_rate,
-        "warmup_steps": settings.warmup_ratio,  # a float below 1 is a share
-        "weight_decay": settings.weight_decay,
-        "adam_beta2": settings.adam_beta2,
-        "lr_scheduler_type": settings.scheduler,
-        "per_device_train_batch_size": settings.batch_size,
-        "gradient_accumulation_steps": settings.gradient_accumulation,
-        "gradient_checkpointing": settings.gradient_checkpointing,
-        "bf16": settings.dtype == "bfloat16",
-        "save_strategy": "steps" if settings.save_steps else "no",
-        "save_steps": settings.save_steps or 500,
-        "save_total_limit": 1,
-        "logging_steps": 20,
-        "report_to": "none",  # callers log through callbacks, so that all stages share one tracker
-        "disable_tqdm": True,
-        "seed": seed,
-        "data_seed": seed,
-        "dataloader_pin_memory": torch.cuda.is_available(),
-        "use_cpu": not torch.cuda.is_available(),
-    }
-
-
-def on_one_gpu(arguments: Any) -> Any:
-    """Lets a process that sees several GPUs train on the first of them; TRL would refuse to start there."""
-    if arguments.n_gpu > 1:
-        arguments._n_gpu = 1
-    return arguments
-
-
-def run_trainer(trainer: Any, out: Path) -> Any:
-    """Trains from the last checkpoint if there is one, saves the result, and drops the checkpoints.
-
-    Raises:
-        KeyboardInterrupt: Ctrl-C or SIGTERM came; a checkpoint was saved first.
-    """
-    checkpoints = Path(trainer.args.output_dir)
-    last = last_checkpoint(checkpoints)
-    if (
-        last is not None
-    ):  # DPO makes its reference anew; a stored one keeps Transformers from loading the trained adapter
-        shutil.rmtree(last / REFERENCE, ignore_errors=True)
-    with _StopOnSignal() as stop:
-        trainer.add_callback(stop)
-        trainer.remove_callback(PrinterCallback)  # it prints every log as a dict
-        result = trainer.train(resume_from_checkpoint=str(last) if last else None)
-    if stop.asked:
-        raise KeyboardInterrupt
-    trainer.save_model(str(out))
-    shutil.rmtree(out / REFERENCE, ignore_errors=True)
-    shutil.rmtree(checkpoints, ignore_errors=True)
-    return result
-
-
-def last_checkpoint(folder: Path) -> Path | None:
-    """The newest checkpoint that was written to its end; None when there is none."""
-    found = sorted(folder.glob("checkpoint-*"), key=lambda path: int(path.name.rpartition("-")[2]), reverse=True)
-    for path in found:
-        try:
-            json.loads((path / "trainer_state.json").read_text(encoding="utf-8"))  # written last
-        except (OSError, ValueError):
-            continue
-        return path
-    return None
-
-
-class _StopOnSignal(TrainerCallback):  # type: ignore[misc]  # Transformers ships no types
-    """Ends training after the step under way, with a checkpoint, on the first Ctrl-C or SIGTERM; at once on the second.
-
-    Outside the main thread signals cannot be handled, and nothing is changed.
-    """
-
-    def __init__(self) -> None:
-        self.asked = False
-        self._before: dict[int, Any] = {}
-
-    def __enter__(self) -> _StopOnSignal:
-        if threading.current_thread() is threading.main_thread():
-            self._before = {number: signal.signal(number, self._stop) for number in (signal.SIGINT, signal.SIGTERM)}
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        for number, handler in self._before.items():
-            signal.signal(number, handler)
-
-    def _stop(self, number: int, frame: object) -> None:
-        if self.asked:
-            raise KeyboardInterrupt
-        self.asked = True
-
-    def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        if self.asked:
-            control.should_save = control.should_training_stop = True
-
-
-class Progress(TrainerCallback):  # type: ignore[misc]  # Transformers ships no types
-    """A progress bar of the optimizer steps, and a log of what the trainer measures.
-
-    Args:
-        log: Called with label, step and values.
-        label: Name of the training run.
-    """
-
-    def __init__(self, log: Callable[[str, int, dict[str, float]], None], label: str) -> None:
-        self.log, self.label = log, label
-        self.bar: Any = None
-
-    def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        self.bar = tqdm(total=state.max_steps, initial=state.global_step, desc=f"train {self.label}", leave=False)
-
-    def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        self.bar.update(state.global_step - self.bar.n)
-
-    def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **kwargs: Any) -> None:
-        values = {name: value for name, value in (logs or {}).items() if isinstance(value, int | float)}
-        self.log(self.label, state.global_step, values)
-        if "loss" in values:
-            self.bar.set_postfix_str(f"loss {values['loss']:.3f}", refresh=False)
-
-    def on_train_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        self.bar.close()

@@ -18,7 +18,7 @@ from lumos_rl.recipes.dpo import main as dpo_main
 from lumos_rl.recipes.dpo import train_on_pairs
 from lumos_rl.recipes.evaluate import Score, score
 from lumos_rl.recipes.run import EVALUATION, PAIRS, TRAJECTORIES, RunFolder
-from lumos_rl.recipes.sft import annotated_rows, base_stage, sft_stage
+from lumos_rl.recipes.sft import annotated_rows, base_stage, sft_stage, train_on
 from lumos_rl.recipes.sft_then_dpo import control_stage, refine
 from lumos_rl.recipes.summary import write_summary
 from lumos_rl.recipes.tasks import test_tasks as tasks_to_test_on
@@ -204,6 +204,25 @@ def test_a_step_without_successes_is_skipped(run, caplog):
 def test_a_skipped_step_stays_skipped_when_the_run_is_gone_on_with(run):
     first = learn(run, never, steps=(Refine.DPO,))
     assert first == ([], 0) == refine(run, training_tasks(CONFIG.data, CONFIG.seed))
+
+
+def test_separate_modules_are_trained_each_on_its_own_rows(tmp_path):
+    config = replace(CONFIG, model=replace(CONFIG.model, modules=Modules.SEPARATE))
+    config = replace(config, sft=replace(SFT, lora=LoraSettings(rank=2)))
+    with RunFolder(tmp_path / "run", config) as run:
+        tasks = training_tasks(config.data, config.seed)
+        report = sft_stage(run, tasks, base_stage(run, tasks))
+        assert (report["planner_steps"], report["grounder_steps"], report["rows"]) == (2, 2, 8)
+        assert report["planner_tokens"] != report["grounder_tokens"]
+        for name in ("planner", "grounder"):
+            assert (run.checkpoint("sft") / name / "adapter_config.json").is_file()
+        assert PromptProfile.load(run.checkpoint("sft")) == COMPACT_PROFILE
+        again = train_on(run, "rs-1", run.checkpoint("sft"), annotated_rows(config, tasks.annotated), SFT)
+        assert (again["planner_steps"], again["grounder_steps"]) == (2, 2)
+        write_summary(run, [], 1.0)
+    policy = HFPolicy.load(tmp_path / "run" / "checkpoints" / "rs-1", device="cpu")
+    assert len(policy._models) == 1  # two adapters on one base
+    policy.close()
 
 
 @pytest.fixture

@@ -15,19 +15,8 @@ from lumos_rl.errors import ConfigError, DataError, MissingFileError
 from lumos_rl.policies.hf import load_model
 from lumos_rl.prompts import encode_chat
 from lumos_rl.training.settings import LoraSettings, SFTSettings
-from lumos_rl.training.sft import (
-    IGNORED,
-    Progress,
-    encode_rows,
-    epoch_order,
-    last_checkpoint,
-    load_trainable,
-    on_one_gpu,
-    preview,
-    supervised_share,
-    train_sft,
-    training_arguments,
-)
+from lumos_rl.training.sft import IGNORED, encode_rows, epoch_order, preview, supervised_share, train_sft
+from lumos_rl.training.trainer import Progress, last_checkpoint, load_trainable, on_one_gpu, training_arguments
 
 FAST = SFTSettings(max_steps=8, learning_rate=1e-2, batch_size=8, save_steps=0)
 LORA = LoraSettings(rank=4)
@@ -137,9 +126,19 @@ def test_an_adapter_is_trained_on_without_a_second_one(tiny_base, tmp_path, toke
 
 
 def test_only_an_adapters_weights_take_gradients(tiny_base, tmp_path):
-    model = load_trainable(create_adapter(tiny_base, tmp_path, seed=1), torch.float32)
+    model = load_trainable(create_adapter(tiny_base, tmp_path, seed=1), FAST)
     trained = {name for name, weight in model.named_parameters() if weight.requires_grad}
     assert trained and all("lora_" in name for name in trained)
+
+
+def test_small_updates_are_not_lost_in_bfloat16(tiny_base, tmp_path):
+    settings = replace(FAST, learning_rate=2e-5, dtype="bfloat16")
+    train_sft(tiny_base, CHATS, tmp_path, settings, seed=0)
+    fine = [(weight != weight.bfloat16()).float().mean() for name, weight in state(tmp_path).items() if "proj" in name]
+    assert min(fine) > 0.9  # the model keeps what bfloat16 could not hold
+    assert load_trainable(tiny_base, settings).dtype == torch.float32
+    lora = load_trainable(tiny_base, replace(settings, lora=LORA))
+    assert lora.dtype == torch.bfloat16  # all of it is frozen under the adapter
 
 
 def test_the_same_seed_gives_the_same_model(tiny_base, tmp_path):
