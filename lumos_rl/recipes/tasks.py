@@ -15,7 +15,7 @@ from lumos_rl.core import Task
 from lumos_rl.data import load_tasks
 from lumos_rl.data.annotate import annotate
 from lumos_rl.data.resample import resample
-from lumos_rl.data.synthetic import synthetic_tasks
+from lumos_rl.data.synthetic import DEFAULT_SIZE, synthetic_tasks
 from lumos_rl.errors import ConfigError, UnknownNameError
 from lumos_rl.recipes.config import ENVS, DataConfig
 
@@ -57,7 +57,9 @@ def training_tasks(config: DataConfig, seed: int) -> TrainingTasks:
 
 def _training_tasks(source: str, config: DataConfig, seed: int) -> TrainingTasks:
     benchmark, where = split_source(source, config)
+    held_out: set[Plan] = set()
     if where == "synthetic":
+        held_out = _held_out(benchmark, config)
         tasks = synthetic_tasks(benchmark, "train", config.annotated + config.explore, seed)
         annotated, rejected = tasks[: config.annotated], 0
         explore = tasks[config.annotated :]
@@ -68,7 +70,12 @@ def _training_tasks(source: str, config: DataConfig, seed: int) -> TrainingTasks
         rejected = len(found) - len(plans)
         annotated = plans[: config.annotated or None]
         explore = explore[: config.explore or None]
-    copies = [copy for task in annotated for copy in resample(task, config.resample, seed)]
+    copies = [
+        copy
+        for task in annotated
+        for copy in resample(task, config.resample, seed)
+        if _plan(copy, task.meta.get("kind")) not in held_out
+    ]
     log.info("%s: %d annotated tasks, %d copies with new numbers", source, len(annotated), len(copies))
     own = TRAINING_SETS.get(benchmark, benchmark)
     return TrainingTasks(
@@ -76,6 +83,22 @@ def _training_tasks(source: str, config: DataConfig, seed: int) -> TrainingTasks
         [replace(_cased(task, config), benchmark=own, subgoals=()) for task in explore],
         rejected,
     )
+
+
+Plan = tuple[str | None, tuple[str, ...]]  # kind of problem, and the arguments of its actions
+
+
+def _plan(task: Task, kind: str | None) -> Plan:
+    return kind, tuple(action.args for subgoal in task.subgoals for action in subgoal.actions)
+
+
+def _held_out(suite: str, config: DataConfig) -> set[Plan]:
+    """What a copy with new numbers must not become by chance: a problem of the suite's dev or test split."""
+    return {
+        _plan(task, task.meta["kind"])
+        for split in ("dev", "test")
+        for task in synthetic_tasks(suite, split, max(DEFAULT_SIZE[split], config.test_tasks))
+    }
 
 
 def _cased(task: Task, config: DataConfig) -> Task:

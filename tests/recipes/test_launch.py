@@ -179,7 +179,7 @@ def test_an_interrupt_ends_with_the_command_to_go_on_with(program, capsys, tmp_p
 
 
 def test_a_dry_run_says_what_would_be_done_and_does_nothing(program, capsys, tmp_path):
-    sizes = ["--data.annotated", "6", "--data.explore", "5", "--data.test-tasks", "4"]
+    sizes = ["--data.annotated", "6", "--data.resample", "0", "--data.explore", "5", "--data.test-tasks", "4"]
     program(lambda config, run: pytest.fail("it ran"), *sizes, "--dry-run")
     said = capsys.readouterr().out
     assert "sft.max_steps = " in said and "6 annotated (0 rejected), 5 to explore" in said
@@ -205,7 +205,7 @@ def test_a_dry_run_names_every_check_that_failed(program, capsys, tmp_path):
 
 def test_a_dry_run_knows_whether_there_is_a_model(program, capsys, tiny_base):
     for base, code in ((str(tiny_base), None), ("nobody/nothing", 2)):
-        argv = ["--model.base", base, "--data.explore", "1", "--data.test-tasks", "1", "--dry-run"]
+        argv = ["--model.base", base, "--data.annotated", "1", "--data.explore", "1", "--dry-run"]
         if code is None:
             program(lambda config, run: None, *argv)
             continue

@@ -36,7 +36,8 @@ def flags(prefix, words):
 
 SETTINGS = [
     *("--data", "data", "--run-dir", "run", "--data.train", "gsm8k=train.jsonl", "--data.test", "gsm8k=train.jsonl"),
-    *("--data.annotated", "0", "--data.explore", "8", "--data.test-tasks", "4", "--model.profile", "compact"),
+    *("--data.annotated", "0", "--data.explore", "8", "--data.test-tasks", "4", "--data.resample", "0"),
+    *("--model.profile", "compact", "--evaluate.samples", "2", "--evaluate.temperatures", "0", "1"),
     *flags("model.scratch", SCRATCH),
     *flags("sft", SFT),
     *flags("refine.rs.train", TRAIN),

@@ -7,6 +7,7 @@ from tiny_model import SHAPE, create_adapter
 
 from lumos_rl.core import Module, PreferencePair, StopReason, Task
 from lumos_rl.data.rows import preference_pairs
+from lumos_rl.data.synthetic import synthetic_tasks
 from lumos_rl.errors import ConfigError, DataError, MissingFileError, UnknownNameError
 from lumos_rl.language import format_actions
 from lumos_rl.policies.base import ScriptedPolicy
@@ -71,8 +72,6 @@ def play(run, tasks, config, version, file, solves):
 
 def explored(config):
     """The tasks to explore, with the plans that the run does not see."""
-    from lumos_rl.data.synthetic import synthetic_tasks
-
     return synthetic_tasks("gsm8k", "train", config.data.annotated + config.data.explore)[config.data.annotated :]
 
 
@@ -285,6 +284,21 @@ def test_training_tasks_of_a_synthetic_source_are_not_explored_twice():
     assert all(task.subgoals for task in tasks.annotated) and not any(task.subgoals for task in tasks.explore)
     assert not {task.id for task in tasks.annotated} & {task.id for task in tasks.explore}
     assert [task.split for task in tasks_to_test_on(CONFIG.data)] == ["test"] * 3
+
+
+def test_copies_with_new_numbers_are_no_test_problems():
+    config = DataConfig(annotated=60, resample=12, explore=0)
+    kinds = {task.id: task.meta["kind"] for task in synthetic_tasks("gsm8k", "train", 60)}
+
+    def key(task):  # a copy's id is that of its task with ~ and its number
+        return kinds.get(task.id.partition("~")[0]) or task.meta["kind"], [
+            a.args for s in task.subgoals for a in s.actions
+        ]
+
+    copies = [task for task in training_tasks(config, 0).annotated if "~" in task.id]
+    tested = [key(task) for split in ("dev", "test") for task in synthetic_tasks("gsm8k", split)]
+    assert len(copies) > 600
+    assert not [task.id for task in copies if key(task) in tested]
 
 
 def test_training_tasks_of_a_file_are_annotated_and_explored(tmp_path):
