@@ -102,11 +102,12 @@ def _devices(config: RunConfig) -> str:
 
 def _folder(config: RunConfig) -> str:
     path = Path(config.run_dir)
-    existed = path.is_dir()
+    missing = [folder for folder in (path, *path.parents) if not folder.exists()]
     check_writable(path)
-    if not existed:
-        path.rmdir()
-    return f"{path}, {shutil.disk_usage(path if existed else path.absolute().parent).free >> 30} GB free"
+    free = shutil.disk_usage(path).free
+    for folder in missing:  # a dry run leaves nothing behind
+        folder.rmdir()
+    return f"{path}, {free >> 30} GB free"
 
 
 def _stages(config: RunConfig) -> Iterator[str]:
