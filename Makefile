@@ -12,7 +12,6 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.lumos_rl_ready
 PIP := $(BIN)/python -m pip --quiet --quiet --disable-pip-version-check
-CPU_TORCH := https://download.pytorch.org/whl/cpu
 
 .PHONY: demo test lint format types check setup clean
 .DEFAULT_GOAL := help
@@ -46,9 +45,6 @@ $(READY): pyproject.toml constraints/tested.txt
 	@test -n "$(PYTHON)" || { echo "expected Python 3.11 or newer on PATH, found none; run: make PYTHON=/path/to/python3.11" >&2; exit 1; }
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@echo "Setting up $(VENV) with $$($(BIN)/python --version): a few minutes, about 2 GB on a machine without a GPU"
-# Without a GPU, take torch from PyTorch's CPU index: the build on PyPI brings 3 GB of CUDA libraries along.
-# That index is asked for torch alone, and only once, so a machine that cannot reach it loses no time.
-	@command -v nvidia-smi >/dev/null 2>&1 || $(PIP) install --retries 1 --constraint constraints/tested.txt --extra-index-url $(CPU_TORCH) torch
 	@$(PIP) install --constraint constraints/tested.txt --editable '.[all,dev]'
 	@touch $@
 

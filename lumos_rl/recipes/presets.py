@@ -33,14 +33,14 @@ class Preset:
 
 # Sizes and steps of `tiny` were chosen on two CPU cores, on the built-in dev split, for a run of a quarter of an hour.
 _TINY = RunConfig(
-    data=DataConfig(annotated=150, resample=12, explore=700, test_tasks=300),
+    data=DataConfig(annotated=300, resample=7, explore=600, test_tasks=300),
     model=ModelConfig(
         profile="compact",
         scratch=ScratchSettings(vocabulary=1024, hidden=128, layers=2, heads=4, feedforward=384, context=256),
         generate_batch=128,
     ),
     sft=SFTSettings(
-        max_steps=550,
+        max_steps=900,
         learning_rate=4e-3,
         batch_size=32,
         max_length=256,
@@ -84,23 +84,23 @@ _SVAMP = RunConfig(
         train=("mawps=mawps_asdiv",),
         test="svamp=svamp",
         annotated=0,
-        resample=4,
-        explore=0,
+        resample=3,
+        explore=1000,
         test_tasks=0,
         lower_case=True,
     ),
     model=ModelConfig(
         profile="compact",
-        scratch=ScratchSettings(vocabulary=4096, hidden=192, layers=3, heads=6, feedforward=384, context=384),
+        scratch=ScratchSettings(vocabulary=2048, hidden=128, layers=2, heads=4, feedforward=384, context=384),
         generate_batch=128,
     ),
-    sft=replace(_TINY.sft, max_steps=2400, max_length=384),
+    sft=replace(_TINY.sft, max_steps=1500, max_length=384),
     rollout=replace(_TINY.rollout, max_subgoals=4, max_new_tokens=60),
     refine=replace(
         _TINY.refine,
         steps=(Refine.RS, Refine.DPO),
-        rs=RejectionConfig(max_per_task=4, train=replace(_TINY.refine.rs.train, max_steps=800, max_length=384)),
-        dpo=PreferenceConfig(train=replace(_TINY.refine.dpo.train, max_steps=150, max_length=384)),
+        rs=RejectionConfig(max_per_task=2, train=replace(_TINY.refine.rs.train, max_steps=500, max_length=384)),
+        dpo=PreferenceConfig(train=replace(_TINY.refine.dpo.train, max_length=384)),
     ),
     evaluate=replace(_TINY.evaluate, max_subgoals=4, max_new_tokens=60),
     ray=RayConfig(workers=2),
