@@ -146,24 +146,24 @@ class HFPolicy:
         return int(getattr(self._model(key).config, "max_position_embeddings", None) or 1 << 30)
 
     def _take(self, key: str | None, queue: deque[_Waiting]) -> list[_Waiting]:
-        """The oldest requests, as a batch.
+        """A batch: the oldest request and those nearest to it in length, so that little of it is padding.
 
         A row that is finished goes on with padding while others write. A model with a table of positions, other than
         one with rotary positions, must not run past its end there; requests that would lead to that stay in the queue.
         """
         rotary = bool(getattr(self._model(key).config, "rope_parameters", None))
+        oldest = len(queue[0].ids)
         longest = most = 0
         batch: list[_Waiting] = []
-        passed: list[_Waiting] = []
-        while queue and len(batch) < self.batch_size:
-            waiting = queue.popleft()
+        for waiting in sorted(queue, key=lambda waiting: abs(len(waiting.ids) - oldest)):  # stable: the oldest is first
             wide, steps = max(longest, len(waiting.ids)), max(most, waiting.budget)
-            if rotary or wide + steps <= self._context(key):
+            if len(batch) < self.batch_size and (rotary or wide + steps <= self._context(key)):
                 longest, most = wide, steps
                 batch.append(waiting)
-            else:
-                passed.append(waiting)
-        queue.extendleft(reversed(passed))
+        taken = set(map(id, batch))
+        rest = [waiting for waiting in queue if id(waiting) not in taken]
+        queue.clear()
+        queue.extend(rest)
         return batch
 
     def _generate(self, key: str | None, batch: Sequence[_Waiting]) -> list[Completion]:
