@@ -85,7 +85,7 @@ _SVAMP = RunConfig(
         test="svamp=svamp",
         annotated=0,
         resample=3,
-        explore=1000,
+        explore=600,
         test_tasks=0,
         lower_case=True,
     ),
@@ -94,15 +94,15 @@ _SVAMP = RunConfig(
         scratch=ScratchSettings(vocabulary=2048, hidden=128, layers=2, heads=4, feedforward=384, context=384),
         generate_batch=128,
     ),
-    sft=replace(_TINY.sft, max_steps=1500, max_length=384),
-    rollout=replace(_TINY.rollout, max_subgoals=4, max_new_tokens=60),
+    sft=replace(_TINY.sft, max_steps=1300, max_length=384),
+    rollout=replace(_TINY.rollout, max_subgoals=4, max_new_tokens=48),
     refine=replace(
         _TINY.refine,
         steps=(Refine.RS, Refine.DPO),
-        rs=RejectionConfig(max_per_task=2, train=replace(_TINY.refine.rs.train, max_steps=500, max_length=384)),
+        rs=RejectionConfig(max_per_task=2, train=replace(_TINY.refine.rs.train, max_steps=300, max_length=384)),
         dpo=PreferenceConfig(train=replace(_TINY.refine.dpo.train, max_length=384)),
     ),
-    evaluate=replace(_TINY.evaluate, max_subgoals=4, max_new_tokens=60),
+    evaluate=replace(_TINY.evaluate, max_subgoals=4, max_new_tokens=48),
     ray=RayConfig(workers=2),
 )
 
