@@ -33,7 +33,7 @@ class Preset:
 
 # Sizes and steps of `tiny` were chosen on two CPU cores, on the built-in dev split, for a run of a quarter of an hour.
 _TINY = RunConfig(
-    data=DataConfig(annotated=300, resample=7, explore=600, test_tasks=300),
+    data=DataConfig(annotated=300, resample=7, explore=1600, test_tasks=300),
     model=ModelConfig(
         profile="compact",
         scratch=ScratchSettings(vocabulary=1024, hidden=128, layers=2, heads=4, feedforward=384, context=256),
@@ -48,13 +48,13 @@ _TINY = RunConfig(
         adam_beta2=0.95,
         save_steps=100,
     ),
-    rollout=RolloutConfig(samples=4, temperatures=(0.7, 1.0), max_subgoals=5, max_new_tokens=32, concurrency=256),
+    rollout=RolloutConfig(samples=2, temperatures=(0.7, 1.0), max_subgoals=5, max_new_tokens=32, concurrency=256),
     refine=RefineConfig(
         steps=(Refine.RS, Refine.RS, Refine.DPO),
         rs=RejectionConfig(
             max_per_task=2,
             train=SFTSettings(
-                max_steps=250,
+                max_steps=300,
                 learning_rate=2e-3,
                 batch_size=32,
                 max_length=256,
@@ -95,7 +95,7 @@ _SVAMP = RunConfig(
         generate_batch=128,
     ),
     sft=replace(_TINY.sft, max_steps=1300, max_length=384),
-    rollout=replace(_TINY.rollout, max_subgoals=4, max_new_tokens=48),
+    rollout=replace(_TINY.rollout, samples=4, max_subgoals=4, max_new_tokens=48),
     refine=replace(
         _TINY.refine,
         steps=(Refine.RS, Refine.DPO),

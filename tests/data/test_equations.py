@@ -111,9 +111,9 @@ def test_a_solution_is_told_from_an_equation():
 
 
 def test_hostile_lines_are_read_fast():
-    start = time.perf_counter()
+    start = time.process_time()
     for text in ("1+" * 5000, "(" * 9000, ")" * 9000 + "=", "1 = " * 3000, "x = " * 3000, "1+1=" * 2500, ")=" * 4000):
         equations(text)
         letter_equations(text)
         letter_equations(text + "x=1")
-    assert time.perf_counter() - start < 2
+    assert time.process_time() - start < 2

@@ -164,8 +164,16 @@ def test_an_error_of_ours_is_one_line_and_status_2(program, capsys):
     assert end.value.code == 2 and "unknown preset 'nothing'" in capsys.readouterr().err
 
 
+@pytest.fixture
+def heeds_ctrl_c():
+    """A shell starts its background jobs deaf to Ctrl-C, and the tests may be one."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_an_interrupt_ends_with_the_command_to_go_on_with(program, capsys, tmp_path, number):
+def test_an_interrupt_ends_with_the_command_to_go_on_with(program, capsys, tmp_path, heeds_ctrl_c, number):
     folder = tmp_path / "my run"
     with pytest.raises(SystemExit) as end:
         program(lambda config, run: os.kill(os.getpid(), number), "--run-dir", str(folder), "--seed", "1")

@@ -48,6 +48,11 @@ SETTINGS = [
 STAGES = ["base", "sft", "collect-sft", "rs-1", "collect-rs-1", "dpo-2", "control"]
 
 
+def _heed_ctrl_c():
+    """A shell starts its background jobs deaf to Ctrl-C, and the tests may be one."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 @pytest.fixture
 def start(tmp_path):
     """`start(*words)` starts Python with these words, as the leader of a process group; it writes `out` and `err`."""
@@ -60,7 +65,13 @@ def start(tmp_path):
         with (tmp_path / "out").open("w") as out, (tmp_path / "err").open("w") as err:
             command = [sys.executable, *words]
             process = subprocess.Popen(
-                command, cwd=tmp_path, env=environment, stdout=out, stderr=err, start_new_session=True
+                command,
+                cwd=tmp_path,
+                env=environment,
+                stdout=out,
+                stderr=err,
+                start_new_session=True,
+                preexec_fn=_heed_ctrl_c,  # noqa: PLW1509 (no thread is running in the tests)
             )
         begun.append(process)
         return process
