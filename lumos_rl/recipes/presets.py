@@ -65,9 +65,9 @@ _TINY = RunConfig(
         ),
         dpo=PreferenceConfig(
             train=DPOSettings(
-                max_steps=80,
-                learning_rate=5e-4,
-                batch_size=32,
+                epochs=2.0,  # few pairs, learned often, cost more than they give
+                learning_rate=1e-4,
+                batch_size=16,
                 max_length=256,
                 save_steps=40,
                 lora=LoraSettings(rank=16),
