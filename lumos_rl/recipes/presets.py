@@ -31,7 +31,7 @@ class Preset:
     config: RunConfig
 
 
-# Sizes and steps of `tiny` were chosen on two CPU cores, on the built-in dev split, for a run of a quarter of an hour.
+# Sizes and steps of `tiny` are meant for two CPU cores; README has what they came to.
 _TINY = RunConfig(
     data=DataConfig(annotated=300, resample=7, explore=1600, test_tasks=300),
     model=ModelConfig(
@@ -153,7 +153,7 @@ _LUMOS_7B = RunConfig(
 )
 
 PRESETS: Mapping[str, Preset] = {
-    "tiny": Preset("a small model from scratch on the built-in math suite; a CPU, a quarter of an hour", _TINY),
-    "svamp": Preset("a small model from scratch on MAWPS + ASDiv-A, tested on SVAMP; a CPU, within the hour", _SVAMP),
+    "tiny": Preset("a small model from scratch on the built-in math suite; for a CPU", _TINY),
+    "svamp": Preset("a small model from scratch on MAWPS + ASDiv-A, tested on SVAMP; for a CPU", _SVAMP),
     "lumos-7b": Preset("LoRA on Llama 2 7B, GSM8K; written for a node with 8 GPUs, not run here yet", _LUMOS_7B),
 }
