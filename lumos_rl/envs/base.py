@@ -7,8 +7,9 @@
 
 A benchmark subclasses `LumosEnv` and says which tools an episode has and how it is graded: `tools` and `grade`. That is
 all for math and questions. A benchmark whose tools act on a state (a shop, a page, a database) makes that state in
-`tools`, shows it in `first` and `show`, ends the episode by itself through `over`, and takes its own action syntax in
-`read`. State lives on the environment and is made anew by `tools`, so that a copied environment goes on by itself.
+`tools`, shows it in `first` and `show`, ends the episode by itself through `over`, takes its own action syntax in
+`read`, and says in `conclude` what `Finish` makes the answer. State lives on the environment and is made anew by
+`tools`, so that a copied environment goes on by itself.
 """
 
 from __future__ import annotations
@@ -184,6 +185,14 @@ class LumosEnv(gymnasium.Env[str, str], ABC):
         """Whether the task itself has ended, without `Finish`."""
         return False
 
+    def conclude(self, task: Task, executor: Executor, args: str) -> Value | None:
+        """What `Finish(args)` makes the answer; None where there is nothing that could be.
+
+        Raises:
+            ToolError: `args` is the name of a result that does not exist.
+        """
+        return Finish()(args, executor.bindings) if args else executor.last
+
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[str, dict[str, Any]]:
         """Begins an episode.
 
@@ -276,14 +285,13 @@ class LumosEnv(gymnasium.Env[str, str], ABC):
 
     def _finish(self, episode: _Episode, args: str) -> str | None:
         """Ends the episode, unless `args` names no result; returns what was wrong."""
-        executor = episode.executor
         try:
-            value = executor.tools[FINISH](args, executor.bindings) if args else executor.last
+            value = self.conclude(episode.task, episode.executor, args)
         except ToolError as error:
             return f"{FINISH}: {error}"
         episode.finished = True
-        episode.answer = value.text if isinstance(value, Value) else None
-        return None if isinstance(value, Value) else f"{FINISH}: there is no result yet that could be the answer"
+        episode.answer = value.text if value else None
+        return None if value else f"{FINISH}: there is no result yet that could be the answer"
 
     def _observe(self, episode: _Episode, execution: Execution, truncated: bool) -> str:
         lines = [self.show(execution)]
