@@ -1,0 +1,69 @@
+"""How titles and words are compared: case, accents, punctuation and disambiguation suffixes do not count.
+
+>>> key_of("Beyoncé  Knowles-Carter"), suffixless("Mercury (planet)"), suffixless("Albany, Georgia")
+('beyonce knowles carter', 'mercury', 'albany, georgia')
+>>> words("The Eiffel Tower's heights")
+['eiffel', 'tower', 'height']
+>>> split_sentences("Dr. Who was born in the U.S. in 1963. He travels.")
+['Dr. Who was born in the U.S. in 1963.', 'He travels.']
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from functools import lru_cache
+
+STOPWORDS = frozenset(
+    "a an and are as at be been being but by did do does for from had has have he her hers him his how i if in into is "
+    "it its of on or our she so such than that the their them then there these they this those to too very was were "
+    "what when where which while who whom whose why will with would you your s also".split()
+)
+_SUFFIX = re.compile(r"\s*\([^()]*\)\s*$")
+_END = re.compile(r"(?<=[.!?])[\"'”’)]*\s+(?=[\"'“‘(]*[A-Z0-9])")
+_ABBREVIATION = re.compile(r"(?:\b(?:Dr|Mr|Mrs|Ms|St|Jr|Sr|Prof|Gen|Col|Lt|No|vs|ca|c|approx|Inc|Ltd|Co|Mt|Ft)|\b[A-Z])\.$")
+
+
+@lru_cache(maxsize=65_536)
+def plain(text: str) -> str:
+    """Lower case without accents."""
+    if text.isascii():
+        return text.lower()
+    decomposed = unicodedata.normalize("NFKD", text.casefold())
+    return "".join(char for char in decomposed if not unicodedata.combining(char))
+
+
+def key_of(title: str) -> str:
+    """Words of a title, plain; titles with one key differ at most in case, accents, punctuation and spaces.
+
+    A disambiguation suffix stays, as do all words: "Mercury (planet)" and "Mercury Planet" are the same.
+    """
+    return " ".join(re.findall(r"\w+", plain(title.replace("_", " "))))
+
+
+def suffixless(title: str) -> str:
+    """The same without a suffix in brackets."""
+    return key_of(_SUFFIX.sub("", title.replace("_", " "))) or key_of(title)
+
+
+def words(text: str) -> list[str]:
+    """The words of a text that carry meaning, plain and without a plural s."""
+    return [stem(word) for word in re.findall(r"\w+", plain(text)) if word not in STOPWORDS]
+
+
+def stem(word: str) -> str:
+    """A word without its plural s; the same for both forms is all that counts."""
+    if len(word) > 3 and word.endswith("s") and not word.endswith(("ss", "us", "is")):
+        return word[:-3] + "y" if word.endswith("ies") and len(word) > 4 else word[:-1]
+    return word
+
+
+def split_sentences(text: str) -> list[str]:
+    """The sentences of a paragraph; a period after an initial or a usual abbreviation ends none."""
+    sentences: list[str] = []
+    for part in _END.split(text.strip()):
+        if sentences and _ABBREVIATION.search(sentences[-1]):
+            sentences[-1] += " " + part
+        elif part:
+            sentences.append(part)
+    return sentences
