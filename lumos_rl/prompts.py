@@ -267,6 +267,40 @@ def _before_task(text: str, name: str) -> str:
     return head + found
 
 
+NO_ANSWER = "No answer"
+_EVIDENCE, _QUESTION = "\nEvidence:\n", "\nQuestion: "
+_YES_NO_HEAD = "Answer the question with yes or no and nothing else."
+_ANSWER_HEAD = "Answer the question in as few words as possible."
+
+
+def reading_prompt(question: str, evidence: Sequence[str], yes_no: bool = False) -> str:
+    """What a reader is asked: a question, with lines of evidence or without any.
+
+    Args:
+        question: One question.
+        evidence: Texts of one line each; without any, the reader shall answer from what it knows.
+        yes_no: Whether only yes or no will do; else the reader may say "No answer".
+    """
+    head = _YES_NO_HEAD if yes_no else f'{_ANSWER_HEAD} Write "{NO_ANSWER}" where it cannot be told.'
+    lines = _EVIDENCE + "\n".join(" ".join(line.split()) for line in evidence) if evidence else ""
+    return f"{head}{lines}{_QUESTION}{' '.join(question.split())}\nAnswer:"
+
+
+def parse_reading(prompt: str) -> tuple[str, list[str], bool]:
+    """Question, evidence and `yes_no` of a text that `reading_prompt` made."""
+    before, _, after = prompt.rpartition(_QUESTION)
+    head, _, evidence = before.partition(_EVIDENCE)
+    return after.removesuffix("\nAnswer:"), evidence.splitlines(), head.startswith(_YES_NO_HEAD)
+
+
+def judging_prompt(question: str, answer: str, gold: str) -> str:
+    """What a judge is asked; it shall reply yes or no."""
+    return (
+        f"Question: {question}\nReference answer: {gold}\nGiven answer: {answer}\n"
+        "Does the given answer mean the same as the reference answer? Reply with yes or no."
+    )
+
+
 class Tokenizer(Protocol):
     """What `encode_chat` needs of a Transformers tokenizer."""
 

@@ -7,8 +7,8 @@
     >>> ParagraphRetrieve()("R1, Query: When was Ed Wood born?", {"R1": looked_up}).text
     'Evidence 1: [Ed Wood] Ed Wood was an American filmmaker. He was born in 1924.'
 
-Where knowledge comes from is a `Source`: the paragraphs of a task (`Paragraphs`), its fact sentences (`Facts`), documents
-indexed on disk (`lumos_rl.tools.corpus`), or Wikipedia (`lumos_rl.tools.wikipedia`).
+Where knowledge comes from is a `Source`: the paragraphs of a task (`Paragraphs`), its fact sentences (`Facts`),
+documents indexed on disk (`lumos_rl.tools.corpus`), or Wikipedia (`lumos_rl.tools.wikipedia`).
 """
 
 from __future__ import annotations
@@ -118,7 +118,7 @@ class Paragraphs:
         return Found()
 
     def search(self, query: str, count: int) -> list[Piece]:
-        """The best paragraphs by `lumos_rl.tools.ranking.rank`; those that share no word with the query are left out."""
+        """The best paragraphs by `rank`; those that share no word with the query are left out."""
         order = rank(query, [(piece.title, piece.text) for piece in self.pieces])
         return [self.pieces[index] for index in order[:count]]
 
@@ -203,7 +203,9 @@ class ParagraphRetrieve:
         names, query = split_context(args, "Query", "ParagraphRetrieve(R1, Query: Who wrote it?)")
         query = checked_query(fill(query, bindings), "ParagraphRetrieve(R1, Query: Who wrote it?)")
         if not names:
-            raise ToolError("expected results to pick from, as in ParagraphRetrieve(R1, Query: Who wrote it?), got none")
+            raise ToolError(
+                "expected results to pick from, as in ParagraphRetrieve(R1, Query: Who wrote it?), got none"
+            )
         pieces = tuple(dict.fromkeys(piece for name in names for piece in _pieces_of(name, bindings)))
         order = rank(query, [(piece.title, piece.text) for piece in pieces])
         order += [index for index in range(len(pieces)) if index not in set(order)]

@@ -1,6 +1,6 @@
 """Ranking a few paragraphs for a question: BM25 (Robertson et al. 1994), with two hints that multi-hop questions give.
 
-    >>> pieces = [("Ed Wood", "Ed Wood directed Glen or Glenda."), ("Glen or Glenda", "A 1953 film."), ("Oslo", "A city.")]
+    >>> pieces = [("Ed Wood", "He directed Glen or Glenda."), ("Glen or Glenda", "A 1953 film."), ("Oslo", "A city.")]
     >>> rank("Where was the director of Glen or Glenda born?", pieces)
     [1, 0]
 
@@ -56,5 +56,7 @@ def _bm25(query: Sequence[str], documents: Sequence[Sequence[str]]) -> list[floa
         weight = math.log(1 + (len(documents) - len(holding) + 0.5) / (len(holding) + 0.5))
         for index in holding:
             times = counts[index][word]
-            scores[index] += weight * times * (K1 + 1) / (times + K1 * (1 - B + B * len(documents[index]) / (mean or 1)))
+            scores[index] += (
+                weight * times * (K1 + 1) / (times + K1 * (1 - B + B * len(documents[index]) / (mean or 1)))
+            )
     return scores
