@@ -126,8 +126,10 @@ class Turn:
         prompt_tokens: Tokens of the whole prompt, history included.
         completion_tokens: Tokens the model wrote.
         latency_s: Seconds from submission to completion.
-        completion_ids: The sampled token ids, where the policy reports them.
-        logprobs: Log-probability of each sampled id, where the policy reports them.
+        prompt_ids: Token ids of the prompt that the module's earlier turns do not hold, where the policy reports them.
+        completion_ids: The sampled token ids, the end-of-turn token included, where the policy reports them.
+        logprobs: Log-probability of each sampled id under the model at temperature 1, where asked for.
+        adapter: Name of the weights that wrote it, e.g. "planner@sft"; "" where the policy has one set of weights.
     """
 
     module: str
@@ -143,6 +145,23 @@ class Turn:
     latency_s: float = 0.0
     completion_ids: tuple[int, ...] | None = None
     logprobs: tuple[float, ...] | None = None
+    prompt_ids: tuple[int, ...] | None = None
+    adapter: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Transcript:
+    """The token ids of a module's conversation, just as an engine read and sampled them.
+
+    Attributes:
+        ids: All ids, T of them.
+        written: Which of them the model sampled, T of them.
+        tokenizer: `encoding.fingerprint` of the tokenizer that gives them their meaning.
+    """
+
+    ids: tuple[int, ...]
+    written: tuple[bool, ...]
+    tokenizer: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,6 +187,10 @@ class Trajectory:
         metrics: The benchmark's own metrics of this episode.
         failure: What broke, for `StopReason.FAILED`; else None. Such an episode is never scored.
         elapsed_s: Wall-clock seconds.
+        top_p: Probability mass that its turns were sampled from.
+        max_new_tokens: Most tokens of one turn; 0 where it was not recorded.
+        profile: Hash of the prompt profile, the fixed text of its prompts; "" where it was not recorded.
+        tokenizer: `encoding.fingerprint` of vocabulary and chat template behind all ids; "" where they are not known.
     """
 
     id: str
@@ -188,6 +211,10 @@ class Trajectory:
     metrics: Mapping[str, float] = field(default_factory=dict)
     failure: str | None = None
     elapsed_s: float = 0.0
+    top_p: float = 1.0
+    max_new_tokens: int = 0
+    profile: str = ""
+    tokenizer: str = ""
 
     def conversation(self, module: str, before: int | None = None) -> list[Message]:
         """The chat that `module` saw and wrote, from its first turn on.
@@ -206,6 +233,42 @@ class Trajectory:
                 messages.append({"role": "assistant", "content": turn.completion})
         return messages
 
+    def transcript(self, module: str, before: int | None = None) -> Transcript | None:
+        """The same chat as token ids; None where the policy did not report them.
+
+        Args:
+            module: Whose turns to take.
+            before: Index into `turns`. The ids then end with that turn's prompt; None takes every turn.
+        """
+        ids: list[int] = []
+        written: list[bool] = []
+        for index, turn in enumerate(self.turns):
+            if turn.module != module or (before is not None and index > before):
+                continue
+            if turn.prompt_ids is None or turn.completion_ids is None or not self.tokenizer:
+                return None
+            sampled = turn.completion_ids if before is None or index < before else ()
+            ids += [*turn.prompt_ids, *sampled]
+            written += [False] * len(turn.prompt_ids) + [True] * len(sampled)
+        return Transcript(tuple(ids), tuple(written), self.tokenizer)
+
+
+@dataclass(frozen=True, slots=True)
+class PairIds:
+    """The token ids of a preference pair.
+
+    Attributes:
+        prompt: Ids of the prompt, as the chosen turn's engine read them.
+        chosen: Ids of the chosen turn, as they were sampled.
+        rejected: Ids of the rejected turn, as they were sampled.
+        tokenizer: `encoding.fingerprint` of the tokenizer that gives them their meaning.
+    """
+
+    prompt: tuple[int, ...]
+    chosen: tuple[int, ...]
+    rejected: tuple[int, ...]
+    tokenizer: str
+
 
 @dataclass(frozen=True, slots=True)
 class PreferencePair:
@@ -222,6 +285,7 @@ class PreferencePair:
         rejected: Completion that led to the lower reward.
         chosen_reward: Reward (or its estimate) after `chosen`.
         rejected_reward: Reward (or its estimate) after `rejected`.
+        ids: The same as token ids, as they were sampled; None where the policy did not report them.
     """
 
     id: str
@@ -234,6 +298,7 @@ class PreferencePair:
     rejected: str
     chosen_reward: float
     rejected_reward: float
+    ids: PairIds | None = None
 
 
 Record = TypeVar("Record", Task, Subgoal, Action, Turn, Trajectory, PreferencePair)
@@ -282,8 +347,10 @@ def _build(kind: Any, value: Any, where: str) -> Any:
 
 
 def _field(hint: Any, item: Any, where: str) -> Any:
-    """A list becomes the tuple its field declares, of records where the field holds records."""
+    """A list becomes the tuple its field declares; of records, or a record itself, where the field holds such."""
+    inner = next((arg for arg in get_args(hint) if dataclasses.is_dataclass(arg)), None)
+    if inner and isinstance(item, dict):
+        return _build(inner, item, where)
     if not isinstance(item, list):
         return item
-    inner = next((arg for arg in get_args(hint) if dataclasses.is_dataclass(arg)), None)
     return tuple(_build(inner, element, where) for element in item) if inner else tuple(item)

@@ -1,4 +1,4 @@
-"""Every fixed sentence a model reads or writes, and how a conversation becomes token ids.
+"""Every fixed sentence a model reads or writes.
 
 A `PromptProfile` holds the fixed text of one way to talk to planner and grounder. `LUMOS_PROFILE` has the shape of the
 paper's conversations with sentences of our own; `COMPACT_PROFILE` says the same in few tokens, for models trained from
@@ -20,7 +20,6 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
 
 from lumos_rl.core import Message
 from lumos_rl.errors import ConfigError, DataError, MissingFileError, UnknownNameError
@@ -299,83 +298,3 @@ def judging_prompt(question: str, answer: str, gold: str) -> str:
         f"Question: {question}\nReference answer: {gold}\nGiven answer: {answer}\n"
         "Does the given answer mean the same as the reference answer? Reply with yes or no."
     )
-
-
-class Tokenizer(Protocol):
-    """What `encode_chat` needs of a Transformers tokenizer."""
-
-    eos_token_id: int | None
-
-    def apply_chat_template(self, conversation: Any, **kwargs: Any) -> Any: ...
-
-    def encode(self, text: str, **kwargs: Any) -> list[int]: ...
-
-
-def encode_chat(
-    tokenizer: Tokenizer, messages: Sequence[Message], add_generation_prompt: bool = False
-) -> tuple[list[int], list[bool]]:
-    """Token ids of a conversation, with a mask of the tokens that the model writes.
-
-    The text is rendered by the tokenizer's chat template and encoded piece by piece, one piece up to each model turn
-    and one for the turn itself. So the ids before a turn are the same in training and at inference, whatever is
-    written next.
-
-    Args:
-        tokenizer: A Transformers tokenizer with a chat template.
-        messages: The conversation.
-        add_generation_prompt: Whether to end with the opening of a model turn.
-
-    Returns:
-        Ids and mask, both of length T. The mask is True on a model turn's content and its end-of-turn token.
-
-    Raises:
-        ConfigError: The chat template rewrites earlier turns, so that no prefix of the conversation is stable.
-    """
-    ids: list[int] = []
-    mask: list[bool] = []
-    done = ""
-    for index, message in enumerate(messages):
-        if message["role"] != "assistant":
-            continue
-        opened = _render(tokenizer, messages[:index], True)
-        closed = _render(tokenizer, messages[: index + 1], False)
-        _append(ids, mask, tokenizer, _after(opened, done), False)
-        _append(ids, mask, tokenizer, _after(closed, opened), True)
-        done = closed
-    if messages and messages[-1]["role"] != "assistant":
-        _append(ids, mask, tokenizer, _after(_render(tokenizer, messages, add_generation_prompt), done), False)
-    _unmask_after_end_of_turn(ids, mask, tokenizer.eos_token_id)
-    return ids, mask
-
-
-def _render(tokenizer: Tokenizer, messages: Sequence[Message], add_generation_prompt: bool) -> str:
-    return str(
-        tokenizer.apply_chat_template(list(messages), tokenize=False, add_generation_prompt=add_generation_prompt)
-    )
-
-
-def _after(text: str, prefix: str) -> str:
-    if not text.startswith(prefix):
-        raise ConfigError(
-            "expected a chat template that leaves earlier turns as they are, but this one rewrites them; give the"
-            " tokenizer lumos_rl.prompts.LUMOS_CHAT_TEMPLATE instead"
-        )
-    return text[len(prefix) :]
-
-
-def _append(ids: list[int], mask: list[bool], tokenizer: Tokenizer, text: str, written: bool) -> None:
-    piece = tokenizer.encode(text, add_special_tokens=False)
-    ids.extend(piece)
-    mask.extend([written] * len(piece))
-
-
-def _unmask_after_end_of_turn(ids: list[int], mask: list[bool], eos: int | None) -> None:
-    """The template's text between an end-of-turn token and the next turn is never sampled: no loss on it."""
-    ended = False
-    for index, token in enumerate(ids):
-        if not mask[index]:
-            ended = False
-        elif ended:
-            mask[index] = False
-        elif token == eos:
-            ended = True

@@ -14,11 +14,13 @@ The loop knows `gymnasium.Env` and nothing about benchmarks, so any environment 
 from __future__ import annotations
 
 import contextlib
+import functools
 import hashlib
 import itertools
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -31,6 +33,8 @@ from lumos_rl.policies.base import Completion, Policy, Request, Sampling
 from lumos_rl.prompts import PromptProfile, get_profile
 
 Env = gymnasium.Env[str, str]
+
+POLL_S = 0.01  # how long a step in a thread may wait for the policy to be asked
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +49,9 @@ class RolloutConfig:
         max_subgoals: Most subgoals of one episode.
         max_new_tokens: Most tokens of one model turn.
         concurrency: Episodes under way at once, per worker.
+        tool_threads: Environment steps that run at once beside the engine, per worker, for tools that wait for a
+            network or a process; 0 runs them in the loop itself, which is quickest for tools that only compute.
+        logprobs: Whether trajectories keep the log-probability of every sampled token.
         seed: Seed of every random choice; with the task and the sample it fixes an episode.
     """
 
@@ -55,6 +62,8 @@ class RolloutConfig:
     max_subgoals: int = 8  # Yin et al. 2023, released GSM8K evaluation
     max_new_tokens: int = 512  # Yin et al. 2023, released inference code
     concurrency: int = 64
+    tool_threads: int = 0
+    logprobs: bool = False
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -63,6 +72,8 @@ class RolloutConfig:
                 "expected samples, concurrency and max_subgoals >= 1 and at least one temperature, got"
                 f" {self.samples}, {self.concurrency}, {self.max_subgoals} and {self.temperatures}"
             )
+        if self.tool_threads < 0:
+            raise ConfigError(f"expected tool_threads >= 0, got {self.tool_threads}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +121,8 @@ class EpisodePlan:
             sample=self.sample,
             seed=self.seed,
             temperature=self.sampling.temperature,
+            top_p=self.sampling.top_p,
+            max_new_tokens=self.sampling.max_new_tokens,
             stop_reason=reason.value,
             **played,
         )
@@ -122,7 +135,7 @@ def plan_episodes(tasks: Sequence[Task], config: RolloutConfig) -> list[EpisodeP
 
 def _plan(task: Task, sample: int, config: RolloutConfig) -> EpisodePlan:
     temperature = config.temperatures[sample % len(config.temperatures)]
-    sampling = Sampling(temperature, config.top_p, config.max_new_tokens)
+    sampling = Sampling(temperature, config.top_p, config.max_new_tokens, logprobs=config.logprobs)
     seed = derive_seed(config.seed, task.id, sample)
     return EpisodePlan(task, sample, seed, sampling, config.formulation, config.max_subgoals)
 
@@ -138,6 +151,7 @@ def run_episodes(
     policy: Policy,
     profile: PromptProfile | str = "lumos",
     concurrency: int = 64,
+    tool_threads: int = 0,
 ) -> Iterator[Trajectory]:
     """Plays episodes and yields each trajectory as soon as it is finished.
 
@@ -148,13 +162,15 @@ def run_episodes(
         policy: Writes the turns.
         profile: Prompt profile, or the name of one.
         concurrency: Episodes under way at once.
+        tool_threads: Environment steps that run at once in threads beside the policy; 0 runs them one by one between
+            its turns.
 
     Yields:
         Trajectories in the order they finish. One whose policy or environment broke has `StopReason.FAILED` and says
         what broke in `failure`.
     """
     queue = iter(plans)
-    pool = EpisodePool(make_env, policy, profile)
+    pool = EpisodePool(make_env, policy, profile, tool_threads)
     try:
         while True:
             while pool.live < concurrency and (plan := next(queue, None)) is not None:
@@ -173,13 +189,22 @@ class EpisodePool:
         make_env: Builds an environment for a benchmark; called when an episode starts and none of them is idle.
         policy: Writes the turns.
         profile: Prompt profile, or the name of one.
+        tool_threads: Environment steps that run at once in threads; 0 runs them in the caller's.
     """
 
-    def __init__(self, make_env: Callable[[str], Env], policy: Policy, profile: PromptProfile | str = "lumos") -> None:
+    def __init__(
+        self,
+        make_env: Callable[[str], Env],
+        policy: Policy,
+        profile: PromptProfile | str = "lumos",
+        tool_threads: int = 0,
+    ) -> None:
         self._make_env, self._policy = make_env, policy
         self._profile = get_profile(profile) if isinstance(profile, str) else profile
         self._idle: defaultdict[str, list[Env]] = defaultdict(list)  # by benchmark
         self._running: dict[str, _Running] = {}
+        self._threads = ThreadPoolExecutor(tool_threads, "tools") if tool_threads else None
+        self._steps: dict[Future[Trajectory | None], _Running] = {}  # what runs in threads
 
     @property
     def live(self) -> int:
@@ -193,18 +218,39 @@ class EpisodePool:
         idle = self._idle[plan.task.benchmark]
         env = idle.pop() if idle else self._make_env(plan.task.benchmark)
         self._running[plan.id] = running = _Running(plan, env, self._policy, self._profile)
-        return self._settle(running, running.start())
+        return self._move(running, running.start)
 
     def step(self) -> Iterator[Trajectory]:
-        """Waits for the policy's next turns, moves their episodes on, and yields those that finished."""
-        completions = self._policy.collect()
-        if not completions:
-            raise InfrastructureError(f"expected turns for {self.live} episodes under way, got none from the policy")
+        """Waits for turns of the policy or steps of environments, moves their episodes on, yields those that finished.
+
+        While steps run in threads, neither wait keeps the other from being heard for longer than `POLL_S`.
+        """
+        if len(self._steps) == self.live:  # nothing is asked of the policy
+            wait(self._steps, return_when=FIRST_COMPLETED)
+            completions = []
+        else:
+            completions = self._policy.collect(POLL_S if self._steps else None)
+            if not completions and not self._steps:
+                raise InfrastructureError(
+                    f"expected turns for {self.live} episodes under way, got none from the policy"
+                )
         for completion in completions:
             running = self._running[completion.request_id]
-            yield from self._settle(running, running.advance(completion))
+            yield from self._move(running, functools.partial(running.advance, completion))
+        for future in [future for future in self._steps if future.done()]:
+            yield from self._settle(self._steps.pop(future), future.result())
+
+    def _move(self, running: _Running, work: Callable[[], Trajectory | None]) -> list[Trajectory]:
+        """Moves an episode on, in a thread where there are any."""
+        if self._threads is None:
+            return self._settle(running, work())
+        self._steps[self._threads.submit(work)] = running
+        return []
 
     def _settle(self, running: _Running, trajectory: Trajectory | None) -> list[Trajectory]:
+        if running.request is not None:  # submitted here: policies are used by one thread
+            self._policy.submit(running.request)
+            running.request = None
         if trajectory is None:
             return []
         del self._running[running.plan.id]
@@ -215,7 +261,10 @@ class EpisodePool:
         return [trajectory]
 
     def close(self) -> None:
-        """Closes the environments; episodes under way are dropped."""
+        """Closes the environments; episodes under way are dropped. Steps under way in threads are waited for."""
+        if self._threads is not None:
+            self._threads.shutdown(cancel_futures=True)
+            self._steps.clear()
         for env in itertools.chain(*self._idle.values(), (running.env for running in self._running.values())):
             _close(env)
         self._idle.clear()
@@ -237,6 +286,8 @@ class _Running:
     profile: PromptProfile
     turns: list[Turn] = field(default_factory=list)
     histories: dict[Module, list[Message]] = field(default_factory=dict)
+    contexts: dict[Module, tuple[int, ...]] = field(default_factory=dict)  # the same as token ids, up to the last turn
+    request: Request | None = None  # to be submitted
     info: dict[str, Any] = field(default_factory=dict)
     reward: float = 0.0
     truncated: bool = False
@@ -261,7 +312,10 @@ class _Running:
         if completion.finish_reason == "overflow":
             return self._finish(StopReason.CONTEXT_OVERFLOW)
         assert self.asked is not None, "a completion answers an Ask"
-        self.histories[self.asked.module].append({"role": "assistant", "content": completion.text})
+        module = self.asked.module
+        self.histories[module].append({"role": "assistant", "content": completion.text})
+        if completion.prompt_ids is not None and completion.ids is not None:
+            self.contexts[module] = (*self.contexts.get(module, ()), *completion.prompt_ids, *completion.ids)
         self.turns.append(_turn(self.asked, completion))
         return self._drive(completion.text)
 
@@ -284,8 +338,8 @@ class _Running:
         self.asked = ask
         history = self.histories.setdefault(ask.module, [])
         history.append({"role": "user", "content": ask.prompt})
-        seed = derive_seed(self.plan.seed, len(self.turns))
-        self.policy.submit(Request(self.plan.id, ask.module, tuple(history), self.plan.sampling, seed))
+        seed, context = derive_seed(self.plan.seed, len(self.turns)), self.contexts.get(ask.module, ())
+        self.request = Request(self.plan.id, ask.module, tuple(history), self.plan.sampling, seed, context)
 
     def _act(self, act: Act) -> Outcome:
         observation, reward, terminated, truncated, self.info = self.env.step(act.text)
@@ -315,6 +369,8 @@ class _Running:
             metrics=dict(self.info.get("metrics", {})),
             failure=failure,
             elapsed_s=time.monotonic() - self.began,
+            profile=self.profile.hash,
+            tokenizer=self.policy.tokenizer_hash,
         )
 
 
@@ -331,4 +387,6 @@ def _turn(ask: Ask, completion: Completion) -> Turn:
         latency_s=completion.latency_s,
         completion_ids=completion.ids,
         logprobs=completion.logprobs,
+        prompt_ids=completion.prompt_ids,
+        adapter=completion.adapter,
     )

@@ -1,6 +1,8 @@
+from dataclasses import replace
+
 import pytest
 
-from lumos_rl.core import Action, PreferencePair, Subgoal, Task, Trajectory, Turn, from_json, to_json
+from lumos_rl.core import Action, PairIds, PreferencePair, Subgoal, Task, Trajectory, Turn, from_json, to_json
 from lumos_rl.errors import DataError
 
 PLAN = (Subgoal("Add the apples.", (Action(("R1",), "Calculator", "3 + 2", "5"),)),)
@@ -32,7 +34,10 @@ PAIR = PreferencePair(
 )
 
 
-@pytest.mark.parametrize("record", [TASK, PLAN[0], EPISODE, PAIR])
+SAMPLED = replace(PAIR, ids=PairIds((1, 2), (3,), (4, 5), "abc"))
+
+
+@pytest.mark.parametrize("record", [TASK, PLAN[0], EPISODE, PAIR, SAMPLED])
 def test_json_gives_the_same_record_back(record):
     assert from_json(type(record), to_json(record)) == record
 

@@ -8,7 +8,6 @@ from lumos_rl.prompts import (
     LUMOS_PROFILE,
     PROFILES,
     PromptProfile,
-    encode_chat,
     extract_answer,
     get_profile,
     profile_from_records,
@@ -113,40 +112,3 @@ def test_mixed_instructions_are_refused():
     records = [[{"role": "user", "content": f"{word} Task: A"}] for word in ("One", "Two")]
     with pytest.raises(ConfigError, match="got 2 for the planner"):
         profile_from_records(records, records[:1], "mixed.jsonl")
-
-
-class _Letters:
-    """A tokenizer of single characters; the end of a turn is "$"."""
-
-    eos_token_id = ord("$")
-
-    def __init__(self, rewrite: bool = False) -> None:
-        self.rewrite = rewrite
-
-    def apply_chat_template(self, conversation, tokenize, add_generation_prompt):
-        lines = [("U:" if m["role"] == "user" else "A:") + m["content"] for m in conversation]
-        text = "".join(line + ("$;" if line.startswith("A:") else ";") for line in lines)
-        return (str(len(lines)) if self.rewrite else "") + text + ("A:" if add_generation_prompt else "")
-
-    def encode(self, text, add_special_tokens):
-        return [ord(letter) for letter in text]
-
-
-CHAT = [{"role": role, "content": text} for role, text in (("user", "q"), ("assistant", "ab"), ("user", "r"))]
-
-
-def test_the_mask_covers_model_text_and_end_of_turn_only():
-    ids, mask = encode_chat(_Letters(), [*CHAT, {"role": "assistant", "content": "c"}])
-    assert "".join(map(chr, ids)) == "U:q;A:ab$;U:r;A:c$;"
-    assert "".join(chr(token) for token, written in zip(ids, mask, strict=True) if written) == "ab$c$"
-
-
-def test_ids_before_a_turn_are_the_same_in_training_and_at_inference():
-    prompt, _ = encode_chat(_Letters(), CHAT, add_generation_prompt=True)
-    whole, _ = encode_chat(_Letters(), [*CHAT, {"role": "assistant", "content": "c"}])
-    assert whole[: len(prompt)] == prompt
-
-
-def test_a_template_that_rewrites_history_is_refused():
-    with pytest.raises(ConfigError, match="rewrites"):
-        encode_chat(_Letters(rewrite=True), CHAT)

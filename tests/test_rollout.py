@@ -1,3 +1,4 @@
+import time
 from collections import deque
 from dataclasses import replace
 
@@ -9,6 +10,7 @@ import lumos_rl.envs  # noqa: F401 (registers)
 from lumos_rl.core import Formulation, StopReason, Task
 from lumos_rl.errors import ConfigError, InfrastructureError, MissingFileError
 from lumos_rl.policies.base import Completion, ScriptedPolicy
+from lumos_rl.prompts import get_profile
 from lumos_rl.rollout import EpisodePool, RolloutConfig, derive_seed, plan_episodes, run_episodes
 
 
@@ -19,7 +21,7 @@ class OneAtATime(ScriptedPolicy):
         super().__init__(solve)
         self.newest, self.order = newest, []
 
-    def collect(self):
+    def collect(self, timeout_s=None):
         if not self._queue:
             return []
         request, since = self._queue.pop(-1 if self.newest else 0)
@@ -213,7 +215,7 @@ def test_an_environment_serves_its_benchmark_only():
 
 def test_a_policy_that_loses_requests_is_found_out():
     class Losing(ScriptedPolicy):
-        def collect(self):
+        def collect(self, timeout_s=None):
             return []
 
     with pytest.raises(InfrastructureError, match="2 episodes under way, got none"):
@@ -247,3 +249,80 @@ def test_a_real_environment_is_driven():
     assert trajectory.success and trajectory.answer == "5" and trajectory.metrics == {"accuracy": 1.0}
     assert trajectory.turns[1].observation == "R1 = 5"
     assert trajectory.stop_reason == StopReason.ANSWERED
+
+
+class Spelling(ScriptedPolicy):
+    """Reports ids: 1 for each word of a prompt, 2 for each that is written, 0 for the end of a turn."""
+
+    def __init__(self):
+        super().__init__(solve)
+        self.tokenizer_hash, self.contexts = "abc", []
+
+    def _complete(self, request, since):
+        self.contexts.append((request.module.value, request.context))
+        done = super()._complete(request, since)
+        new = (1,) * len(request.messages[-1]["content"].split())
+        ids = (*[2] * done.completion_tokens, 0)
+        return replace(done, ids=ids, prompt_ids=new, adapter=f"{request.module}@1", logprobs=(-0.5,) * len(ids))
+
+
+def test_what_was_sampled_is_what_later_turns_and_the_trajectory_hold():
+    policy = Spelling()
+    (trajectory,) = run_episodes(AddEnv, add_plans(1, top_p=0.9, max_new_tokens=7), policy)
+    plan, ground, stop = trajectory.turns
+    first = (*plan.prompt_ids, 2, 2, 2, 0)  # "Add both numbers."
+    assert policy.contexts == [("planner", ()), ("grounder", ()), ("planner", first)]
+    assert set(plan.prompt_ids) == {1} and ground.completion_ids == (2, 2, 2, 0)  # "Add 0 3"
+    whole = trajectory.transcript("planner")
+    assert whole.ids == (*first, *stop.prompt_ids, *stop.completion_ids) and whole.tokenizer == "abc"
+    assert [token for token, written in zip(whole.ids, whole.written, strict=True) if written] == [2] * 3 + [0] + [
+        2
+    ] * 5 + [0]
+    assert trajectory.transcript("planner", before=2).ids == (*first, *stop.prompt_ids)
+    assert not trajectory.transcript("planner", before=0).written[-1]
+    assert (trajectory.top_p, trajectory.max_new_tokens, trajectory.tokenizer) == (0.9, 7, "abc")
+    assert trajectory.profile == get_profile("lumos").hash
+    assert (stop.adapter, stop.logprobs) == ("planner@1", (-0.5,) * 6)
+
+
+def test_without_ids_there_is_no_transcript():
+    assert only().transcript("planner") is None
+
+
+class Slow(AddEnv):
+    """Every step waits, as for a network."""
+
+    def step(self, text):
+        time.sleep(0.1)
+        return super().step(text)
+
+
+@pytest.mark.parametrize(("threads", "least", "most"), [(0, 3.2, 99.0), (16, 0.0, 2.0)])
+def test_slow_tools_stall_nothing_where_they_have_threads(threads, least, most):
+    plans, began = add_plans(16), time.monotonic()  # two steps an episode: 3.2 s one by one
+    trajectories = run(plans, env=Slow, tool_threads=threads)
+    assert len(trajectories) == 16 and all(t.success for t in trajectories.values())
+    assert least <= time.monotonic() - began < most
+
+
+def test_threads_change_no_episode():
+    def untimed(trajectory):
+        return replace(
+            trajectory, elapsed_s=0.0, turns=tuple(replace(turn, latency_s=0.0) for turn in trajectory.turns)
+        )
+
+    plans = add_plans(6, samples=2)
+    alone = {key: untimed(t) for key, t in run(plans).items()}
+    assert alone == {key: untimed(t) for key, t in run(plans, tool_threads=4).items()}
+
+
+def test_what_breaks_in_a_thread_is_told_as_ever():
+    trajectories = run(add_plans(4), env=Broken, tool_threads=2)
+    assert sorted(t.failure is None for t in trajectories.values()) == [False, True, True, True]
+
+    class Unfinished(AddEnv):
+        def reset(self, **options):
+            raise MissingFileError("expected corpus.jsonl, got nothing")
+
+    with pytest.raises(MissingFileError, match=r"corpus\.jsonl"):
+        run(add_plans(2), env=Unfinished, tool_threads=2)

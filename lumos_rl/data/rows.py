@@ -4,7 +4,8 @@
     successful episodes   → success_rows    → the same, each different conversation once
     episodes of one task  → preference_pairs → PreferencePair(module="grounder", prompt=[…], chosen="…", rejected="…")
 
-Every row names its module, so "one shared model" and "one adapter per module" differ only by a filter.
+Every row names its module, so "one shared model" and "one adapter per module" differ only by a filter. Rows of episodes
+hold the token ids that the engine sampled, where it told them, beside the text; training learns the ids.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from lumos_rl.core import Formulation, Message, PreferencePair, Task, Trajectory
+from lumos_rl.core import Formulation, Message, PairIds, PreferencePair, Task, Trajectory, Transcript
 from lumos_rl.data.conversations import conversations
 from lumos_rl.prompts import PromptProfile
 
@@ -28,12 +29,14 @@ class ChatRow:
         benchmark: Its benchmark.
         module: Who writes the assistant turns.
         messages: The conversation.
+        transcript: The same as token ids, as they were sampled; None for conversations that no model wrote.
     """
 
     id: str
     benchmark: str
     module: str
     messages: tuple[Message, ...]
+    transcript: Transcript | None = None
 
 
 def annotation_rows(
@@ -83,7 +86,13 @@ def success_rows(
 def _rows(trajectory: Trajectory) -> list[ChatRow]:
     modules = dict.fromkeys(turn.module for turn in trajectory.turns)
     return [
-        ChatRow(trajectory.id, trajectory.benchmark, module, tuple(trajectory.conversation(module)))
+        ChatRow(
+            trajectory.id,
+            trajectory.benchmark,
+            module,
+            tuple(trajectory.conversation(module)),
+            trajectory.transcript(module),
+        )
         for module in modules
     ]
 
@@ -170,7 +179,17 @@ def _pair(chosen: _Node, rejected: _Node, turn: int) -> PreferencePair:
         rejected=bad.turns[turn].completion,
         chosen_reward=chosen.value,
         rejected_reward=rejected.value,
+        ids=_pair_ids(good, bad, turn),
     )
+
+
+def _pair_ids(good: Trajectory, bad: Trajectory, turn: int) -> PairIds | None:
+    """Ids of a pair. Turns of equal text are one to the tree, however they were spelled: the prompt is the chosen's."""
+    prompt = good.transcript(good.turns[turn].module, before=turn)
+    chosen, rejected = good.turns[turn].completion_ids, bad.turns[turn].completion_ids
+    if prompt is None or chosen is None or rejected is None or good.tokenizer != bad.tokenizer:
+        return None
+    return PairIds(prompt.ids, chosen, rejected, good.tokenizer)
 
 
 def count_by_module(rows: Iterable[ChatRow | PreferencePair]) -> Mapping[str, int]:

@@ -29,12 +29,14 @@ class Sampling:
         top_p: Probability mass that is sampled from; 1 samples from all.
         max_new_tokens: Most tokens of one turn.
         stop: Texts that end a turn, besides the end-of-turn token; they are cut off.
+        logprobs: Whether completions shall carry the log-probabilities of their tokens.
     """
 
     temperature: float = 0.0
     top_p: float = 1.0
     max_new_tokens: int = 512  # Yin et al. 2023, released inference code
     stop: tuple[str, ...] = ()
+    logprobs: bool = False
 
     def __post_init__(self) -> None:
         if self.temperature < 0 or not 0 < self.top_p <= 1 or self.max_new_tokens < 1:
@@ -54,6 +56,8 @@ class Request:
         messages: The conversation, ending with a user message.
         sampling: How to draw tokens.
         seed: Seed of this turn alone; greedy turns ignore it.
+        context: Token ids of the conversation up to the end of the module's last turn, as they were read and sampled;
+            () at its first turn, and where ids are not known: the prompt is then encoded from `messages`.
     """
 
     id: str
@@ -61,6 +65,7 @@ class Request:
     messages: tuple[Message, ...]
     sampling: Sampling = field(default_factory=Sampling)
     seed: int = 0
+    context: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,9 +80,11 @@ class Completion:
         prompt_tokens: Tokens of the prompt.
         completion_tokens: Tokens written, the end-of-turn token included.
         latency_s: Seconds from `submit` to completion.
-        ids: Sampled token ids; None where the engine does not tell.
-        logprobs: Their log-probabilities; None where not asked for or not told.
+        ids: Sampled token ids, the end-of-turn token included; None where the engine does not tell.
+        logprobs: Their log-probabilities under the model at temperature 1; None where not asked for or not told.
         failure: What broke in the machinery; None when nothing.
+        prompt_ids: Token ids of the prompt that follow the request's `context`; None where the engine does not tell.
+        adapter: Name of the weights that wrote it, e.g. "planner@sft"; "" where there is one set for all modules.
     """
 
     request_id: str
@@ -89,6 +96,8 @@ class Completion:
     ids: tuple[int, ...] | None = None
     logprobs: tuple[float, ...] | None = None
     failure: str | None = None
+    prompt_ids: tuple[int, ...] | None = None
+    adapter: str = ""
 
 
 @runtime_checkable
@@ -97,15 +106,25 @@ class Policy(Protocol):
 
     Attributes:
         version: Name of the weights in use, stored on every trajectory.
+        tokenizer_hash: `encoding.fingerprint` behind the ids it reports; "" where it reports none.
     """
 
     version: str
+    tokenizer_hash: str
 
     def submit(self, request: Request) -> None:
         """Queues a request; returns at once."""
 
-    def collect(self) -> list[Completion]:
-        """Waits until at least one request is finished. Returns [] only when none is under way."""
+    def collect(self, timeout_s: float | None = None) -> list[Completion]:
+        """Waits until at least one request is finished, and returns those that are.
+
+        Args:
+            timeout_s: Longest wait in seconds, for a caller that has something else to wait for. An engine that works
+                inside this call may take as long as a piece of its work. None waits without end.
+
+        Returns:
+            [] when no request is under way, or none was finished in time.
+        """
 
     def close(self) -> None:
         """Frees what the policy holds. Safe to call twice."""
@@ -120,13 +139,13 @@ class ScriptedPolicy:
     """
 
     def __init__(self, reply: Callable[[Request], str], version: str = "scripted") -> None:
-        self.reply, self.version = reply, version
+        self.reply, self.version, self.tokenizer_hash = reply, version, ""
         self._queue: list[tuple[Request, float]] = []
 
     def submit(self, request: Request) -> None:
         self._queue.append((request, time.monotonic()))
 
-    def collect(self) -> list[Completion]:
+    def collect(self, timeout_s: float | None = None) -> list[Completion]:
         queue, self._queue = self._queue, []
         return [self._complete(request, since) for request, since in queue]
 

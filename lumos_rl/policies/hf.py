@@ -33,9 +33,10 @@ from transformers import (
 )
 
 from lumos_rl.core import Module
+from lumos_rl.encoding import encode_prompt, fingerprint
 from lumos_rl.errors import ConfigError, MissingExtraError, MissingFileError
 from lumos_rl.policies.base import Completion, Request
-from lumos_rl.prompts import LUMOS_CHAT_TEMPLATE, encode_chat
+from lumos_rl.prompts import LUMOS_CHAT_TEMPLATE
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
@@ -43,7 +44,7 @@ DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch
 @dataclass(frozen=True, slots=True)
 class _Waiting:
     request: Request
-    ids: list[int]
+    ids: list[int]  # of the whole prompt
     budget: int  # most new tokens: what was asked for, or what the context leaves
     since: float
 
@@ -68,6 +69,7 @@ class HFPolicy:
         adapters: dict[str, str] | None = None,
     ) -> None:
         self.version, self.tokenizer, self.batch_size = version, tokenizer, batch_size
+        self.tokenizer_hash = fingerprint(tokenizer)
         self._models = {name: model.eval() for name, model in models.items()}
         for model in self._models.values():
             model.generation_config = GenerationConfig()
@@ -111,15 +113,15 @@ class HFPolicy:
     def submit(self, request: Request) -> None:
         """Queues a request; one whose prompt does not fit the model's context comes back as "overflow"."""
         key = self._served_by(request.module)
-        ids, _ = encode_chat(self.tokenizer, request.messages, add_generation_prompt=True)
+        ids = encode_prompt(self.tokenizer, request.messages, request.context)
         budget = min(request.sampling.max_new_tokens, self._context(key) - len(ids))
         if budget < 1:
             self._done.append(Completion(request.id, "", "overflow", len(ids)))
             return
         self._queues.setdefault(key, deque()).append(_Waiting(request, ids, budget, time.monotonic()))
 
-    def collect(self) -> list[Completion]:
-        """Generates one micro-batch from the longest queue."""
+    def collect(self, timeout_s: float | None = None) -> list[Completion]:
+        """Generates one micro-batch from the longest queue, however long that takes."""
         done, self._done = self._done, []
         key, queue = max(self._queues.items(), key=lambda item: len(item[1]), default=(None, deque[_Waiting]()))
         if queue:
@@ -172,6 +174,7 @@ class HFPolicy:
             model.set_adapter(self._adapters[key])
         longest = max(len(waiting.ids) for waiting in batch)
         pad = self.tokenizer.pad_token_id
+        sampling = _SeededSampling(batch, model.device)
         rows = [[pad] * (longest - len(waiting.ids)) + waiting.ids for waiting in batch]
         mask = [[0] * (longest - len(waiting.ids)) + [1] * len(waiting.ids) for waiting in batch]
         out = model.generate(  # under torch.no_grad by itself
@@ -181,13 +184,17 @@ class HFPolicy:
             do_sample=False,
             pad_token_id=pad,
             eos_token_id=self.tokenizer.eos_token_id,
-            logits_processor=LogitsProcessorList([_SeededSampling(batch, model.device)]),
+            logits_processor=LogitsProcessorList([sampling]),
             stopping_criteria=StoppingCriteriaList([_OwnEnd(batch, longest, self.tokenizer)]),
         )
         new = out[:, longest:].tolist()  # (B, steps)
-        return [self._completion(waiting, ids) for waiting, ids in zip(batch, new, strict=True)]
+        adapter = "" if key is None else f"{key}@{self.version}"
+        logprobs = sampling.logprobs(out[:, longest:]) if sampling.distributions else [None] * len(batch)
+        return [self._completion(*row, adapter) for row in zip(batch, new, logprobs, strict=True)]
 
-    def _completion(self, waiting: _Waiting, ids: list[int]) -> Completion:
+    def _completion(
+        self, waiting: _Waiting, ids: list[int], logprobs: Sequence[float] | None, adapter: str
+    ) -> Completion:
         ids, eos = ids[: waiting.budget], self.tokenizer.eos_token_id
         ended = eos in ids
         if ended:
@@ -205,6 +212,9 @@ class HFPolicy:
             completion_tokens=len(ids),
             latency_s=time.monotonic() - waiting.since,
             ids=tuple(ids),
+            logprobs=tuple(logprobs[: len(ids)]) if logprobs and waiting.request.sampling.logprobs else None,
+            prompt_ids=tuple(waiting.ids[len(waiting.request.context) :]),
+            adapter=adapter,
         )
 
 
@@ -244,8 +254,18 @@ class _SeededSampling(LogitsProcessor):  # type: ignore[misc]  # Transformers sh
         self.rows = [index for index, waiting in enumerate(batch) if waiting.request.sampling.temperature > 0]
         self.samplings = [batch[index].request.sampling for index in self.rows]
         self.generators = [torch.Generator(device).manual_seed(batch[index].request.seed) for index in self.rows]
+        self.wanted = any(waiting.request.sampling.logprobs for waiting in batch)
+        self.distributions: list[torch.Tensor] = []  # log-probabilities of the model itself, (B, V) each step
+
+    def logprobs(self, ids: torch.Tensor) -> list[list[float]]:
+        """Those of the ids (B, steps) that were drawn."""
+        steps = zip(self.distributions, ids.unbind(1), strict=True)
+        picked = [logs.gather(1, column[:, None])[:, 0] for logs, column in steps]
+        return torch.stack(picked, 1).tolist()  # type: ignore[no-any-return]
 
     def __call__(self, input_ids: torch.LongTensor, scores: torch.FloatTensor) -> torch.FloatTensor:
+        if self.wanted:
+            self.distributions.append(scores.float().log_softmax(-1))
         if not self.rows:
             return scores
         picked = scores[self.rows].float()  # (sampled rows, V)

@@ -82,7 +82,7 @@ def train_on(
 
     report: dict[str, Any] = {}
     for name, part, out in parts_of(run, stage, start):
-        wanted = [row.messages for row in rows if not name or row.module == name]
+        wanted = [row for row in rows if not name or row.module == name]
         done = train_sft(
             part, wanted, out, settings, run.config.seed, callbacks=[Progress(run.log, label(stage, name))]
         )

@@ -5,12 +5,13 @@
 The reference is the model that training starts from, always: for a full model with new LoRA weights the model without
 them, for an adapter a frozen copy of it, for full fine-tuning a second copy of the model. So margins are 0 at step 0.
 A prompt holds the shared history, environment turns included; chosen and rejected are one model turn each, so the
-log-probabilities that DPO compares are of the model's own tokens only. Pairs are encoded as everywhere else, by
-`encode_chat`: `{"prompt_ids": [2, …], "chosen_ids": [54, 1], "rejected_ids": [55, 56, 1]}`, each turn with its end.
+log-probabilities that DPO compares are of the model's own tokens only: the ids that the engine sampled, where it told
+them, else those of `encode_chat`. `{"prompt_ids": [2, …], "chosen_ids": [54, 1], "rejected_ids": [55, 56, 1]}`
 """
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -23,11 +24,13 @@ from transformers import TrainerCallback
 from trl import DPOConfig, DPOTrainer
 
 from lumos_rl.core import Message, PreferencePair
+from lumos_rl.encoding import encode_chat, fingerprint
 from lumos_rl.errors import DataError
 from lumos_rl.policies.hf import load_tokenizer
-from lumos_rl.prompts import encode_chat
 from lumos_rl.training.settings import DPOSettings
 from lumos_rl.training.trainer import load_trainable, lora_config, on_one_gpu, run_trainer, training_arguments
+
+log = logging.getLogger(__name__)
 
 # TRL tokenizes the rows it is built with, in one piece, which gives other ids than `encode_chat` for some tokenizers.
 # So it is built with this row, and its rows are replaced before training.
@@ -116,15 +119,18 @@ def encode_pairs(
     Raises:
         DataError: No row is left.
     """
-    rows = []
+    rows, foreign, own = [], 0, fingerprint(tokenizer)
     for pair in pairs:
-        prompt, _ = encode_chat(tokenizer, pair.prompt, add_generation_prompt=True)
-        turns = {
-            "chosen_ids": _turn_ids(tokenizer, pair.prompt, pair.chosen),
-            "rejected_ids": _turn_ids(tokenizer, pair.prompt, pair.rejected),
-        }
-        if len(prompt) + max(map(len, turns.values())) <= max_length:
-            rows.append({"prompt_ids": prompt, **turns})
+        if pair.ids is not None and pair.ids.tokenizer == own:
+            prompt, *turns = list(pair.ids.prompt), list(pair.ids.chosen), list(pair.ids.rejected)
+        else:
+            foreign += pair.ids is not None
+            prompt, _ = encode_chat(tokenizer, pair.prompt, add_generation_prompt=True)
+            turns = [_turn_ids(tokenizer, pair.prompt, text) for text in (pair.chosen, pair.rejected)]
+        if len(prompt) + max(map(len, turns)) <= max_length:
+            rows.append({"prompt_ids": prompt, "chosen_ids": turns[0], "rejected_ids": turns[1]})
+    if foreign:
+        log.warning("%d pairs were sampled with another tokenizer or chat template: encoded anew, from text", foreign)
     if not rows:
         raise DataError(
             f"expected at least one preference pair within {max_length} tokens, got {len(pairs)} pairs, none of them so"

@@ -2,13 +2,15 @@
 
     report = train_sft("runs/demo/base", conversations, Path("runs/demo/sft"), SFTSettings(max_steps=400), seed=0)
 
-A conversation is a list of messages, as `lumos_rl.data.rows` builds them from annotations or from successful episodes.
-The result is a model folder (full fine-tuning) or an adapter folder (LoRA). A run that was killed goes on from its last
-checkpoint when called again with the same folder; Ctrl-C and SIGTERM save a checkpoint first.
+A conversation is a list of messages, or a `ChatRow` of `lumos_rl.data.rows`, which holds the token ids that an engine
+sampled where an episode was played; those are learned as they are. The result is a model folder (full fine-tuning) or
+an adapter folder (LoRA). A run that was killed goes on from its last checkpoint when called again with the same folder;
+Ctrl-C and SIGTERM save a checkpoint first.
 """
 
 from __future__ import annotations
 
+import logging
 import math
 import random
 import time
@@ -23,13 +25,16 @@ from transformers import TrainerCallback
 from trl import SFTConfig, SFTTrainer
 
 from lumos_rl.core import Message
+from lumos_rl.data.rows import ChatRow
+from lumos_rl.encoding import encode_chat, fingerprint
 from lumos_rl.errors import DataError
 from lumos_rl.policies.hf import load_tokenizer
-from lumos_rl.prompts import encode_chat
 from lumos_rl.training.settings import SFTSettings
 from lumos_rl.training.trainer import load_trainable, lora_config, on_one_gpu, run_trainer, training_arguments
 
-Conversation = Sequence[Message]
+log = logging.getLogger(__name__)
+
+Conversation = Sequence[Message] | ChatRow
 STRETCH = 4  # batches whose rows are sorted by length together
 IGNORED = -100  # label of tokens without loss, by PyTorch's cross entropy
 
@@ -62,7 +67,7 @@ def encode_rows(
 
     Args:
         tokenizer: With a chat template.
-        conversations: What to encode.
+        conversations: What to encode. Ids that were sampled with this very tokenizer are taken as they are.
         max_length: Longest row, tokens.
 
     Returns:
@@ -72,11 +77,18 @@ def encode_rows(
     Raises:
         DataError: No row is left, or the mask covers nothing or everything.
     """
-    rows = []
+    rows, foreign, own = [], 0, fingerprint(tokenizer)
     for conversation in conversations:
-        ids, mask = encode_chat(tokenizer, conversation)
+        row = conversation if isinstance(conversation, ChatRow) else ChatRow("", "", "", tuple(conversation))
+        if row.transcript is not None and row.transcript.tokenizer == own:
+            ids, mask = list(row.transcript.ids), list(row.transcript.written)
+        else:
+            foreign += row.transcript is not None
+            ids, mask = encode_chat(tokenizer, row.messages)
         labels = [token if written else IGNORED for token, written in zip(ids, mask, strict=True)]
         rows.append({"input_ids": ids, "labels": labels})
+    if foreign:
+        log.warning("%d rows were sampled with another tokenizer or chat template: encoded anew, from text", foreign)
     kept = [row for row in rows if len(row["input_ids"]) <= max_length]
     share = supervised_share(kept)
     if not 0 < share < 1:

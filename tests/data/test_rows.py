@@ -1,4 +1,6 @@
-from lumos_rl.core import Formulation, Task, Trajectory, Turn
+from dataclasses import replace
+
+from lumos_rl.core import Formulation, PairIds, Task, Trajectory, Transcript, Turn
 from lumos_rl.data.rows import annotation_rows, count_by_module, preference_pairs, success_rows
 from lumos_rl.data.synthetic import synthetic_tasks
 from lumos_rl.prompts import COMPACT_PROFILE
@@ -84,3 +86,19 @@ def test_the_pairs_of_a_task_are_limited_and_drawn_by_seed():
     assert len(pairs) == 3
     assert preference_pairs(played, max_per_task=3) == pairs
     assert preference_pairs(reversed(played), max_per_task=3)[0].chosen == "p0"
+
+
+def sampled(trajectory, spelling):
+    """The same episode with token ids: prompt 1, the turn as `spelling` says."""
+    turns = tuple(replace(turn, prompt_ids=(1,), completion_ids=spelling[turn.completion]) for turn in trajectory.turns)
+    return replace(trajectory, turns=turns, tokenizer="abc")
+
+
+def test_rows_and_pairs_hold_the_ids_that_were_sampled():
+    good = sampled(episode(["p1", "g1", "p2"], 1.0, 0), {"p1": (5, 0), "g1": (6, 0), "p2": (7, 0)})
+    bad = sampled(episode(["p1", "g1", "p3"], 0.0, 1), {"p1": (8, 9, 0), "g1": (6, 0), "p3": (4, 0)})
+    planner, _ = success_rows([good])
+    assert planner.transcript == Transcript((1, 5, 0, 1, 7, 0), (False, True, True, False, True, True), "abc")
+    (pair,) = preference_pairs([good, bad])  # both wrote p1, though with other tokens: they part at the third turn
+    assert pair.ids == PairIds((1, 5, 0, 1), (7, 0), (4, 0), "abc")
+    assert preference_pairs([good, replace(bad, tokenizer="other")])[0].ids is None

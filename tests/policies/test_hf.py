@@ -85,6 +85,28 @@ def test_a_completion_counts_and_names_its_tokens(policy):
     assert done.latency_s > 0
 
 
+def test_log_probabilities_are_those_of_the_model(policy, tiny_sft):
+    sampling = Sampling(temperature=1.5, top_p=0.9, max_new_tokens=9, logprobs=True)
+    requests = [Request(str(n), Module.PLANNER, (user("3 apples " * n),), sampling, seed=n) for n in (1, 4)]
+    done = generate(policy, [*requests, Request("plain", Module.PLANNER, tuple(FLIP), GREEDY)])
+    assert done.pop("plain").logprobs is None
+    model = load_model(tiny_sft)
+    for each in done.values():
+        with torch.no_grad():
+            logits = model(torch.tensor([[*each.prompt_ids, *each.ids]])).logits[0, :-1].log_softmax(-1)
+        wanted = [logits[len(each.prompt_ids) - 1 + at, token].item() for at, token in enumerate(each.ids)]
+        assert each.logprobs == pytest.approx(wanted, abs=1e-4)
+
+
+def test_a_turn_goes_on_from_the_ids_that_were_sampled(policy):
+    first = ask(policy, PLAN[:1])
+    context = (*first.prompt_ids, *policy.tokenizer.encode("Stop."), first.ids[-1])  # other than the messages say
+    policy.submit(Request("q", Module.PLANNER, tuple(PLAN[:3]), GREEDY, context=context))
+    (second,) = policy.collect()
+    assert policy.tokenizer.decode(second.prompt_ids) == "\n<|user|>\n5\n<|assistant|>\n"
+    assert second.prompt_tokens == len(context) + len(second.prompt_ids)
+
+
 def test_the_others_in_a_batch_change_nothing(tiny_base):
     alone = generate(HFPolicy.load(tiny_base, batch_size=1, device="cpu"), MANY)
     together = generate(HFPolicy.load(tiny_base, batch_size=64, device="cpu"), MANY)
@@ -217,6 +239,7 @@ def test_modules_with_adapters_on_one_shared_base(adapters):
     assert texts == {name: plain(adapters / name, FLIP) for name in texts}  # as if each was loaded alone
     requests = [Request(f"{name}{n}", Module(name), tuple(FLIP)) for n in range(3) for name in texts]
     done = generate(policy, requests)  # a batch holds turns of one module
+    assert {each.adapter for each in done.values()} == {f"planner@{policy.version}", f"grounder@{policy.version}"}
     assert all(each.text == texts[key[:-1]] for key, each in done.items())
     assert len(policy._models) == 1  # the base is in memory once
 

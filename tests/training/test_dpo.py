@@ -8,9 +8,10 @@ import torch
 from tiny_model import FLIP, PLAN, TASK, assistant, create_adapter, pair, user
 from transformers import AutoModelForCausalLM, AutoTokenizer, TrainerCallback
 
+from lumos_rl.core import PairIds
+from lumos_rl.encoding import encode_chat, fingerprint
 from lumos_rl.errors import DataError
 from lumos_rl.policies.hf import load_model
-from lumos_rl.prompts import encode_chat
 from lumos_rl.training.dpo import dpo_trainer, encode_pairs, train_dpo
 from lumos_rl.training.settings import DPOSettings, LoraSettings
 
@@ -115,6 +116,16 @@ def test_ids_are_those_of_sft_and_of_inference(tokenizer):
             assert row["prompt_ids"] + row[f"{side}_ids"] == learned
             whole = tokenizer.apply_chat_template([*each.prompt, assistant(getattr(each, side))], return_dict=False)
             assert learned == whole  # what TRL would make of it
+
+
+def test_ids_that_were_sampled_are_taken_as_they_are(tokenizer, caplog):
+    ids = PairIds((2, 50, 3), (54, 1), (55, 56, 1), fingerprint(tokenizer))
+    sampled = replace(PAIRS[0], ids=ids)
+    foreign = replace(PAIRS[0], ids=replace(ids, tokenizer="other"))
+    (own, other, text), _ = encode_pairs(tokenizer, [sampled, foreign, PAIRS[0]], 128)
+    assert own == {"prompt_ids": [2, 50, 3], "chosen_ids": [54, 1], "rejected_ids": [55, 56, 1]}
+    assert other == text != own
+    assert "1 pairs were sampled with another tokenizer or chat template" in caplog.text
 
 
 def test_what_the_template_writes_behind_a_turn_does_not_count(tokenizer, tiny_base):

@@ -11,9 +11,11 @@ from tiny_model import CHATS, FLIP, PLAN, TASK, assistant, create_adapter, user
 from transformers import AutoTokenizer, TrainerCallback
 from trl import SFTConfig
 
+from lumos_rl.core import Transcript
+from lumos_rl.data.rows import ChatRow
+from lumos_rl.encoding import encode_chat, fingerprint
 from lumos_rl.errors import ConfigError, DataError, MissingFileError
 from lumos_rl.policies.hf import load_model
-from lumos_rl.prompts import encode_chat
 from lumos_rl.training.settings import LoraSettings, SFTSettings
 from lumos_rl.training.sft import IGNORED, encode_rows, epoch_order, preview, supervised_share, train_sft
 from lumos_rl.training.trainer import Progress, last_checkpoint, load_trainable, on_one_gpu, training_arguments
@@ -86,6 +88,18 @@ def test_too_long_conversations_are_left_out_and_counted(tokenizer):
     long = [user("9" * 200), assistant("9")]
     rows, left_out = encode_rows(tokenizer, [PLAN, long, long], 128)
     assert (len(rows), left_out) == (1, 2)
+
+
+def test_ids_that_were_sampled_are_learned_as_they_were(tokenizer, caplog):
+    messages = (user("12"), assistant("Stop."))
+    ids = [*tokenizer.encode("12"), *map(tokenizer.convert_tokens_to_ids, "Stop."), tokenizer.eos_token_id]
+    written = (False, False, *[True] * 6)  # letter by letter, other than the tokenizer spells it
+    sampled = ChatRow("e", "gsm8k", "planner", messages, Transcript(tuple(ids), written, fingerprint(tokenizer)))
+    foreign = replace(sampled, transcript=replace(sampled.transcript, tokenizer="other"))
+    (own, other, text), _ = encode_rows(tokenizer, [sampled, foreign, messages], 128)
+    assert own["input_ids"] == ids and own["labels"] == [IGNORED] * 2 + ids[2:]
+    assert other == text != own
+    assert "1 rows were sampled with another tokenizer or chat template" in caplog.text
 
 
 @pytest.mark.parametrize(
