@@ -52,6 +52,7 @@ class DataConfig:
         resample: Copies of every annotated task with new numbers in question and plan.
         explore: Training tasks that refinement tries with nothing but their answer. A synthetic source makes new ones;
             from files they are the training tasks themselves, 0 for all of them.
+        test_split: Split of the test source: test, or dev to choose settings by.
         test_tasks: Most test tasks; 0 takes all.
         lower_case: Whether all task texts are put into lower case: a model from scratch learns more from sources that
             write the same words in different cases.
@@ -60,6 +61,7 @@ class DataConfig:
     folder: Annotated[str, tyro.conf.arg(aliases=["--data"])] = "."
     train: tuple[str, ...] = ("gsm8k=synthetic",)
     test: str = "gsm8k=synthetic"
+    test_split: str = "test"
     annotated: int = 300
     resample: int = 0
     explore: int = 2000

@@ -16,13 +16,14 @@ A run may be killed at any moment. A line that was being written then is cut off
 from __future__ import annotations
 
 import dataclasses
+import fcntl
 import json
 import logging
 import shutil
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, Self
+from typing import IO, Any, Self
 
 from lumos_rl.core import PreferencePair, Record, Trajectory, from_json, to_json
 from lumos_rl.errors import ConfigError, MissingExtraError, MissingFileError
@@ -45,7 +46,8 @@ class RunFolder:
         config: The run's settings.
 
     Raises:
-        ConfigError: The folder belongs to a run with other settings, cannot be written, or the disk is nearly full.
+        ConfigError: The folder belongs to a run with other settings, another process is at work in it, it cannot be
+            written, or the disk is nearly full.
         MissingFileError: `config.resume` is set and the folder holds no run.
     """
 
@@ -53,6 +55,7 @@ class RunFolder:
         self.path, self.config = path.resolve(), config
         self._check_config(path)
         check_writable(self.path)
+        self._held = _hold(self.path)
         self._write("config.json", settings_of(config))
         for name in (TRAJECTORIES, EVALUATION, PAIRS, "metrics.jsonl"):
             _cut_broken_line(self.path / name)
@@ -64,6 +67,7 @@ class RunFolder:
 
     def __exit__(self, *error: object) -> None:
         self.workers.close()
+        self._held.close()
 
     def checkpoint(self, stage: str) -> Path:
         """Folder of the model that `stage` trained."""
@@ -172,6 +176,22 @@ def check_writable(path: Path) -> None:
             f"expected at least {MIN_FREE_BYTES >> 20} MB free at {path}, got {free >> 20} MB; free some, or choose"
             " another --run-dir"
         )
+
+
+def _hold(path: Path) -> IO[str]:
+    """Keeps other processes out of a run folder until the file that is returned is closed or the process ends."""
+    held = (path / ".lock").open("a", encoding="utf-8")
+    try:
+        fcntl.lockf(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except (BlockingIOError, PermissionError) as error:
+        held.close()
+        raise ConfigError(
+            f"expected {path} for this process alone, but another one is at work in it; wait for its end, or choose"
+            " another --run-dir"
+        ) from error
+    except OSError as error:  # a file system without locks
+        log.warning("%s cannot be locked (%s): see to it that one process at a time works in it", path, error)
+    return held
 
 
 def write_atomically(path: Path, text: str) -> None:

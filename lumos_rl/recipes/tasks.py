@@ -111,7 +111,7 @@ def _cased(task: Task, config: DataConfig) -> Task:
 def test_tasks(config: DataConfig) -> list[Task]:
     """The test tasks; errors as for `training_tasks`."""
     benchmark, where = split_source(config.test, config)
-    return [_cased(task, config) for task in load_tasks(benchmark, where, "test", config.test_tasks or None)]
+    return [_cased(task, config) for task in load_tasks(benchmark, where, config.test_split, config.test_tasks or None)]
 
 
 def split_source(source: str, config: DataConfig) -> tuple[str, str]:

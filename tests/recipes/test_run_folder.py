@@ -1,6 +1,8 @@
 import json
 import logging
 import os
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -164,3 +166,21 @@ def test_metrics_reach_weights_and_biases_on_disk(tmp_path, monkeypatch):
     (kept,) = Path(tmp_path).glob("wandb/offline-run-*/run-*.wandb")
     assert kept.stat().st_size > 0
     assert kept.stem == f"run-{(tmp_path / 'wandb-id').read_text()}"
+
+
+def test_a_folder_is_refused_while_another_process_is_at_work_in_it(tmp_path):
+    work = "import sys; from pathlib import Path; from lumos_rl.recipes.config import RunConfig;"
+    work += "from lumos_rl.recipes.run import RunFolder; run = RunFolder(Path(sys.argv[1]), RunConfig());"
+    work += "print('open', flush=True); sys.stdin.read()"
+    other = subprocess.Popen(
+        [sys.executable, "-c", work, str(tmp_path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    try:
+        assert other.stdout.readline() == "open\n"
+        with pytest.raises(ConfigError, match="another one is at work"):
+            RunFolder(tmp_path, CONFIG)
+    finally:
+        other.kill()
+        other.communicate()
+    with RunFolder(tmp_path, CONFIG) as run:
+        run.add(TRAJECTORIES, trajectory())
