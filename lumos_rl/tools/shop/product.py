@@ -1,0 +1,180 @@
+"""One record of a WebShop catalogue file as a product.
+
+    {"asin": "B09X", "name": "Desk Lamp", "full_description": "Bright.", "small_description": ["led"],
+     "query": "Lamps ", "pricing": "$34.00", "images": ["a.jpg"], "category": "home", "product_category": "Home › Lamps",
+     "customization_options": {"Color": [{"value": "Black/White", "image": None}]}, …}
+
+becomes `Product(asin="B09X", name="Desk Lamp", pricing=(34.0,), price_tag="$34.0", query="lamps",
+options={"color": ["black | white"]}, …)`. What the original would have crashed on is mended and noted.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+NO_ATTRIBUTES = ("DUMMY_ATTR",)  # of a product that the attribute file does not hold
+NO_PRICE = 100.0
+MAX_ASIN = 10  # characters
+
+Note = Callable[[str], None]  # takes what was wrong with a record, in words
+
+
+@dataclass(frozen=True, slots=True)
+class Product:
+    """One product.
+
+    Attributes:
+        asin: Its id.
+        name: Title.
+        description: Long text.
+        bullets: Features.
+        pricing: One price, or the first two of several, in the file's order.
+        price_tag: The price as pages show it, e.g. "$34.0" or "$5.0 to $0.42".
+        options: Option name → values, both in lower case.
+        option_images: Option value → address of its picture, or None.
+        image: Address of the main picture; "" for none.
+        attributes: What the reward compares, e.g. "long lasting".
+        query: Search words that it was found with, in lower case.
+        category: Name of the search's department.
+        product_category: Path such as "Home › Lamps".
+        instruction: Text of its synthetic goals; None for none.
+        instruction_attributes: Attributes of its synthetic goals.
+        human: Instructions that people wrote for it, each with its attributes and options.
+    """
+
+    asin: str
+    name: str
+    description: str
+    bullets: tuple[str, ...]
+    pricing: tuple[float, ...]
+    price_tag: str
+    options: Mapping[str, list[str]]
+    option_images: Mapping[str, str | None]
+    image: str
+    attributes: tuple[str, ...]
+    query: str
+    category: str
+    product_category: str
+    instruction: str | None = None
+    instruction_attributes: tuple[str, ...] = ()
+    human: tuple[Mapping[str, Any], ...] = ()
+
+    def purchased(self) -> dict[str, Any]:
+        """The product as the scoring functions of `reward` take it."""
+        return {
+            "asin": self.asin,
+            "name": self.name,
+            "Title": self.name,
+            "Description": self.description,
+            "BulletPoints": self.bullets,
+            "Attributes": self.attributes,
+            "query": self.query,
+            "category": self.category,
+            "product_category": self.product_category,
+        }
+
+
+def read_product(
+    record: Mapping[str, Any], attributes: Mapping[str, Any] | None, human: list[Any] | None, note: Note
+) -> Product:
+    """The product of one record.
+
+    Args:
+        record: An object of the items file; `asin` is a text.
+        attributes: The asin's entry of the attribute file; None when it has none.
+        human: The asin's entry of the file of human instructions; None when it has none.
+        note: Called with each thing that had to be mended.
+    """
+    pricing, tag = _pricing(record.get("pricing"), note)
+    options, images = _options(record.get("customization_options"), note)
+    entry = attributes if isinstance(attributes, Mapping) else {}
+    if attributes is None:
+        note("not in the attribute file: no attributes and no synthetic goal")
+    found = entry.get("attributes", NO_ATTRIBUTES)
+    pictures = record.get("images")
+    return Product(
+        asin=record["asin"],
+        name=_text(record, "name", note),
+        description=_text(record, "full_description", note),
+        bullets=_bullets(record.get("small_description"), note),
+        pricing=pricing,
+        price_tag=tag,
+        options=options,
+        option_images=images,
+        image=str(pictures[0] or "") if isinstance(pictures, list) and pictures else "",
+        attributes=tuple(map(str, found)) if isinstance(found, list | tuple) else (),
+        query=_text(record, "query", note).lower().strip(),
+        category=_text(record, "category", note),
+        product_category=_text(record, "product_category", note),
+        instruction=entry.get("instruction"),
+        instruction_attributes=tuple(map(str, entry.get("instruction_attributes") or ())),
+        human=tuple(item for item in human or () if isinstance(item, Mapping)),
+    )
+
+
+def _text(record: Mapping[str, Any], field: str, note: Note) -> str:
+    value = record.get(field)
+    if isinstance(value, str):
+        return value
+    note(f"{field}: expected text, got {_kind(value)}")
+    return "" if value is None else str(value)
+
+
+def _bullets(value: Any, note: Note) -> tuple[str, ...]:
+    if isinstance(value, str):
+        return (value,)
+    if not isinstance(value, list):
+        note(f"small_description: expected a list or text, got {_kind(value)}")
+        return ()
+    if None in value:
+        note("small_description: a null in the list was left out")
+    return tuple(str(item) for item in value if item is not None)
+
+
+def _pricing(value: Any, note: Note) -> tuple[tuple[float, ...], str]:
+    """Prices and tag; a product without a readable price costs `NO_PRICE`, as in the original one with none."""
+    if not value:
+        return (NO_PRICE,), f"${NO_PRICE}"
+    try:
+        prices = [float(Decimal(re.sub(r"[^\d.]", "", part))) for part in value.split("$")[1:]]
+    except (AttributeError, InvalidOperation, TypeError):
+        prices = []
+    if not prices:
+        note(f"pricing: expected text with '$' and a number, got {str(value)[:40]!r}; taken as ${NO_PRICE}")
+        return (NO_PRICE,), f"${NO_PRICE}"
+    if len(prices) == 1:
+        return (prices[0],), f"${prices[0]}"
+    return (prices[0], prices[1]), f"${prices[0]} to ${prices[1]}"
+
+
+def _options(value: Any, note: Note) -> tuple[dict[str, list[str]], dict[str, str | None]]:
+    options: dict[str, list[str]] = {}
+    images: dict[str, str | None] = {}
+    if value and not isinstance(value, Mapping):
+        note(f"customization_options: expected an object, got {_kind(value)}")
+        return options, images
+    for name, entries in (value or {}).items():
+        if entries is None:
+            continue
+        if not isinstance(entries, list):
+            note(f"customization_options: expected a list for {name!r}, got {_kind(entries)}")
+            continue
+        values = []
+        for entry in entries:
+            text = entry.get("value") if isinstance(entry, Mapping) else None
+            if not isinstance(text, str):
+                note(f"customization_options: an entry of {name!r} without a value was left out")
+                continue
+            shown = text.strip().replace("/", " | ").lower()
+            values.append(shown)
+            images[shown] = entry.get("image")
+        options[name.lower()] = values
+    return options, images
+
+
+def _kind(value: Any) -> str:
+    return "null" if value is None else type(value).__name__
