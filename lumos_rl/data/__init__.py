@@ -24,7 +24,9 @@ if TYPE_CHECKING:
 
 READERS: Mapping[str, str] = {  # benchmark → the module with its READER
     "gsm8k": "lumos_rl.data.gsm8k",
+    "hotpotqa": "lumos_rl.data.hotpotqa",
     "mawps": "lumos_rl.data.mawps",
+    "strategyqa": "lumos_rl.data.strategyqa",
     "svamp": "lumos_rl.data.svamp",
 }
 

@@ -9,22 +9,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 
 from lumos_rl.core import Task
-from lumos_rl.data import annotate_equation, annotate_gsm8k
-from lumos_rl.data.plan_builder import Plan, Reject, verified
+from lumos_rl.data import annotate_equation, annotate_gsm8k, annotate_hotpotqa, annotate_strategyqa
+from lumos_rl.data.plan_builder import Reject, verified
 from lumos_rl.errors import UnknownNameError
 
-ANNOTATORS: Mapping[str, Callable[[Task], Iterable[Plan]]] = {
-    "gsm8k": annotate_gsm8k.plans,
-    "mawps": annotate_equation.plans,
-    "svamp": annotate_equation.plans,
+ANNOTATORS: Mapping[str, Callable[[Task], Task | Reject]] = {  # each verifies its plans by running them
+    "gsm8k": lambda task: verified(task, annotate_gsm8k.plans(task)),
+    "hotpotqa": annotate_hotpotqa.annotated,
+    "mawps": lambda task: verified(task, annotate_equation.plans(task)),
+    "strategyqa": annotate_strategyqa.annotated,
+    "svamp": lambda task: verified(task, annotate_equation.plans(task)),
 }
 
 
 def annotate(task: Task) -> Task | Reject:
-    """The task with the first plan that reads out of its solution and gives the gold answer when run.
+    """The task with a plan that reads out of its solution and was verified by running it, or why there is none.
 
     A task that has a plan already is returned as it is.
 
@@ -36,4 +38,4 @@ def annotate(task: Task) -> Task | Reject:
         return task
     if task.benchmark not in ANNOTATORS:
         raise UnknownNameError("benchmark with annotations by rule", task.benchmark, ANNOTATORS)
-    return verified(task, ANNOTATORS[task.benchmark](task))
+    return ANNOTATORS[task.benchmark](task)

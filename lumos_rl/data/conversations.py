@@ -15,6 +15,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from lumos_rl.core import Action, Formulation, Message, Module, Task
+from lumos_rl.data.tool_names import tool_names
 from lumos_rl.errors import ConfigError, DataError
 from lumos_rl.language import format_actions
 from lumos_rl.prompts import DEFAULT_PROFILE, PromptProfile
@@ -26,7 +27,7 @@ def conversations(
     task: Task,
     formulation: Formulation = Formulation.ITERATIVE,
     profile: PromptProfile = DEFAULT_PROFILE,
-    tools: Sequence[str] = (),
+    tools: Sequence[str] | None = None,
 ) -> Conversations:
     """What each module reads and writes when it solves the task by its gold plan.
 
@@ -34,7 +35,7 @@ def conversations(
         task: A task with subgoals, each with actions that carry their results.
         formulation: ITERATIVE, ONETIME or INTEGRATED; the other baselines need no plan.
         profile: The fixed text.
-        tools: Names of the available tools, for profiles that list them.
+        tools: Names of the available tools, for profiles that list them; None takes those of the task's benchmark.
 
     Returns:
         One conversation per module: planner and grounder, or the solver of INTEGRATED.
@@ -45,6 +46,7 @@ def conversations(
     """
     if not task.subgoals or not all(subgoal.actions for subgoal in task.subgoals):
         raise DataError(f"expected subgoals with actions, got none or an empty one (task {task.id})")
+    tools = tool_names(task.benchmark) if tools is None else tools
     if formulation == Formulation.ONETIME:
         return _onetime(task, profile, tools)
     if formulation == Formulation.ITERATIVE:

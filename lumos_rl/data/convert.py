@@ -38,7 +38,6 @@ from lumos_rl.data.plan_builder import Reject
 from lumos_rl.data.resample import resample
 from lumos_rl.errors import ConfigError, DataError, LumosError
 from lumos_rl.prompts import PromptProfile, get_profile
-from lumos_rl.tools.math import math_tools
 
 MALFORMED = "malformed record"
 
@@ -48,7 +47,7 @@ class Settings:
     """Turns benchmark files into verified annotations for planner and grounder.
 
     Attributes:
-        benchmark: gsm8k, mawps or svamp.
+        benchmark: gsm8k, hotpotqa, mawps, strategyqa or svamp.
         source: A file, a folder as the benchmark distributes it, or hf:NAME or hf:NAME:CONFIG.
         out: Folder to write to; made if it is not there. Files of an earlier run are replaced.
         split: Which file of a folder, or split of a hub data set; part of the ids. By default the split that a file is
@@ -156,9 +155,8 @@ def write(conversion: Conversion, settings: Settings) -> None:
 def _records(
     tasks: Sequence[Task], formulation: Formulation, module: Module, profile: PromptProfile
 ) -> Iterable[Mapping[str, Any]]:
-    tools = list(math_tools())
     for task in tasks:
-        messages = conversations(task, formulation, profile, tools)[module]
+        messages = conversations(task, formulation, profile)[module]
         yield {"dataset": task.benchmark, "id": task.id, "messages": messages}
 
 

@@ -40,7 +40,7 @@ class ChatRow:
 
 
 def annotation_rows(
-    tasks: Iterable[Task], formulation: Formulation, profile: PromptProfile, tools: Sequence[str] = ()
+    tasks: Iterable[Task], formulation: Formulation, profile: PromptProfile, tools: Sequence[str] | None = None
 ) -> list[ChatRow]:
     """One row per module and annotated task; tasks without a plan are passed over."""
     return [

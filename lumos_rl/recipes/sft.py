@@ -19,7 +19,6 @@ from lumos_rl.recipes.config import Modules, RunConfig
 from lumos_rl.recipes.launch import launch
 from lumos_rl.recipes.run import RunFolder
 from lumos_rl.recipes.tasks import TrainingTasks, training_tasks
-from lumos_rl.tools.math import math_tools
 from lumos_rl.training.settings import SFTSettings
 
 log = logging.getLogger(__name__)
@@ -49,7 +48,7 @@ def base_stage(run: RunFolder, tasks: TrainingTasks) -> Path | str:
 def annotated_rows(config: RunConfig, tasks: Sequence[Task]) -> list[ChatRow]:
     """The conversations that annotated tasks teach, in the formulation that is rolled out."""
     formulation = Formulation(config.rollout.formulation)
-    return annotation_rows(tasks, formulation, get_profile(config.model.profile), list(math_tools()))
+    return annotation_rows(tasks, formulation, get_profile(config.model.profile))
 
 
 def sft_stage(run: RunFolder, tasks: TrainingTasks, start: Path | str) -> dict[str, Any]:

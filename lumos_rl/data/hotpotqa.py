@@ -1,0 +1,67 @@
+r"""HotpotQA (Yang et al. 2018): questions that need two Wikipedia paragraphs. CC BY-SA 4.0.
+
+One record of the list in `hotpot_dev_distractor_v1.json`:
+
+    {"_id": "5a8b57f25542995d1e6f1371", "question": "Were Scott Derrickson and Ed Wood of the same nationality?",
+     "answer": "yes", "type": "comparison", "level": "hard",
+     "supporting_facts": [["Scott Derrickson", 0], ["Ed Wood", 0]],
+     "context": [["Ed Wood (film)", ["Ed Wood is a 1994 American … film …", " The film concerns …"]], …]}
+
+becomes `Task("hotpotqa/dev/5a8b57f2…", "hotpotqa", question, "yes", "dev", meta={"context": …, "supporting_facts": …,
+"type": …, "level": …})`. The hub's columns (`{"title": […], "sentences": […]}`) and records with nothing but question
+and answer are read as well.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from lumos_rl.core import Task
+from lumos_rl.data.files import Reader, Row, bad_field, text_field
+
+
+def task(row: Row, split: str) -> Task:
+    """The task of one record; `meta` has what the record has of context, supporting facts, type and level."""
+    question, answer = text_field(row, "question").strip(), text_field(row, "answer").strip()
+    record = row.value
+    meta: dict[str, Any] = {name: record[name] for name in ("type", "level") if isinstance(record.get(name), str)}
+    if record.get("context"):
+        meta["context"] = _pairs(row, "context", "sentences", list)
+    if record.get("supporting_facts"):
+        meta["supporting_facts"] = _pairs(row, "supporting_facts", "sent_id", int)
+    key = record.get("_id", record.get("id", row.index))
+    return Task(f"hotpotqa/{split}/{key}", "hotpotqa", question, answer, split, meta=meta)
+
+
+def _pairs(row: Row, name: str, second: str, kind: type[object]) -> list[list[Any]]:
+    """`[[title, sentences], …]`, or the hub's columns of titles and sentences."""
+    value: Any = row.value[name]
+    if isinstance(value, Mapping):
+        titles, others = value.get("title"), value.get(second)
+        if not isinstance(titles, list) or not isinstance(others, list) or len(titles) != len(others):
+            raise bad_field(row, name, f"columns title and {second} of equal length", value)
+        value = list(zip(titles, others, strict=True))
+    if not isinstance(value, list):
+        raise bad_field(row, name, "a list", value)
+    for item in value:
+        if not (isinstance(item, list | tuple) and len(item) == 2 and isinstance(item[0], str)):
+            raise bad_field(row, name, f"pairs of a title and {second}", item)
+        parts = item[1] if kind is list else ()
+        if not isinstance(item[1], kind) or not all(isinstance(part, str) for part in parts):
+            raise bad_field(row, name, f"pairs of a title and {second}", item)
+    return [[title, other] for title, other in value]
+
+
+_DEV = ("hotpot_dev_distractor_v1.json", "hotpot_dev_fullwiki_v1.json", "*dev*.json", "*distractor*.json")
+READER = Reader(
+    benchmark="hotpotqa",
+    origin="https://hotpotqa.github.io (CC BY-SA 4.0), or source='hf:hotpotqa/hotpot_qa'",
+    files={
+        "train": ("hotpot_train_v1.1.json", "*train*.json"),
+        "dev": _DEV,
+        "test": _DEV,  # the answers of the official test set are not published: results are reported on dev
+    },
+    task=task,
+    hub_config="distractor",
+)

@@ -1,0 +1,137 @@
+"""Question answering over many documents: HotpotQA and StrategyQA, from local knowledge.
+
+env = gym.make("lumos_rl/HotpotQA-v0", source="hotpot_dev_distractor_v1.json")
+env.reset(options={"task": 0})
+env.step("R1 = KnowledgeQuery(Ed Wood); R2 = ParagraphRetrieve(R1, Query: nationality)")
+env.step("R3 = QA([R2], Question: What was the nationality of Ed Wood?)")   # "R3 = Question: …; Answer: American"
+env.step("Finish(R3)")                          # graded by exact match, F1 and recall of supporting paragraphs
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from lumos_rl.core import Task
+from lumos_rl.data.strategyqa import evidence_titles
+from lumos_rl.envs.base import Grade, LumosEnv
+from lumos_rl.errors import ConfigError
+from lumos_rl.metrics import exact_match, token_f1, yes_no, yes_no_match
+from lumos_rl.prompts import judging_prompt
+from lumos_rl.tools.base import Executor, Tool, Value
+from lumos_rl.tools.extractive import ExtractiveReader
+from lumos_rl.tools.knowledge import KnowledgeQuery, ParagraphRetrieve, Pieces, Reply, Source
+from lumos_rl.tools.question import QA, compose, qa_tools
+from lumos_rl.tools.sources import open_source, task_source
+from lumos_rl.tools.titles import key_of
+
+YES_NO_BENCHMARKS = ("strategyqa",)
+
+
+class QAEnv(LumosEnv):
+    """A question whose answer is a short text (HotpotQA) or yes or no (StrategyQA).
+
+    Attributes:
+        knowledge: As given.
+        reader: What answers the questions of `QA`, and puts the final answer together.
+    """
+
+    def __init__(
+        self,
+        benchmark: str,
+        *,
+        knowledge: str | os.PathLike[str] | Source | None = None,
+        reader: Callable[[str], str] | None = None,
+        judge: Callable[[str], str] | None = None,
+        **settings: Any,
+    ) -> None:
+        """Opens the knowledge and loads the tasks.
+
+        Args:
+            benchmark: "hotpotqa" or "strategyqa"; fixed by the environment's id.
+            knowledge: "context" (the task's own paragraphs), "facts" (StrategyQA's own fact sentences: an oracle), a
+                file or folder of documents, "wikipedia", "wikipedia:record:FOLDER", "wikipedia:replay:FOLDER", or a
+                `Source`. None takes the task's paragraphs where it has any, else its facts.
+            reader: Text to text; None takes the extractive reader, which needs no model.
+            judge: Text to text, replies yes or no; adds the metric `judge` to HotpotQA. None leaves it out.
+            **settings: As for `LumosEnv`.
+
+        Raises:
+            ConfigError: A setting that cannot work.
+            DataError: The documents cannot be read: file, line, expected, got.
+        """
+        for name, function in (("reader", reader), ("judge", judge)):
+            if function is not None and not callable(function):
+                raise ConfigError(f"expected {name} as a function from text to text, got {type(function).__name__}")
+        super().__init__(benchmark, **settings)
+        self.knowledge = knowledge
+        self.reader = reader or ExtractiveReader()
+        self.judge = judge
+        self._shared = open_source(knowledge)
+        self._decisive = benchmark in YES_NO_BENCHMARKS
+        self._tools: Mapping[str, Tool] = {}
+        self._source: Source | None = None
+
+    def tools(self, task: Task) -> Mapping[str, Tool]:
+        """KnowledgeQuery, ParagraphRetrieve, QA, Calculator and Code."""
+        self._source = self._shared or task_source(task.meta, None if self.knowledge is None else str(self.knowledge))
+        self._tools = qa_tools(self._source, self.reader, task.instruction if self._decisive else None)
+        return self._tools
+
+    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[str, dict[str, Any]]:
+        """As `LumosEnv.reset`; info also has `knowledge`, the name of the source in use."""
+        observation, info = super().reset(seed=seed, options=options)
+        assert self._source is not None, "reset made the tools"
+        return observation, info | {"knowledge": self._source.name}
+
+    def conclude(self, task: Task, executor: Executor, args: str) -> Value | None:
+        """The bare answer of a result; without one, the answer that all results together give."""
+        if not args:
+            answer = compose(self.reader, task.instruction, executor.bindings, self._decisive)
+            return None if answer is None else Value.of(answer)
+        value = super().conclude(task, executor, args)
+        if value is not None and isinstance(value.exact, Reply):
+            return Value.of(value.exact.answer)
+        if value is not None and isinstance(value.exact, Pieces):
+            answer = compose(self.reader, task.instruction, {args: value}, self._decisive)
+            return None if answer is None else Value.of(answer)
+        return value
+
+    def grade(self, task: Task, answer: str | None) -> Grade:
+        """Exact match on HotpotQA, accuracy on StrategyQA; with the recall of the supporting paragraphs."""
+        gold = str(task.answer)
+        recall = self._recall(supporting_titles(task))
+        if self._decisive:
+            right = yes_no_match(answer, gold)
+            return Grade(float(right), right, {"accuracy": float(right), **self._oracle(), **recall})
+        right = exact_match(answer, gold)
+        metrics = {"em": float(right), "f1": token_f1(answer, gold), **recall}
+        if self.judge is not None:
+            verdict = self.judge(judging_prompt(task.instruction, answer, gold)) if answer else "no"
+            metrics["judge"] = float(yes_no(verdict) is True)
+        return Grade(float(right), right, metrics)
+
+    def _oracle(self) -> dict[str, float]:
+        """Marks the result of an episode that was given the facts its question was made from."""
+        return {"oracle_facts": 1.0} if self._source is not None and self._source.name.startswith("facts") else {}
+
+    def _recall(self, wanted: Iterable[str]) -> dict[str, float]:
+        """Share of the supporting documents among those that `ParagraphRetrieve` showed and `QA` read.
+
+        Where neither ran, among those that `KnowledgeQuery` found. Nothing where the task names no documents, or its
+        knowledge has no titles.
+        """
+        keys = {key_of(title) for title in wanted}
+        if not keys or self._oracle():
+            return {}
+        tools = self._tools.values()
+        read = [piece for tool in tools if isinstance(tool, ParagraphRetrieve | QA) for piece in tool.found]
+        found = read or [piece for tool in tools if isinstance(tool, KnowledgeQuery) for piece in tool.found]
+        return {"supporting_recall": len(keys & {key_of(piece.title) for piece in found}) / len(keys)}
+
+
+def supporting_titles(task: Task) -> list[str]:
+    """Titles of the documents that the annotators of a task based its answer on, each once."""
+    titles = [title for title, _ in task.meta.get("supporting_facts", ())]
+    return list(dict.fromkeys(titles or evidence_titles(task.meta.get("evidence", []))))
