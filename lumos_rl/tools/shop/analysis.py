@@ -4,7 +4,8 @@
 ['women', '3.5mm', 'run', 'shoe', 'u.s.a']
 
 Words are found as in Unicode's word segmentation (UAX 29): a dot, comma or quote between two digits, and a dot,
-quote or colon between two letters, stay inside a word. Then `'s` is dropped, stop words are left out, and the rest is stemmed.
+quote or colon between two letters, stay inside a word. Then `'s` is dropped, stop words are left out, and the rest is
+stemmed.
 """
 
 from __future__ import annotations

@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from typing import TypeVar
+from typing import TypeAlias
 
 # In alphabetical order: the first that occurs anywhere in a text wins, inside other words too.
 COLORS = (
@@ -22,10 +22,10 @@ COLORS = (
     *("wine", "yellow"),
 )
 
-Option = TypeVar("Option", str, tuple[str, ...])
+Option: TypeAlias = str | tuple[str, ...]
 
 
-def normalize_color(option: Option) -> Option | str:
+def normalize_color(option: Option) -> Option:
     """The first colour of `COLORS` that the option holds, else the option as it is.
 
     A text holds a colour as part of it, in lower case. A tuple (name, value), which synthetic goals have for options,

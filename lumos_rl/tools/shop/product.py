@@ -1,7 +1,8 @@
 """One record of a WebShop catalogue file as a product.
 
     {"asin": "B09X", "name": "Desk Lamp", "full_description": "Bright.", "small_description": ["led"],
-     "query": "Lamps ", "pricing": "$34.00", "images": ["a.jpg"], "category": "home", "product_category": "Home › Lamps",
+     "query": "Lamps ", "pricing": "$34.00", "images": ["a.jpg"], "category": "home",
+     "product_category": "Home › Lamps",
      "customization_options": {"Color": [{"value": "Black/White", "image": None}]}, …}
 
 becomes `Product(asin="B09X", name="Desk Lamp", pricing=(34.0,), price_tag="$34.0", query="lamps",

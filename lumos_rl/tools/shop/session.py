@@ -137,10 +137,9 @@ class Session:
         Raises:
             ToolError: Nothing happened, and why.
         """
-        if self.bought:
-            raise ToolError("the item is bought, so there is nothing left to do")
         match = _ACTION.match(text)
         if match is None or match[1] not in ("search", "click"):
+            self._check_open()
             raise ToolError("expected search[words] or click[one of the clickables]")
         target = match[2].lower()
         if match[1] == "search":
@@ -154,6 +153,7 @@ class Session:
         Raises:
             ToolError: The shop cannot do this search; nothing happened.
         """
+        self._check_open()
         self._results(query.split(" "), 1)
 
     def click(self, target: str) -> None:
@@ -162,6 +162,7 @@ class Session:
         Raises:
             ToolError: It is not on the page, or cannot be clicked; nothing happened.
         """
+        self._check_open()
         node = self.page.targets.get(target)
         if node is None:
             raise ToolError(f"{target[:60]!r} is not on this page; clickables: {', '.join(self.page.clickables)}")
@@ -180,6 +181,10 @@ class Session:
             self.page = pages.sub_page(self.instruction, self._open_product(), _SUB_TITLES[target])
         else:
             self._item(target, node)
+
+    def _check_open(self) -> None:
+        if self.bought:
+            raise ToolError("the item is bought, so there is nothing left to do")
 
     def _index(self) -> None:
         self.keywords, self.number, self.product = None, 0, None
