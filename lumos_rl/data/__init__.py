@@ -28,6 +28,7 @@ READERS: Mapping[str, str] = {  # benchmark → the module with its READER
     "mawps": "lumos_rl.data.mawps",
     "strategyqa": "lumos_rl.data.strategyqa",
     "svamp": "lumos_rl.data.svamp",
+    "webshop": "lumos_rl.data.webshop",
 }
 
 
@@ -64,12 +65,7 @@ def load_tasks(
 
 def iterate_tasks(reader: Reader, source: str, split: str, report: Report | None = None) -> Iterator[Task]:
     """The same for a known reader and any source but "synthetic", one task at a time."""
-    from lumos_rl.data.files import read_rows, rows_from_hub
-
-    if source.startswith("hf:"):
-        name, _, config = source.removeprefix("hf:").partition(":")
-        return reader.tasks(rows_from_hub(name, split, config or reader.hub_config), split, report)
-    return reader.tasks(read_rows(reader.find(Path(source), split), report), split, report)
+    return reader.read(source, split, report)
 
 
 def get_reader(benchmark: str) -> Reader:

@@ -79,6 +79,19 @@ class Reader:
             f" it comes from {self.origin}"
         )
 
+    def read(self, source: str, split: str, report: Report | None = None) -> Iterator[Task]:
+        """The tasks of a file, a folder, or "hf:NAME" or "hf:NAME:CONFIG".
+
+        Raises:
+            UnknownNameError: No such split.
+            MissingFileError: There is no such file.
+            DataError: A record cannot be read, and `report` is None.
+        """
+        if source.startswith("hf:"):
+            name, _, config = source.removeprefix("hf:").partition(":")
+            return self.tasks(rows_from_hub(name, split, config or self.hub_config), split, report)
+        return self.tasks(read_rows(self.find(Path(source), split), report), split, report)
+
     def tasks(self, rows: Iterable[Row], split: str, report: Report | None = None) -> Iterator[Task]:
         """Tasks of the records that can be read.
 

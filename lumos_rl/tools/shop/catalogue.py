@@ -1,7 +1,7 @@
 """All products of a shop with their prices and their search index, in memory or memory-mapped from a folder.
 
     catalogue = Catalogue.build(products)                 # in memory
-    Catalogue.write(products, Path("cache"), {"read": 3}) # on disk, in one pass, whatever the number of products
+    Catalogue.write(products, Path("cache"))              # on disk, in one pass, whatever the number of products
     catalogue = Catalogue.open(Path("cache"))             # instantly; processes share the pages of one copy
     catalogue.search("desk lamp"); catalogue.get("B09X"); catalogue[0]; catalogue.price("B09X")
 
@@ -17,7 +17,7 @@ import io
 import json
 import random
 from array import array
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -136,8 +136,8 @@ class Catalogue:
         return cls(np.frombuffer(blob.getvalue(), np.uint8), recorder.columns(), index, report=report)
 
     @staticmethod
-    def write(products: Iterable[Product], folder: Path, report: Mapping[str, Any]) -> None:
-        """Writes a catalogue into an existing folder; `report` is read after the last product."""
+    def write(products: Iterable[Product], folder: Path, report: Callable[[], Mapping[str, Any]] = dict) -> None:
+        """Writes a catalogue into an existing folder; `report` is called after the last product."""
         with (folder / "products.bin").open("wb") as blob:
             recorder = _Recorder(blob)
             index = SearchIndex.build(recorder.documents(products))
@@ -145,7 +145,7 @@ class Catalogue:
         for part, names in ((index, _INDEX_ARRAYS), (columns, _OWN_ARRAYS)):
             for name in names:
                 np.save(folder / f"{name}.npy", getattr(part, name))
-        meta = {"format": FORMAT, "products": len(recorder.asins), "report": dict(report)}
+        meta = {"format": FORMAT, "products": len(recorder.asins), "report": dict(report())}
         (folder / META).write_text(json.dumps(meta, indent=1), encoding="utf-8")
 
     @classmethod
