@@ -21,7 +21,7 @@ from lumos_rl.core import Formulation, Module, StopReason
 from lumos_rl.errors import UnknownNameError
 from lumos_rl.prompts import PromptProfile, extract_answer
 
-FINISH = "Finish()"
+FINISH = "Finish()"  # the agent's own: annotated plans stop planning instead, and prompts do not list it
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +74,7 @@ def play(
     Args:
         formulation: A `Formulation` or its value.
         instruction: The task as text.
-        tools: Names of the available tools, for prompts that list them.
+        tools: Names of the available tools, for prompts that list them; Finish is left out.
         profile: The fixed text of the prompts.
         max_subgoals: Most subgoals of the formulations that plan step by step.
 
@@ -86,7 +86,8 @@ def play(
     """
     if formulation not in _PLAYS:
         raise UnknownNameError("formulation", str(formulation), [str(name) for name in _PLAYS])
-    return _PLAYS[Formulation(formulation)](instruction, list(tools), profile, max_subgoals)
+    listed = [name for name in tools if name != FINISH.removesuffix("()")]
+    return _PLAYS[Formulation(formulation)](instruction, listed, profile, max_subgoals)
 
 
 def _iterative(instruction: str, tools: list[str], profile: PromptProfile, max_subgoals: int) -> Episode:

@@ -99,12 +99,15 @@ class RejectionConfig:
     Attributes:
         min_reward: Least reward of an episode that is learned.
         max_per_task: Most different episodes learned per task.
+        resample: Copies of every plan that was found, with new numbers in question and plan, that are learned too: a
+            plan that solved its task is an annotation nobody had to write.
         annotated: Whether the annotated conversations are learned again beside the episodes.
         train: How to fine-tune on them.
     """
 
     min_reward: float = 1.0
     max_per_task: int = 4
+    resample: int = 0
     annotated: bool = True
     train: SFTSettings = field(default_factory=SFTSettings)
 

@@ -19,9 +19,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from lumos_rl.core import Trajectory
+from lumos_rl.core import Task, Trajectory
+from lumos_rl.data.discovered import discovered_tasks
 from lumos_rl.data.rows import count_by_module, success_rows
 from lumos_rl.errors import DataError
+from lumos_rl.prompts import get_profile
 from lumos_rl.recipes.collect import collect, collected, describe
 from lumos_rl.recipes.config import Refine, RunConfig
 from lumos_rl.recipes.dpo import pairs_of, train_on_pairs
@@ -30,7 +32,7 @@ from lumos_rl.recipes.launch import launch
 from lumos_rl.recipes.run import TRAJECTORIES, RunFolder
 from lumos_rl.recipes.sft import annotated_rows, base_stage, sft_stage, train_on
 from lumos_rl.recipes.summary import write_summary
-from lumos_rl.recipes.tasks import TrainingTasks, training_tasks
+from lumos_rl.recipes.tasks import TrainingTasks, resampled, training_tasks
 
 log = logging.getLogger(__name__)
 
@@ -96,9 +98,21 @@ def _learn_successes(
     found = len(rows)
     if not found and not settings.annotated:
         return _skipped(version, f"no episode of {policy} earned {settings.min_reward} without an error")
+    if settings.resample:
+        rows += annotated_rows(run.config, _copies(run.config, tasks, played))
+    copies = len(rows) - found
     if settings.annotated:
         rows = annotated_rows(run.config, tasks.annotated) + rows
-    return {"successes": found} | train_on(run, version, run.checkpoint(policy), rows, settings.train)
+    return {"successes": found, "copies": copies} | train_on(run, version, run.checkpoint(policy), rows, settings.train)
+
+
+def _copies(config: RunConfig, tasks: TrainingTasks, played: Sequence[Trajectory]) -> list[Task]:
+    """Tasks with new numbers, solved by the plans that these episodes found."""
+    settings, profile = config.refine.rs, get_profile(config.model.profile)
+    found = discovered_tasks(played, {task.id: task for task in tasks.explore}, profile, settings.min_reward)
+    copies = resampled(found, settings.resample, config.data, config.seed)
+    log.info("%d plans found, %d copies of their tasks with new numbers", len(found), len(copies))
+    return copies
 
 
 def _learn_preferences(

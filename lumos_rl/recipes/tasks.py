@@ -7,7 +7,7 @@ test_tasks(DataConfig())               # 300 tasks of the built-in suite's test 
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -15,7 +15,7 @@ from lumos_rl.core import Task
 from lumos_rl.data import load_tasks
 from lumos_rl.data.annotate import annotate
 from lumos_rl.data.resample import resample
-from lumos_rl.data.synthetic import DEFAULT_SIZE, synthetic_tasks
+from lumos_rl.data.synthetic import DEFAULT_SIZE, SUITES, synthetic_tasks
 from lumos_rl.errors import ConfigError, UnknownNameError
 from lumos_rl.recipes.config import ENVS, DataConfig
 
@@ -57,9 +57,7 @@ def training_tasks(config: DataConfig, seed: int) -> TrainingTasks:
 
 def _training_tasks(source: str, config: DataConfig, seed: int) -> TrainingTasks:
     benchmark, where = split_source(source, config)
-    held_out: set[Plan] = set()
     if where == "synthetic":
-        held_out = _held_out(benchmark, config)
         tasks = synthetic_tasks(benchmark, "train", config.annotated + config.explore, seed)
         annotated, rejected = tasks[: config.annotated], 0
         explore = tasks[config.annotated :]
@@ -70,12 +68,7 @@ def _training_tasks(source: str, config: DataConfig, seed: int) -> TrainingTasks
         rejected = len(found) - len(plans)
         annotated = plans[: config.annotated or None]
         explore = explore[: config.explore or None]
-    copies = [
-        copy
-        for task in annotated
-        for copy in resample(task, config.resample, seed)
-        if _plan(copy, task.meta.get("kind")) not in held_out
-    ]
+    copies = resampled(annotated, config.resample, config, seed)
     log.info("%s: %d annotated tasks, %d copies with new numbers", source, len(annotated), len(copies))
     own = TRAINING_SETS.get(benchmark, benchmark)
     return TrainingTasks(
@@ -85,6 +78,24 @@ def _training_tasks(source: str, config: DataConfig, seed: int) -> TrainingTasks
     )
 
 
+def resampled(tasks: Sequence[Task], copies: int, config: DataConfig, seed: int) -> list[Task]:
+    """Copies of tasks with new numbers in question and plan, but for those that happen to be held out.
+
+    Args:
+        tasks: Tasks with plans.
+        copies: How many of each.
+        config: Says what the run is tested on.
+        seed: Which numbers.
+    """
+    held_out = _held_out(config) if copies else set()
+    return [
+        copy
+        for task in tasks
+        for copy in resample(task, copies, seed)
+        if _plan(copy, task.meta.get("kind")) not in held_out
+    ]
+
+
 Plan = tuple[str | None, tuple[str, ...]]  # kind of problem, and the arguments of its actions
 
 
@@ -92,12 +103,15 @@ def _plan(task: Task, kind: str | None) -> Plan:
     return kind, tuple(action.args for subgoal in task.subgoals for action in subgoal.actions)
 
 
-def _held_out(suite: str, config: DataConfig) -> set[Plan]:
-    """What a copy with new numbers must not become by chance: a problem of the suite's dev or test split."""
+def _held_out(config: DataConfig) -> set[Plan]:
+    """What a copy with new numbers must not become by chance: a problem of a built-in suite's dev or test split."""
+    benchmark, where = split_source(config.test, config)
+    if where != "synthetic" or benchmark not in SUITES:
+        return set()
     return {
         _plan(task, task.meta["kind"])
         for split in ("dev", "test")
-        for task in synthetic_tasks(suite, split, max(DEFAULT_SIZE[split], config.test_tasks))
+        for task in synthetic_tasks(benchmark, split, max(DEFAULT_SIZE[split], config.test_tasks))
     }
 
 

@@ -1,0 +1,83 @@
+"""Plans that an agent found by itself, as annotated tasks.
+
+    plan_of(trajectory, LUMOS_PROFILE)
+    → (Subgoal("Find the price of the pens.", (Action(("R1",), "Calculator", "3 * 4", "12"),)), …)
+
+A successful episode is an annotation nobody wrote. As a task with a plan it can be treated like any other: so
+`lumos_rl.data.resample` makes copies of it with new numbers and answers by execution. A plan may reach the right answer
+by a wrong way, and then its copies teach that way; where an answer takes several exact steps, this is rare.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+
+from lumos_rl.core import Formulation, Module, Subgoal, Task, Trajectory
+from lumos_rl.errors import ActionParseError
+from lumos_rl.language import parse_actions
+from lumos_rl.prompts import PromptProfile
+
+_FINISH = "Finish"
+_RESULT = re.compile(r"(R\d+) = (.*)")
+
+
+def plan_of(trajectory: Trajectory, profile: PromptProfile) -> tuple[Subgoal, ...]:
+    """The subgoals of an iterative episode with their actions and results.
+
+    Args:
+        trajectory: A finished episode.
+        profile: The profile its planner spoke.
+
+    Returns:
+        The plan; () when the episode is of another formulation, or some turn had an error or cannot be read.
+    """
+    if trajectory.formulation != Formulation.ITERATIVE or any(turn.error for turn in trajectory.turns):
+        return ()
+    plan: list[Subgoal] = []
+    text = ""
+    for turn in trajectory.turns:
+        if turn.module == Module.PLANNER:
+            line = profile.parse_subgoal(turn.completion, len(plan) + 1)
+            text = re.sub(r"^Subgoal \d+: ", "", line or "")
+            continue
+        results = dict(_RESULT.findall(turn.observation))
+        try:
+            actions = [action for action in parse_actions(turn.completion) if action.tool != _FINISH]
+        except ActionParseError:
+            return ()
+        if (
+            not text
+            or not actions
+            or not all(action.outputs and results.keys() >= {*action.outputs} for action in actions)
+        ):
+            return ()
+        plan.append(Subgoal(text, tuple(replace(action, result=results[action.outputs[-1]]) for action in actions)))
+    return tuple(plan)
+
+
+def discovered_tasks(
+    trajectories: Iterable[Trajectory], tasks: Mapping[str, Task], profile: PromptProfile, min_reward: float = 1.0
+) -> list[Task]:
+    """One annotated task for each different plan that earned enough and whose last result was the answer.
+
+    Args:
+        trajectories: Episodes of any tasks.
+        tasks: The tasks by id.
+        profile: The profile the planners spoke.
+        min_reward: Least reward of an episode that is kept.
+
+    Returns:
+        The tasks with their plans, ids "task_id#sample"; an episode without a readable plan is left out, and so is one
+        whose plan differs from an earlier one only in the wording of subgoals.
+    """
+    found: dict[tuple[str, tuple[Subgoal, ...]], Task] = {}
+    for trajectory in trajectories:
+        if trajectory.failure is not None or trajectory.reward < min_reward:
+            continue
+        plan = plan_of(trajectory, profile)
+        if plan and plan[-1].actions[-1].result == trajectory.answer:
+            task = replace(tasks[trajectory.task_id], id=trajectory.id, subgoals=plan)
+            found.setdefault((trajectory.task_id, tuple(replace(subgoal, text="") for subgoal in plan)), task)
+    return list(found.values())
