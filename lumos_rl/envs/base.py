@@ -7,9 +7,10 @@
 
 A benchmark subclasses `LumosEnv` and says which tools an episode has and how it is graded: `tools` and `grade`. That is
 all for math and questions. A benchmark whose tools act on a state (a shop, a page, a database) makes that state in
-`tools`, shows it in `first` and `show`, ends the episode by itself through `over`, takes its own action syntax in
-`read`, and says in `conclude` what `Finish` makes the answer. State lives on the environment and is made anew by
-`tools`, so that a copied environment goes on by itself.
+`tools`, shows it in `first`, `show` and `observe`, tells more of it in `inform`, ends the episode by itself through
+`over`, takes its own action syntax in `read`, says in `conclude` what `Finish` makes the answer, and which task comes
+next in `draw`. State lives on the environment and is made anew by `tools`, so that a copied environment goes on by
+itself.
 """
 
 from __future__ import annotations
@@ -181,6 +182,24 @@ class LumosEnv(gymnasium.Env[str, str], ABC):
         """The observation after some actions, without their error: what each output is now bound to."""
         return "\n".join(f"{name} = {text}" for name, text in execution.results.items())
 
+    def observe(self, action: str, execution: Execution, notes: Sequence[str]) -> str:
+        """The observation after a step.
+
+        Args:
+            action: The text given to `step`.
+            execution: What its actions came to.
+            notes: What went wrong, and why the episode ended, a line for each.
+        """
+        return "\n".join(line for line in (self.show(execution), *notes) if line)
+
+    def inform(self) -> dict[str, Any]:
+        """What `info` says of the state besides what it says in every environment."""
+        return {}
+
+    def draw(self) -> int:
+        """Index of the task of an episode for which none was named."""
+        return int(self.np_random.integers(len(self.tasks)))
+
     def over(self) -> bool:
         """Whether the task itself has ended, without `Finish`."""
         return False
@@ -215,7 +234,7 @@ class LumosEnv(gymnasium.Env[str, str], ABC):
         first = _cut(self.first(task))
         self._episode = _Episode(task, first, Executor(tools))
         usage = {name: tool.usage for name, tool in tools.items()}
-        return first, {"task_id": task.id, "instruction": task.instruction, "tools": usage}
+        return first, {"task_id": task.id, "instruction": task.instruction, "tools": usage} | self.inform()
 
     def step(self, action: str) -> tuple[str, float, bool, bool, dict[str, Any]]:
         """Runs the actions that a text stands for, up to the first `Finish`.
@@ -238,9 +257,9 @@ class LumosEnv(gymnasium.Env[str, str], ABC):
         execution = self._run(episode, action)
         terminated = episode.finished or self.over()
         truncated = not terminated and len(episode.transcript) + 1 >= self.max_steps
-        observation = self._observe(episode, execution, truncated)
+        observation = _cut(self.observe(action, execution, self._notes(episode, execution, truncated)))
         episode.transcript.append((action, observation))
-        info: dict[str, Any] = {"results": dict(execution.results), "error": execution.error}
+        info: dict[str, Any] = {"results": dict(execution.results), "error": execution.error} | self.inform()
         if not (terminated or truncated):
             return observation, 0.0, False, False, info
         episode.ended = True
@@ -293,8 +312,8 @@ class LumosEnv(gymnasium.Env[str, str], ABC):
         episode.answer = value.text if value else None
         return None if value else f"{FINISH}: there is no result yet that could be the answer"
 
-    def _observe(self, episode: _Episode, execution: Execution, truncated: bool) -> str:
-        lines = [self.show(execution)]
+    def _notes(self, episode: _Episode, execution: Execution, truncated: bool) -> list[str]:
+        lines = []
         if execution.error is not None:
             lines.append(f"Error: {execution.error}")
         if episode.finished:
@@ -302,11 +321,11 @@ class LumosEnv(gymnasium.Env[str, str], ABC):
             lines.append(f"The episode ended {answer}.")
         if truncated:
             lines.append(f"The episode ended: its budget of {self.max_steps} steps is used up.")
-        return _cut("\n".join(line for line in lines if line))
+        return lines
 
     def _pick(self, wanted: Any) -> Task:
         if wanted is None:
-            return self.tasks[int(self.np_random.integers(len(self.tasks)))]
+            return self.tasks[self.draw()]
         if isinstance(wanted, Task):
             return self._own(wanted)
         if isinstance(wanted, str):
