@@ -35,7 +35,7 @@ from lumos_rl.data.webshop_files import ITEMS, ORIGIN, Files, LoadReport, find_f
 from lumos_rl.errors import ConfigError, DataError, LumosError
 from lumos_rl.tools.shop import catalogue as store
 from lumos_rl.tools.shop.catalogue import Catalogue
-from lumos_rl.tools.shop.goals import Goal, given_goals, human_goals, synthetic_goals
+from lumos_rl.tools.shop.goals import Goal, given_goals, human_goals, manifest_hash, synthetic_goals
 
 BENCHMARK = "webshop"
 CACHE_VARIABLE = "LUMOS_RL_CACHE"
@@ -193,18 +193,27 @@ def has_splits(source: Path, goals: object, num_products: int | None) -> bool:
     return goals == "human" and num_products is None and find_files(source).items.name == ITEMS[0]
 
 
-def folder_tasks(
+def folder_manifest(
     source: Path, goals: GoalKind = "synthetic", split: str | None = None, num_products: int | None = None
-) -> list[Task]:
-    """The tasks of a folder; `split` leaves out other splits, where there are any.
+) -> tuple[Sequence[Task], str]:
+    """The tasks of a folder, and the hash of all its goals; `split` leaves out other splits, where there are any.
 
     Raises:
         LumosError: As `open_catalogue` and `load_goals`.
     """
     catalogue = open_catalogue(source, num_products)
     whole = has_splits(source, goals, num_products)
-    tasks = goal_tasks(load_goals(catalogue, goals), str(source), num_products, whole)
-    return [task for task in tasks if not whole or split in (None, task.split)]
+    tasks, digest = _tasks_on_disk(catalogue, goals, str(source), num_products, whole)
+    return [task for task in tasks if not whole or split in (None, task.split)], digest
+
+
+@lru_cache(maxsize=8)
+def _tasks_on_disk(
+    catalogue: Catalogue, goals: GoalKind, source: str, num_products: int | None, whole: bool
+) -> tuple[Sequence[Task], str]:
+    """All tasks of a catalogue on disk; the environments of a process share them."""
+    found = load_goals(catalogue, goals)
+    return goal_tasks(found, source, num_products, whole), manifest_hash(found)
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,10 +224,10 @@ class WebShopReader(Reader):
         """The tasks of a folder.
 
         Raises:
-            LumosError: As `folder_tasks`.
+            LumosError: As `folder_manifest`.
         """
         folder, _, kind = source.partition("#")
-        yield from folder_tasks(Path(folder), "human" if kind == "human" else "synthetic", split)
+        yield from folder_manifest(Path(folder), "human" if kind == "human" else "synthetic", split)[0]
 
 
 def _no_row(row: Row, split: str) -> Task:

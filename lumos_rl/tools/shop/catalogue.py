@@ -33,6 +33,7 @@ from lumos_rl.tools.shop.search import SearchIndex
 PRICE_SEED = 0  # of what the original leaves to an unseeded generator; as if `random.seed(0)` stood before it loads
 FORMAT = 1  # of the folder; raised when what is written changes
 KEPT_PRODUCTS = 4096  # decoded products; about 20 MB with long texts
+KEPT_SEARCHES = 1024  # their results, as places
 META = "catalogue.json"
 _INDEX_ARRAYS = tuple(item.name for item in dataclasses.fields(SearchIndex))
 _OWN_ARRAYS = ("offsets", "asins", "places", "prices", "queries", "categories")
@@ -124,8 +125,9 @@ class Catalogue:
         report: Mapping[str, Any] | None = None,
     ) -> None:
         self.folder, self.report = folder, dict(report or {})
-        self._blob, self._columns, self._index = blob, columns, index
+        self._blob, self._columns = blob, columns
         self._decode = lru_cache(maxsize=KEPT_PRODUCTS)(self._decoded)
+        self._hits = lru_cache(maxsize=KEPT_SEARCHES)(lambda query: tuple(index.search(query)))
 
     @classmethod
     def build(cls, products: Iterable[Product], report: Mapping[str, Any] | None = None) -> Catalogue:
@@ -194,7 +196,7 @@ class Catalogue:
 
     def search(self, query: str) -> list[Product]:
         """At most 50 products for a query, best first."""
-        return [self._decode(place) for place in self._index.search(query)]
+        return [self._decode(place) for place in self._hits(query)]
 
     def with_category(self, category: str) -> list[Product]:
         """Every product of a category, in the catalogue's order."""

@@ -16,7 +16,7 @@ import itertools
 import json
 import random
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from lumos_rl.errors import ConfigError
@@ -96,13 +96,17 @@ def manifest_hash(goals: Sequence[Goal]) -> str:
     return digest.hexdigest()
 
 
-def draw_goal(weights: Sequence[float], position: float) -> int:
+def weight_sums(weights: Iterable[float]) -> list[float]:
+    """0 and the running sums of the goals' weights."""
+    return [0.0, *itertools.accumulate(weights)]
+
+
+def draw_goal(sums: Sequence[float], position: float) -> int:
     """Index of the goal that WebShop takes for a position in [0, 1) of the weights' sum.
 
     As there, the weight of a goal counts for the one behind it: the first is never drawn, the last one also for itself.
     """
-    sums = [0.0, *itertools.accumulate(weights)]
-    return min(bisect.bisect(sums, position * sums[-1]), len(weights) - 1)
+    return min(bisect.bisect(sums, position * sums[-1]), len(sums) - 2)
 
 
 def _after_prices(catalogue: Catalogue) -> random.Random:

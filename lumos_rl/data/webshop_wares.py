@@ -1,0 +1,172 @@
+"""What the built-in shop sells: kinds of goods with their attributes, options and prices.
+
+One kind, of which `webshop_suite` makes a product for each pair of attributes:
+
+    Ware("desk lamp", "home", "Home & Kitchen › Lighting › Desk Lamps", ("dimmable", …), {"color": (…)}, (15, 90))
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Ware:
+    """A kind of goods.
+
+    Attributes:
+        noun: What it is.
+        category: Department.
+        path: Its place in the tree of categories.
+        attributes: What a product can be; two of them make a product.
+        options: Option name → values that products have.
+        prices: Lowest and highest price in dollars.
+    """
+
+    noun: str
+    category: str
+    path: str
+    attributes: tuple[str, ...]
+    options: Mapping[str, tuple[str, ...]]
+    prices: tuple[int, int]
+
+
+BRANDS = (
+    *("Alvora", "Brimtal", "Corvane", "Dellmer", "Elvisto", "Fenwold", "Garlund", "Hestrel", "Ibrisa", "Jorvik"),
+    *("Kelmont", "Lumeris", "Mirando", "Norvane", "Oslette", "Pellaro", "Quendal", "Rovenna", "Sandrel", "Tervik"),
+)
+
+_COLORS = ("black", "white", "navy", "green", "burgundy", "yellow")
+_SIZES = ("small", "medium", "large", "x-large")
+
+WARES = (
+    Ware(
+        "desk lamp",
+        "home",
+        "Home & Kitchen › Lighting › Desk Lamps",
+        ("dimmable", "battery powered", "foldable", "usb charging", "eye caring", "touch control", "cordless"),
+        {"color": _COLORS},
+        (15, 90),
+    ),
+    Ware(
+        "running shoes",
+        "fashion",
+        "Clothing & Shoes › Athletic › Running Shoes",
+        ("non slip", "lightweight", "water resistant", "rubber sole", "arch support", "memory foam", "quick drying"),
+        {"color": _COLORS, "size": ("7", "8", "9", "10", "11")},
+        (35, 160),
+    ),
+    Ware(
+        "rain jacket",
+        "fashion",
+        "Clothing & Shoes › Outerwear › Rain Jackets",
+        ("machine wash", "windproof", "with hood", "zip pockets", "packable", "fleece lined", "long sleeve"),
+        {"color": _COLORS, "size": _SIZES},
+        (25, 140),
+    ),
+    Ware(
+        "backpack",
+        "fashion",
+        "Luggage & Travel › Bags › Backpacks",
+        ("laptop sleeve", "carry on", "anti theft", "padded straps", "expandable", "leather free", "bottle holder"),
+        {"color": _COLORS, "capacity": ("20 liter", "30 liter", "45 liter")},
+        (20, 150),
+    ),
+    Ware(
+        "body lotion",
+        "beauty",
+        "Beauty & Personal Care › Skin Care › Body Lotions",
+        (
+            "fragrance free",
+            "cruelty free",
+            "sensitive skin",
+            "paraben free",
+            "fast absorbing",
+            "tea tree",
+            "shea butter",
+        ),
+        {"scent": ("vanilla", "citrus", "cucumber"), "size": ("8 fl oz", "16 fl oz")},
+        (5, 40),
+    ),
+    Ware(
+        "hair brush",
+        "beauty",
+        "Beauty & Personal Care › Hair Care › Brushes",
+        (
+            "boar bristle",
+            "detangling",
+            "anti static",
+            "wooden handle",
+            "heat resistant",
+            "travel size",
+            "scalp massage",
+        ),
+        {"color": ("black", "pink", "teal")},
+        (6, 35),
+    ),
+    Ware(
+        "green tea",
+        "grocery",
+        "Grocery & Gourmet Food › Beverages › Tea",
+        ("caffeine free", "usda organic", "gluten free", "loose leaf", "non gmo", "sugar free", "kosher certified"),
+        {"flavor name": ("jasmine", "ginger", "chamomile"), "size": ("20 count", "100 count")},
+        (4, 30),
+    ),
+    Ware(
+        "trail mix",
+        "grocery",
+        "Grocery & Gourmet Food › Snacks › Trail Mix",
+        ("low sodium", "high protein", "nut free", "dairy free", "plant based", "resealable bag", "no added sugar"),
+        {"flavor name": ("tropical", "berry", "cocoa"), "size": ("pack of 1", "pack of 6", "pack of 12")},
+        (6, 60),
+    ),
+    Ware(
+        "wireless headphones",
+        "electronics",
+        "Electronics › Audio › Headphones",
+        ("noise cancelling", "fast charging", "hands free", "sweat proof", "long battery", "deep bass", "on ear"),
+        {"color": ("black", "white", "navy", "rose gold")},
+        (20, 320),
+    ),
+    Ware(
+        "phone case",
+        "electronics",
+        "Electronics › Cell Phones › Cases",
+        ("shock absorbing", "card slots", "scratch proof", "wireless charging", "slim fit", "built in stand", "clear"),
+        {"color": ("black", "pink", "green"), "model": ("pixel 8", "galaxy s23", "iphone 14")},
+        (8, 45),
+    ),
+    Ware(
+        "bookshelf",
+        "home",
+        "Home & Kitchen › Furniture › Bookshelves",
+        ("easy assembly", "space saving", "solid wood", "steel frame", "wall mounted", "adjustable shelves", "corner"),
+        {"color": ("walnut", "white", "black"), "size": ("3 tier", "5 tier")},
+        (40, 990),
+    ),
+    Ware(
+        "bath towel",
+        "home",
+        "Home & Kitchen › Bath › Towels",
+        ("quick dry", "super soft", "oeko certified", "bamboo fiber", "extra absorbent", "lint free", "hotel quality"),
+        {"color": _COLORS, "size": ("hand", "bath", "sheet")},
+        (8, 70),
+    ),
+    Ware(
+        "yoga mat",
+        "sports",
+        "Sports & Outdoors › Exercise › Yoga Mats",
+        ("extra thick", "latex free", "carrying strap", "moisture proof", "double sided", "alignment lines", "cork"),
+        {"color": ("purple", "teal", "black"), "thickness": ("4 mm", "6 mm", "10 mm")},
+        (12, 95),
+    ),
+    Ware(
+        "dog bed",
+        "pets",
+        "Pet Supplies › Dogs › Beds",
+        ("orthopedic foam", "removable cover", "chew proof", "calming", "raised edges", "self warming", "cooling gel"),
+        {"color": ("brown", "gray", "beige"), "size": _SIZES},
+        (18, 150),
+    ),
+)
