@@ -1,26 +1,29 @@
-"""Built-in math suites: word problems made from templates, with gold plans, for work without any download.
+"""Built-in suites: problems made from templates, with gold plans, for work without any download.
 
 `synthetic_tasks("gsm8k", "train", limit=2)` gives problems of two to four steps, `"svamp"` problems of one or two steps
-with a number that is not needed. One datum:
+with a number that is not needed, `"hotpotqa"` and `"strategyqa"` questions about a made-up encyclopedia
+(`lumos_rl.data.encyclopedia_questions`). One datum:
 
     instruction  "Tom has 4 boxes with 12 pens each. Tom gives away 9 pens. How many pens does Tom have left?"
     answer       "39"
     subgoals     "Find how many pens Tom has in all." R1 = Calculator(4 * 12) = 48
                  "Find how many pens Tom has left."   R2 = Calculator(R1 - 9) = 39
 
-Splits are disjoint by construction: template and numbers of a problem are hashed, and the hash alone decides its split,
-so no train problem and test problem share template and numbers, however many of each are drawn.
+Splits are disjoint by construction: template and numbers of a math problem are hashed, and the hash alone decides its
+split, so no train problem and test problem share template and numbers, however many of each are drawn. Questions of
+different splits share no entity.
 """
 
 from __future__ import annotations
 
 import hashlib
 import random
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from itertools import islice
 
 from lumos_rl.core import Action, Subgoal, Task
 from lumos_rl.data import templates_gsm8k, templates_svamp
+from lumos_rl.data.encyclopedia_questions import question_stream
 from lumos_rl.data.template import Numbers, Template
 from lumos_rl.errors import UnknownNameError
 from lumos_rl.tools.base import Value
@@ -39,17 +42,17 @@ ITEMS = (
 )
 
 
-SUITES: Mapping[str, tuple[Template, ...]] = {
+TEMPLATES: Mapping[str, tuple[Template, ...]] = {
     "gsm8k": templates_gsm8k.TEMPLATES,
     "svamp": templates_svamp.TEMPLATES,
 }
 
 
 def synthetic_tasks(benchmark: str, split: str = "test", limit: int | None = None, seed: int = 0) -> list[Task]:
-    """Problems of a built-in math suite.
+    """Problems of a built-in suite.
 
     Args:
-        benchmark: "gsm8k" or "svamp".
+        benchmark: A key of `SUITES`.
         split: "train", "dev" or "test".
         limit: How many; None gives `DEFAULT_SIZE[split]`. A smaller limit gives a prefix of a larger one.
         seed: Which problems; ids carry it unless it is 0.
@@ -65,7 +68,7 @@ def synthetic_tasks(benchmark: str, split: str = "test", limit: int | None = Non
     if split not in SPLIT_SHARES:
         raise UnknownNameError("split of a built-in suite", split, SPLIT_SHARES)
     count = DEFAULT_SIZE[split] if limit is None else limit
-    return list(islice(_stream(benchmark, split, seed), count))
+    return list(islice(SUITES[benchmark](benchmark, split, seed), count))
 
 
 def _stream(benchmark: str, split: str, seed: int) -> Iterator[Task]:
@@ -73,13 +76,21 @@ def _stream(benchmark: str, split: str, seed: int) -> Iterator[Task]:
     seen: set[str] = set()
     label = f"{benchmark}/{split}/synthetic-" + (f"{seed}-" if seed else "")
     while True:
-        template = rng.choice(SUITES[benchmark])
+        template = rng.choice(TEMPLATES[benchmark])
         numbers = template.draw(rng)
         words = {"item": rng.choice(ITEMS), **dict(zip(("name", "other"), rng.sample(NAMES, 2), strict=True))}
         text = rng.choice(template.texts).format(**words, **numbers)
         if _bucket(template.name, numbers) in SPLIT_SHARES[split] and text not in seen:
             seen.add(text)
             yield _task(template, numbers, words, text, f"{label}{len(seen) - 1}", benchmark, split)
+
+
+SUITES: Mapping[str, Callable[[str, str, int], Iterator[Task]]] = {  # name → its problems of a split, without end
+    "gsm8k": _stream,
+    "hotpotqa": question_stream,
+    "strategyqa": question_stream,
+    "svamp": _stream,
+}
 
 
 def _bucket(name: str, numbers: Numbers) -> int:

@@ -23,3 +23,6 @@ def _register(name: str, env: str, benchmark: str) -> None:
 
 _register("GSM8K-v0", "math:MathEnv", "gsm8k")
 _register("SVAMP-v0", "math:MathEnv", "svamp")
+_register("HotpotQA-v0", "qa:QAEnv", "hotpotqa")
+_register("StrategyQA-v0", "qa:QAEnv", "strategyqa")
+_register("WebShop-v0", "webshop:WebShopEnv", "webshop")

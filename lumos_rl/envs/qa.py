@@ -79,11 +79,9 @@ class QAEnv(LumosEnv):
         self._tools = qa_tools(self._source, self.reader, task.instruction if self._decisive else None)
         return self._tools
 
-    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[str, dict[str, Any]]:
-        """As `LumosEnv.reset`; info also has `knowledge`, the name of the source in use."""
-        observation, info = super().reset(seed=seed, options=options)
-        assert self._source is not None, "reset made the tools"
-        return observation, info | {"knowledge": self._source.name}
+    def inform(self) -> dict[str, Any]:
+        """`knowledge`: the name of the source in use, e.g. "context" or "facts (oracle)"."""
+        return {"knowledge": self._source.name} if self._source is not None else {}
 
     def conclude(self, task: Task, executor: Executor, args: str) -> Value | None:
         """The bare answer of a result; without one, the answer that all results together give."""

@@ -20,7 +20,12 @@ from lumos_rl.ray_config import RayConfig
 from lumos_rl.rollout import RolloutConfig
 from lumos_rl.training.settings import DPOSettings, ScratchSettings, SFTSettings
 
-ENVS: Mapping[str, str] = {"gsm8k": "lumos_rl/GSM8K-v0", "svamp": "lumos_rl/SVAMP-v0"}
+ENVS: Mapping[str, str] = {
+    "gsm8k": "lumos_rl/GSM8K-v0",
+    "hotpotqa": "lumos_rl/HotpotQA-v0",
+    "strategyqa": "lumos_rl/StrategyQA-v0",
+    "svamp": "lumos_rl/SVAMP-v0",
+}
 
 
 class Modules(StrEnum):

@@ -36,13 +36,14 @@ _NUMBER = re.compile(
     r"fifty|hundreds?|thousands?)\b",
     re.IGNORECASE,
 )
-_CAPITAL = r"[A-Z0-9À-ÖØ-Þ][\w'’.&-]*"
-_NAME = re.compile(rf"{_CAPITAL}(?:(?: (?:of|the|de|la|van|von|der|and|for|in|&|to)){{0,2}} {_CAPITAL})*")
+_CAPITAL = r"[A-ZÀ-ÖØ-Þ][\w'’.&-]*"
+_NAME = re.compile(
+    rf"(?:\d{{4}} )?{_CAPITAL}(?:(?: (?:of|the|de|la|van|von|der|&)){{0,2}} (?:{_CAPITAL}|\d{{1,3}}\b))*"
+)
 _QUOTED = re.compile(r"[\"“]([^\"“”]{2,60})[\"”]")
 _KIND_OF = re.compile(r"\b(?:is|was|are|were) (?:an?|the|one of the) ([^,.;()]{3,60})")
-_INITIAL_WORDS = frozenset(
-    "The A An It He She They This That In On At Its His Her Their From As By For After When".split()
-)
+_OPENING = "The A An It He She They This That In On At Its His Her Their From As By For After When Born".split()
+_NO_NAMES = frozenset([*_OPENING, *_MONTH.split("|")])
 _ABOUT_PLACES = frozenset("where city town country state county village district region place".split())
 _NEAR = 4.0  # words within which a match counts strongly
 
@@ -120,7 +121,7 @@ def _spans(question: str, title: str, sentence: str) -> Iterator[_Span]:
 def _trimmed(text: str, start: int, sentence: str, own: str, is_name: bool) -> Iterator[_Span]:
     """The span without an opening article or period; nothing where the question holds it already."""
     text = text.strip(" .,'’")
-    while is_name and text.partition(" ")[0] in _INITIAL_WORDS and (start == 0 or " " in text):
+    while is_name and text.partition(" ")[0] in _NO_NAMES and (start == 0 or " " in text):
         start, text = start + len(text.partition(" ")[0]) + 1, text.partition(" ")[2]
     if text and f" {key_of(text)} " not in own and not (is_name and text.isdigit()):
         yield _Span(text, start, sentence)
