@@ -19,6 +19,7 @@ import string
 from collections import Counter
 from collections.abc import Sequence
 from fractions import Fraction
+from typing import Any
 
 from lumos_rl.errors import DataError
 
@@ -141,6 +142,79 @@ def yes_no_match(prediction: str | None, gold: str | bool) -> bool:
     if expected is None:
         raise DataError(f"expected yes, no, true or false as gold answer, got {str(gold)[:60]!r}")
     return yes_no(prediction) is expected
+
+
+def row_iou(rows: Sequence[object] | None, gold: Sequence[object]) -> float:
+    """Intersection over union of two lists of rows, as multisets of `str(row)`; 1 where both are empty.
+
+    Source: reward of InterCode SQL, github.com/princeton-nlp/intercode, intercode/envs/sql/sql_env.py, first version.
+
+    Args:
+        rows: The rows that are graded; None, an error or a statement without rows, scores 0.
+        gold: The expected rows.
+    """
+    if rows is None:
+        return 0.0
+    got, expected = Counter(map(str, rows)), Counter(map(str, gold))
+    union = (got | expected).total()
+    return (got & expected).total() / union if union else 1.0
+
+
+def row_iou_kendall(rows: Sequence[object] | None, gold: Sequence[object]) -> float:
+    """`row_iou` scaled by how far the order of the common rows agrees, rounded to two places; it can be negative.
+
+    Source: as `row_iou`, the release's newest version. Its tau compares rows as texts, not by rank, and pairs the common
+    rows of both lists by position. Where tau does not exist (one common row, or all alike) the unscaled score stands.
+    """
+    score = row_iou(rows, gold)
+    if not rows or not gold or not score:
+        return score
+    common = Counter(map(str, rows)) & Counter(map(str, gold))
+    tau = kendall_tau(_common_rows(rows, common), _common_rows(gold, common))
+    return score if tau is None else round(tau * score, 2)
+
+
+def _common_rows(rows: Sequence[object], common: Counter[str]) -> list[str]:
+    """The rows that both lists have, in this list's order, each as often as both have it."""
+    left, found = Counter(common), []
+    for text in map(str, rows):
+        if left[text] > 0:
+            left[text] -= 1
+            found.append(text)
+    return found
+
+
+def kendall_tau(first: Sequence[str], second: Sequence[str]) -> float | None:
+    """Kendall's tau-b of two sequences paired by position, as `scipy.stats.kendalltau` gives it; None for its NaN."""
+    pairs = sorted(zip(first, second, strict=True))
+    total = len(pairs) * (len(pairs) - 1) // 2
+    ties_first, ties_second, ties_both = (_tied(Counter(values)) for values in (first, second, pairs))
+    if total in (ties_first, ties_second):
+        return None
+    discordant = _inversions([pair[1] for pair in pairs])
+    agreement = total - ties_first - ties_second + ties_both - 2 * discordant
+    tau = agreement / math.sqrt(total - ties_first) / math.sqrt(total - ties_second)
+    return max(-1.0, min(1.0, tau))
+
+
+def _tied(counts: Counter[Any]) -> int:
+    return sum(count * (count - 1) // 2 for count in counts.values())
+
+
+def _inversions(values: list[str]) -> int:
+    """How many pairs stand in descending order; `values` is sorted, by merging."""
+    if len(values) < 2:
+        return 0
+    middle = len(values) // 2
+    left, right = values[:middle], values[middle:]
+    count = _inversions(left) + _inversions(right)
+    place = 0
+    for value in left:  # both halves are sorted now
+        while place < len(right) and right[place] < value:
+            place += 1
+        count += place
+    values[:] = sorted(left + right)
+    return count
 
 
 def wilson_interval(successes: int, n: int, confidence: float = 0.95) -> tuple[float, float]:

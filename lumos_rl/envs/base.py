@@ -204,6 +204,10 @@ class LumosEnv(gymnasium.Env[str, str], ABC):
         """Whether the task itself has ended, without `Finish`."""
         return False
 
+    def reward(self) -> float:
+        """Reward of a step that does not end the episode."""
+        return 0.0
+
     def conclude(self, task: Task, executor: Executor, args: str) -> Value | None:
         """What `Finish(args)` makes the answer; None where there is nothing that could be.
 
@@ -240,7 +244,7 @@ class LumosEnv(gymnasium.Env[str, str], ABC):
         """Runs the actions that a text stands for, up to the first `Finish`.
 
         Returns:
-            Observation, reward (the benchmark's metric at the end, before that 0), whether the task ended, whether the
+            Observation, reward (the benchmark's metric at the end, before that `reward()`), whether the task ended, whether the
             step budget ran out, and info: `results` (output → text), `error` (what the action did wrong, or None), and
             at the end `success`, `metrics` and `answer`.
 
@@ -261,7 +265,7 @@ class LumosEnv(gymnasium.Env[str, str], ABC):
         episode.transcript.append((action, observation))
         info: dict[str, Any] = {"results": dict(execution.results), "error": execution.error} | self.inform()
         if not (terminated or truncated):
-            return observation, 0.0, False, False, info
+            return observation, self.reward(), False, False, info
         episode.ended = True
         grade = self.grade(episode.task, episode.answer)
         info |= {"success": grade.success, "metrics": dict(grade.metrics), "answer": episode.answer}
