@@ -25,6 +25,7 @@ from lumos_rl.core import Action, Subgoal, Task
 from lumos_rl.data import templates_gsm8k, templates_svamp
 from lumos_rl.data.encyclopedia_questions import question_stream
 from lumos_rl.data.template import Numbers, Template
+from lumos_rl.data.webshop_suite import suite_stream
 from lumos_rl.errors import UnknownNameError
 from lumos_rl.tools.base import Value
 from lumos_rl.tools.calculator import Calculator
@@ -85,11 +86,12 @@ def _stream(benchmark: str, split: str, seed: int) -> Iterator[Task]:
             yield _task(template, numbers, words, text, f"{label}{len(seen) - 1}", benchmark, split)
 
 
-SUITES: Mapping[str, Callable[[str, str, int], Iterator[Task]]] = {  # name → its problems of a split, without end
+SUITES: Mapping[str, Callable[[str, str, int], Iterator[Task]]] = {  # name → its problems of a split
     "gsm8k": _stream,
     "hotpotqa": question_stream,
     "strategyqa": question_stream,
     "svamp": _stream,
+    "webshop": suite_stream,
 }
 
 

@@ -134,11 +134,15 @@ def suite_tasks(
     """
     if split not in SPLIT_SHARES:
         raise UnknownNameError("split of a built-in suite", split, SPLIT_SHARES)
-    goals = suite_goals(products)[0][split]
-    order = list(range(len(goals)))
+    return list(itertools.islice(suite_stream("webshop", split, seed, products), limit))
+
+
+def suite_stream(benchmark: str, split: str, seed: int, products: int | None = None) -> Iterator[Task]:
+    """The same tasks one at a time, in the form that all built-in suites have."""
+    order = list(range(len(suite_goals(products)[0][split])))
     if seed:
         random.Random(seed).shuffle(order)
-    return [_task(index, split, products) for index in order[:limit]]
+    return (_task(index, split, products) for index in order)
 
 
 @lru_cache(maxsize=1 << 12)
