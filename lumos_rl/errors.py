@@ -88,12 +88,12 @@ class MissingFileError(LumosError, FileNotFoundError):
 class MissingExtraError(LumosError, ImportError):
     """An optional dependency is not installed."""
 
-    def __init__(self, package: str, extra: str) -> None:
-        self.package, self.extra = package, extra
-        super().__init__(f"{package} is not installed; run: pip install 'lumos_rl[{extra}]'")
+    def __init__(self, package: str, extra: str, hint: str = "") -> None:
+        self.package, self.extra, self.hint = package, extra, hint
+        super().__init__(f"{package} is not installed; run: pip install 'lumos_rl[{extra}]'{hint}")
 
     def __reduce__(self) -> tuple[object, ...]:
-        return (MissingExtraError, (self.package, self.extra))
+        return (MissingExtraError, (self.package, self.extra, self.hint))
 
 
 class EpisodeError(LumosError, RuntimeError):

