@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from lumos_rl.core import Task
-from lumos_rl.data import annotate_equation, annotate_gsm8k, annotate_hotpotqa, annotate_strategyqa
+from lumos_rl.data import annotate_equation, annotate_gsm8k, annotate_hotpotqa, annotate_strategyqa, annotate_webshop
 from lumos_rl.data.plan_builder import Reject, verified
 from lumos_rl.errors import UnknownNameError
 
@@ -22,6 +22,7 @@ ANNOTATORS: Mapping[str, Callable[[Task], Task | Reject]] = {  # each verifies i
     "mawps": lambda task: verified(task, annotate_equation.plans(task)),
     "strategyqa": annotate_strategyqa.annotated,
     "svamp": lambda task: verified(task, annotate_equation.plans(task)),
+    "webshop": annotate_webshop.annotated,
 }
 
 

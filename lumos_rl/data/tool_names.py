@@ -16,6 +16,7 @@ TOOL_NAMES: Mapping[str, tuple[str, ...]] = {  # as the environments list them, 
     "mawps": _MATH,
     "strategyqa": _QA,
     "svamp": _MATH,
+    "webshop": ("Search", "Click", "FeatureRetrieve", "Pick", "Act"),
 }
 
 

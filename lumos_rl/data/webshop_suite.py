@@ -4,17 +4,6 @@
     suite_catalogue()                           # the same as a catalogue in memory
     suite_tasks("train", limit=1)[0].subgoals   # the plan, each action with the result it gave
 
-One goal and its plan:
-
-    Find me dimmable, cordless desk lamp with color: navy, and price lower than 60.00 dollars
-
-    Find two desk lamp items that are dimmable and cordless.   R1 = Search(dimmable cordless desk lamp)
-    Look at the features of the first item.               R2 = Click(b0…); R3 = FeatureRetrieve(R2, Query: navy)
-    Look at the features of the second item.              R4 = Click(< Prev); R5 = Click(b0…); R6 = FeatureRetrieve(…)
-    Pick the item that fits best.                         R7 = Pick(Item_names: R1, Item_features: [R3, R6], Query: …)
-    Open the picked item and choose navy.                 R8 = Click(< Prev); R9 = Click(R7); R10 = Click(navy)
-    Buy it.                                               R11 = Click(Buy Now) = 1.0
-
 Whole products go to one split, so no product to buy is shared between train, dev and test.
 """
 
@@ -23,20 +12,18 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import random
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from typing import Any
 
-from lumos_rl.core import Subgoal, Task
+from lumos_rl.core import Task
+from lumos_rl.data.webshop_plans import gold_plan
 from lumos_rl.data.webshop_wares import BRANDS, WARES, Ware
 from lumos_rl.errors import UnknownNameError
-from lumos_rl.language import parse_actions
-from lumos_rl.tools.base import Executor
-from lumos_rl.tools.shop.actions import BETWEEN_ITEMS, BETWEEN_PARTS, shop_tools
 from lumos_rl.tools.shop.catalogue import Catalogue
 from lumos_rl.tools.shop.goals import Goal, manifest_hash, synthetic_goals
 from lumos_rl.tools.shop.product import Product, read_product
-from lumos_rl.tools.shop.session import Session, Shop
+from lumos_rl.tools.shop.session import Shop
 
 SPLIT_SHARES: Mapping[str, range] = {"test": range(3), "dev": range(3, 5), "train": range(5, 20)}  # of 20 products
 _FILE_SEED = 1  # of the generated files; another one is another shop
@@ -156,54 +143,4 @@ def _task(index: int, split: str, products: int | None) -> Task:
         split=split,
         meta={"goal": goal},
     )
-    return dataclasses.replace(task, subgoals=gold_plan(Shop(suite_catalogue(products)), goal))
-
-
-def gold_plan(shop: Shop, goal: Goal) -> tuple[Subgoal, ...]:
-    """The plan that buys a goal's product in the shop, with results; () where it does not earn the whole reward."""
-    session = Session(shop, goal, goal["instruction_text"])
-    executor = Executor(shop_tools(session))
-    wanted, values = goal["attributes"], list(goal["goal_options"].values())
-    noun, query = goal["query"], " ".join((*goal["attributes"], goal["query"]))
-    choice = ", ".join(values)
-    subgoals: list[Subgoal] = []
-
-    def run(sentence: str, text: str) -> bool:
-        actions = []
-        for action in parse_actions(text):
-            execution = executor.run([action])
-            if execution.error is not None:
-                return False
-            actions.append(dataclasses.replace(action, result=execution.results[action.outputs[0]]))
-        subgoals.append(Subgoal(sentence, tuple(actions)))
-        return True
-
-    steps: tuple[Callable[[], tuple[str, str]], ...] = (
-        lambda: (f"Find two {noun} items that are {' and '.join(wanted)}.", f"R1 = Search({query})"),
-        lambda: (
-            "Look at the features of the first item.",
-            f"R2 = Click({_found(executor, 0)}); R3 = FeatureRetrieve(R2, Query: {choice})",
-        ),
-        lambda: (
-            "Look at the features of the second item.",
-            f"R4 = Click(< Prev); R5 = Click({_found(executor, -1)}); R6 = FeatureRetrieve(R5, Query: {choice})",
-        ),
-        lambda: (
-            "Pick the item that fits best.",
-            f"R7 = Pick(Item_names: R1, Item_features: [R3, R6], Query: {query}, {choice})",
-        ),
-        lambda: (f"Open the picked item and choose {choice}.", _selection(values)),
-        lambda: ("Buy it.", f"R{10 + len(values)} = Click(Buy Now)"),
-    )
-    done = all(run(*step()) for step in steps)
-    return tuple(subgoals) if done and session.reward == 1.0 else ()
-
-
-def _found(executor: Executor, place: int) -> str:
-    """The id of an item that the search gave."""
-    return executor.bindings["R1"].text.split(BETWEEN_ITEMS)[place].partition(BETWEEN_PARTS)[0]
-
-
-def _selection(values: list[str]) -> str:
-    clicks = [f"R{number} = Click({value})" for number, value in enumerate(values, 10)]
-    return "; ".join(["R8 = Click(< Prev)", "R9 = Click(R7)", *clicks])
+    return dataclasses.replace(task, subgoals=gold_plan(Shop(suite_catalogue(products)), goal)[0])

@@ -25,6 +25,7 @@ ENVS: Mapping[str, str] = {
     "hotpotqa": "lumos_rl/HotpotQA-v0",
     "strategyqa": "lumos_rl/StrategyQA-v0",
     "svamp": "lumos_rl/SVAMP-v0",
+    "webshop": "lumos_rl/WebShop-v0",
 }
 
 

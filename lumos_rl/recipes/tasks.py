@@ -109,7 +109,7 @@ def _held_out(config: DataConfig) -> set[Plan]:
     if where != "synthetic" or benchmark not in SUITES:
         return set()
     return {
-        _plan(task, task.meta["kind"])
+        _plan(task, task.meta.get("kind"))
         for split in ("dev", "test")
         for task in synthetic_tasks(benchmark, split, max(DEFAULT_SIZE[split], config.test_tasks))
     }
