@@ -34,6 +34,7 @@ from lumos_rl.prompts import PromptProfile, get_profile
 
 Env = gymnasium.Env[str, str]
 
+CUT = "the turn was cut at max_new_tokens"
 POLL_S = 0.01  # how long a step in a thread may wait for the policy to be asked
 
 
@@ -375,12 +376,11 @@ class _Running:
 
 
 def _turn(ask: Ask, completion: Completion) -> Turn:
-    cut = "the turn was cut at max_new_tokens" if completion.finish_reason == "length" else None
     return Turn(
         module=ask.module.value,
         prompt=ask.prompt,
         completion=completion.text,
-        error=cut,
+        error=CUT if completion.finish_reason == "length" else None,
         finish_reason=completion.finish_reason,
         prompt_tokens=completion.prompt_tokens,
         completion_tokens=completion.completion_tokens,
