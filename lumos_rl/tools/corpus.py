@@ -109,9 +109,9 @@ class Corpus:
             return []
         scores = self._index.get_scores_from_ids(wanted)
         proposed = min(count * _CANDIDATES, self.size)
-        best = np.argpartition(-scores, proposed - 1)[:proposed]
-        best = [int(index) for index in best[np.lexsort((best, -scores[best]))] if scores[index] > 0]
-        pieces = [self.document(index) for index in best]
+        top = np.argpartition(-scores, proposed - 1)[:proposed]
+        top = top[np.lexsort((top, -scores[top]))]
+        pieces = [self.document(int(index)) for index in top if scores[index] > 0]
         order = rank(query, [(piece.title, piece.text) for piece in pieces])
         return [pieces[index] for index in order[:count]]
 

@@ -207,6 +207,8 @@ class ParagraphRetrieve:
                 "expected results to pick from, as in ParagraphRetrieve(R1, Query: Who wrote it?), got none"
             )
         pieces = tuple(dict.fromkeys(piece for name in names for piece in _pieces_of(name, bindings)))
+        if not pieces:
+            raise ToolError(f"{', '.join(names)} hold no paragraphs to pick from; query a title first")
         order = rank(query, [(piece.title, piece.text) for piece in pieces])
         order += [index for index in range(len(pieces)) if index not in set(order)]
         best = tuple(pieces[index] for index in order[:MAX_PIECES])
