@@ -20,7 +20,9 @@ from lumos_rl.tools.quantity import read_date, read_quantity
 from lumos_rl.tools.titles import key_of, plain, split_sentences, suffixless, words
 
 _ANSWERED = re.compile(r"Question: (?P<question>.*); Answer: (?P<answer>.*)", re.DOTALL)
-_EVIDENCE = re.compile(r"(?:Evidence \d+: )?(?:\[(?P<title>[^\]]*(?:\[[^\]]*\][^\]]*)*)\] )?(?P<text>.*)", re.DOTALL)
+_EVIDENCE = re.compile(
+    r"(?:Evidence \d+: )?(?:\[(?P<title>[^\[\]]*(?:\[[^\[\]]*\][^\[\]]*)*)\] )?(?P<text>.*)", re.DOTALL
+)
 _AUXILIARY = re.compile(
     r"(?:(?:and|so|then|also|if .*?,|considering .*?,|given .*?,|based on .*?,|according to .*?,) )?"
     r"(?:is|are|was|were|do|does|did|has|have|had|can|could|would|will|should|must|may|might|isn't|aren't|doesn't|don't)\b",
@@ -39,6 +41,7 @@ _LITTLE = re.compile(rf"\b(?:{_LESS})\b")
 _SAME = re.compile(r"\b(?:same|equal|identical|match(?:es)?)\b")
 _DIFFERENT = re.compile(r"\b(?:different|differs?|distinct|not the same)\b")
 _NEGATION = re.compile(r"\b(?:no|not|never|none|without|n't|cannot|neither|nor|unable|rarely)\b|n't\b")
+_LONGEST_TITLE = 300  # characters of a title that are looked at
 _SHARE = 0.5  # of the question's words that the best sentence must hold for a yes
 
 
@@ -158,7 +161,7 @@ def _by_words(question: str, asked: str, lines: Sequence[Line]) -> bool | None:
 
 def options_of(question: str, lines: Sequence[Line]) -> tuple[str, str] | None:
     """The two names that a question lets one choose between: `…, Ann or Bo?`."""
-    if " or " not in question or any(_OR.search(line.title) for line in lines if line.answer is None):
+    if " or " not in question or any(_OR.search(line.title[:_LONGEST_TITLE]) for line in lines if line.answer is None):
         return None
     asked = f" {key_of(question)} "
     titles = [line.title for line in lines if line.answer is None and f" {suffixless(line.title)} " in asked]

@@ -23,6 +23,7 @@ from lumos_rl.metrics import normalize_answer
 from lumos_rl.metrics import yes_no as read_yes_no
 from lumos_rl.tools.base import Value
 from lumos_rl.tools.calculator import Calculator
+from lumos_rl.tools.expression import MAX_LENGTH
 
 _MONTHS = "january february march april may june july august september october november december".split()
 _MONTH = "|".join(f"{name}|{name[:3]}\\.?" for name in _MONTHS)
@@ -126,7 +127,7 @@ def _mentions_date(args: str, bindings: Mapping[str, Value]) -> bool:
 
 def _same_text(args: str, bindings: Mapping[str, Value]) -> bool | None:
     """Whether the two sides of `R3 = R6` are the same answer; None where that is not what is asked."""
-    found = _COMPARISON.match(args)
+    found = _COMPARISON.match(args) if len(args) <= MAX_LENGTH else None
     if found is None:
         return None
     sides = []

@@ -64,7 +64,7 @@ def split_sentences(text: str) -> list[str]:
     """The sentences of a paragraph; a period after an initial or a usual abbreviation ends none."""
     sentences: list[str] = []
     for part in _END.split(text.strip()):
-        if sentences and _ABBREVIATION.search(sentences[-1]):
+        if sentences and _ABBREVIATION.search(sentences[-1][-8:]):
             sentences[-1] += " " + part
         elif part:
             sentences.append(part)

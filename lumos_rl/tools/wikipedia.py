@@ -162,6 +162,7 @@ class Wikipedia:
 
     def _query(self, asked: Mapping[str, str]) -> Mapping[str, Any]:
         """The `query` part of the reply to a request, from the folder or else from the network."""
+        asked = {name: value.encode("utf-8", "replace").decode() for name, value in asked.items()}
         request = dict(sorted({"action": "query", "format": "json", "formatversion": "2", **asked}.items()))
         key = hashlib.sha256(json.dumps([self.settings.url, request]).encode()).hexdigest()
         path = self.folder / key[:2] / f"{key}.json"
