@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 READERS: Mapping[str, str] = {  # benchmark → the module with its READER
     "gsm8k": "lumos_rl.data.gsm8k",
     "hotpotqa": "lumos_rl.data.hotpotqa",
+    "intercode_sql": "lumos_rl.data.intercode_sql",
     "mawps": "lumos_rl.data.mawps",
     "strategyqa": "lumos_rl.data.strategyqa",
     "svamp": "lumos_rl.data.svamp",

@@ -12,13 +12,21 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from lumos_rl.core import Task
-from lumos_rl.data import annotate_equation, annotate_gsm8k, annotate_hotpotqa, annotate_strategyqa, annotate_webshop
+from lumos_rl.data import (
+    annotate_equation,
+    annotate_gsm8k,
+    annotate_hotpotqa,
+    annotate_sql,
+    annotate_strategyqa,
+    annotate_webshop,
+)
 from lumos_rl.data.plan_builder import Reject, verified
 from lumos_rl.errors import UnknownNameError
 
 ANNOTATORS: Mapping[str, Callable[[Task], Task | Reject]] = {  # each verifies its plans by running them
     "gsm8k": lambda task: verified(task, annotate_gsm8k.plans(task)),
     "hotpotqa": annotate_hotpotqa.annotated,
+    "intercode_sql": annotate_sql.annotated,
     "mawps": lambda task: verified(task, annotate_equation.plans(task)),
     "strategyqa": annotate_strategyqa.annotated,
     "svamp": lambda task: verified(task, annotate_equation.plans(task)),

@@ -13,6 +13,7 @@ _QA = ("KnowledgeQuery", "ParagraphRetrieve", "QA", "Calculator", "Code")
 TOOL_NAMES: Mapping[str, tuple[str, ...]] = {  # as the environments list them, without Finish
     "gsm8k": _MATH,
     "hotpotqa": _QA,
+    "intercode_sql": ("ListTables", "DescribeTable", "Query"),
     "mawps": _MATH,
     "strategyqa": _QA,
     "svamp": _MATH,
