@@ -57,7 +57,9 @@ CALLS: Mapping[str, Call] = {
     **_all("instr strcmp find_in_set datediff", 2, 2, INT),
     **_all("locate", 2, 3, INT),
     **_all("field", 2, None, INT),
-    **_all("year month day dayofmonth=my_day hour minute second quarter dayofweek weekday dayofyear to_days", 1, 1, INT),
+    **_all(
+        "year month day dayofmonth=my_day hour minute second quarter dayofweek weekday dayofyear to_days", 1, 1, INT
+    ),
     **_all("week", 1, 2, INT),
     **_all("weekofyear=my_week", 1, 1, INT),
     **_all("ceiling ceil=my_ceiling floor sign", 1, 1, INT),

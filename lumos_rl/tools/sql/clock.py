@@ -1,7 +1,7 @@
 """Dates and times as MySQL computes with them; SQLite keeps them as text such as "2018-03-19 04:39:54".
 
-    FUNCTIONS["date_format"]("2018-03-19", "%M %e, %Y")      # 'March 19, 2018'
-    FUNCTIONS["timestampdiff"]("YEAR", "2000-05-01", "2018-04-30")    # 17
+FUNCTIONS["date_format"]("2018-03-19", "%M %e, %Y")      # 'March 19, 2018'
+FUNCTIONS["timestampdiff"]("YEAR", "2000-05-01", "2018-04-30")    # 17
 """
 
 from __future__ import annotations
@@ -14,16 +14,18 @@ from typing import Any
 
 NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?")
 CHANGING = frozenset({"now", "curdate", "curtime"})
-_DATE = re.compile(r"\s*(\d{1,4})\D(\d{1,2})\D(\d{1,2})(?:[T ]+(\d{1,2})(?::(\d{1,2})(?::(\d{1,2})(?:\.(\d{1,6}))?)?)?)?")
+_DATE = re.compile(
+    r"\s*(\d{1,4})\D(\d{1,2})\D(\d{1,2})(?:[T ]+(\d{1,2})(?::(\d{1,2})(?::(\d{1,2})(?:\.(\d{1,6}))?)?)?)?"
+)
 _PACKED = re.compile(r"(\d{4})(\d{2})(\d{2})(?:(\d{2})(\d{2})(\d{2}))?")
 _SECONDS = {"SECOND": 1, "MINUTE": 60, "HOUR": 3600, "DAY": 86_400, "WEEK": 604_800}
 _MONTHS = {"MONTH": 1, "QUARTER": 3, "YEAR": 12}
 # MySQL's signs in a format → Python's, where they differ.
 _FORMATS = {
-    "a": "%a", "b": "%b", "c": "{month}", "d": "%d", "e": "{day}", "f": "%f", "H": "%H", "h": "%I", "I": "%I", "i": "%M",
-    "j": "%j", "k": "{hour}", "l": "{hour12}", "M": "%B", "m": "%m", "p": "%p", "r": "%I:%M:%S %p", "S": "%S", "s": "%S",
-    "T": "%H:%M:%S", "U": "%U", "u": "%W", "V": "%U", "v": "%V", "W": "%A", "w": "%w", "X": "%Y", "x": "%G", "Y": "%Y",
-    "y": "%y", "%": "%%",
+    "a": "%a", "b": "%b", "c": "{month}", "d": "%d", "e": "{day}", "f": "%f", "H": "%H", "h": "%I", "I": "%I",
+    "i": "%M", "j": "%j", "k": "{hour}", "l": "{hour12}", "M": "%B", "m": "%m", "p": "%p", "r": "%I:%M:%S %p",
+    "S": "%S", "s": "%S", "T": "%H:%M:%S", "U": "%U", "u": "%W", "V": "%U", "v": "%V", "W": "%A", "w": "%w",
+    "X": "%Y", "x": "%G", "Y": "%Y", "y": "%y", "%": "%%",
 }  # fmt: skip
 
 

@@ -178,9 +178,7 @@ def table_of(tree: Any) -> Table:
     unique = [(part.name,) for part in definitions if _has(part, "Unique")]
     indexed: list[str] = []
     foreign: list[tuple[str, str, str]] = []
-    for part in tree.this.expressions:
-        while isinstance(part, exp.Constraint):
-            part = part.expressions[0]
+    for part in (item.expressions[0] if item.key == "constraint" else item for item in tree.this.expressions):
         if isinstance(part, exp.PrimaryKey):
             primary = tuple(_bare(item).name for item in part.expressions)
         elif isinstance(part, exp.UniqueColumnConstraint):

@@ -4,7 +4,7 @@
 
 What differs: MySQL compares a text with a number as numbers, divides without truncation, folds case and accents, has
 functions of its own, and refuses a subquery of several rows where one value is expected. How a kind of node is read
-stands in `comparisons` and `values`; what they share is here.
+stands in `comparisons`, `values` and `aggregates`; what they share is here.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from lumos_rl.tools.sql import clock, comparisons, values
+from lumos_rl.tools.sql import aggregates, clock, comparisons, values
 from lumos_rl.tools.sql.dialect import load, syntax_error
 from lumos_rl.tools.sql.dump import is_plain
 from lumos_rl.tools.sql.functions import COLLATION, sqlite_number
@@ -20,7 +20,7 @@ from lumos_rl.tools.sql.schema import NUMBERS, TIMES, Kind, Type
 from lumos_rl.tools.sql.scope import Output, Scope
 
 Query = Callable[[Any, Scope], list[Output]]
-_HANDLERS = {**comparisons.HANDLERS, **values.HANDLERS}
+_HANDLERS = {**aggregates.HANDLERS, **comparisons.HANDLERS, **values.HANDLERS}
 
 
 def wrap(node: Any, build: Callable[[Any], Any]) -> Any:

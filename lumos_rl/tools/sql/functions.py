@@ -278,7 +278,7 @@ class _GroupConcat:
         if self.distinct:
             parts = list({fold(text): (text, keys) for text, keys in reversed(parts)}.values())[::-1]
         for place in range(len(parts[0][1]) - 2 if parts else -1, -1, -2):
-            parts.sort(key=lambda part: _sortable(part[1][place]), reverse=bool(parts[0][1][place + 1]))  # noqa: B023
+            parts.sort(key=lambda part: _sortable(part[1][place]), reverse=bool(parts[0][1][place + 1]))
         return self.separator.join(text for text, _ in parts)[:MAX_GROUP_CONCAT] if parts else None
 
 

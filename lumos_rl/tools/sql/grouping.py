@@ -130,5 +130,3 @@ def check_distinct(scope: Scope, selected: set[Key], is_grouped: bool) -> None:
         if reference.clause == ORDER and reference.key not in selected and not is_grouped:
             what = f"references column '{reference.label}' which is not in SELECT list"
             raise GroupingError(place.format(reference.position, what))
-
-

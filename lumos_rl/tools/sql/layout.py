@@ -1,6 +1,6 @@
 """How SQLite keeps MySQL's tables: their definitions, and the rows of `information_schema`.
 
-table_definition("zoo.cats", table)    # 'CREATE TABLE "zoo.cats" ("id" INTEGER NOT NULL, "name" TEXT COLLATE NOCASE, …)'
+table_definition("zoo.cats", table)    # 'CREATE TABLE "zoo.cats" ("id" INTEGER NOT NULL, "name" TEXT COLLATE …)'
 """
 
 from __future__ import annotations
@@ -59,8 +59,8 @@ def information(catalog: Catalog) -> dict[Table, list[Row]]:
         _table("tables", "TABLE_CATALOG TABLE_SCHEMA TABLE_NAME TABLE_TYPE ENGINE"): tables,
         _table(
             "columns",
-            "TABLE_CATALOG TABLE_SCHEMA TABLE_NAME COLUMN_NAME ORDINAL_POSITION:int COLUMN_DEFAULT IS_NULLABLE DATA_TYPE"
-            " CHARACTER_MAXIMUM_LENGTH:int COLUMN_TYPE COLUMN_KEY EXTRA COLUMN_COMMENT",
+            "TABLE_CATALOG TABLE_SCHEMA TABLE_NAME COLUMN_NAME ORDINAL_POSITION:int COLUMN_DEFAULT IS_NULLABLE"
+            " DATA_TYPE CHARACTER_MAXIMUM_LENGTH:int COLUMN_TYPE COLUMN_KEY EXTRA COLUMN_COMMENT",
         ): columns,
         _table(
             "key_column_usage",

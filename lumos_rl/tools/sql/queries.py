@@ -1,10 +1,8 @@
 """Queries of MySQL as queries of SQLite, with the types of their columns and the refusals of MySQL.
 
-    translation = translate(parse("SELECT Name FROM Pets WHERE ID = '1'"), catalog, "zoo")
-    translation.sql        # 'SELECT "pets"."Name" AS "Name" FROM "zoo.pets" AS "pets" WHERE "pets"."ID" = 1.0'
-    translation.columns    # (Output("Name", Type(TEXT)),)
-
-SQLite keeps the tables of all databases side by side, as "zoo.pets", so that a query can read any of them.
+translation = translate(parse("SELECT Name FROM Pets WHERE ID = '1'"), catalog, "zoo")
+translation.sql        # 'SELECT "pets"."Name" AS "Name" FROM "zoo.pets" AS "pets" WHERE "pets"."ID" = 1.0'
+translation.columns    # (Output("Name", Type(TEXT)),)
 """
 
 from __future__ import annotations
@@ -18,11 +16,11 @@ from lumos_rl.tools.sql.calls import merged
 from lumos_rl.tools.sql.dialect import RESERVED, load, syntax_error
 from lumos_rl.tools.sql.expressions import Expressions
 from lumos_rl.tools.sql.grouping import check_distinct, check_grouping
-from lumos_rl.tools.sql.schema import Catalog, Kind, Table, Type
-from lumos_rl.tools.sql.scope import FIELDS, GROUP, HAVING, ON, ORDER, WHERE, Output, Scope, Source, table_columns
+from lumos_rl.tools.sql.schema import Catalog, Kind, Type
+from lumos_rl.tools.sql.scope import FIELDS, GROUP, HAVING, ON, ORDER, WHERE, Output, Scope, Source
+from lumos_rl.tools.sql.sources import Ctes, Sources, renamed, selected, unwrapped
 
 Aliases = Mapping[str, tuple[Type, Any]]  # name in lower case → type and expression
-Ctes = Mapping[str, list[Output]]
 _CLAUSES = {
     *("kind", "expressions", "from_", "joins", "where", "group", "having", "order", "limit", "offset", "distinct"),
     *("with_", "operation_modifiers", "locks", "windows"),
@@ -52,8 +50,8 @@ def translate(tree: Any, catalog: Catalog, database: str, full_group_by: bool = 
         ToolError: MySQL would refuse it.
     """
     queries = Queries(catalog, database, full_group_by)
-    tree = queries.unwrapped(tree)
-    queries.check_tables(tree)
+    tree = unwrapped(tree)
+    queries.sources.check(tree)
     columns = queries.read(tree, None)
     sql = tree.sql("sqlite", comments=False, identify=True)
     return Translation(sql, tuple(columns), queries.expressions.is_changing)
@@ -67,39 +65,15 @@ class Queries:
         database: The database in use.
         full_group_by: Whether a query may select only what its groups fix.
         expressions: Reads what stands in the clauses.
+        sources: Reads FROM.
     """
 
     def __init__(self, catalog: Catalog, database: str, full_group_by: bool = True) -> None:
         self.exp = load("sqlglot.expressions")
         self.catalog, self.database, self.full_group_by = catalog, database, full_group_by
         self.expressions = Expressions(database, self.read)
+        self.sources = Sources(catalog, database, self.read)
         self._ctes: list[Ctes] = []
-
-    def check_tables(self, tree: Any) -> None:
-        """Refuses a query of a table that is not there, wherever it stands: MySQL opens all tables first."""
-        named = {cte.alias.lower() for cte in tree.find_all(self.exp.CTE)} | {"dual"}
-        for table in tree.find_all(self.exp.Table):
-            if table.this.key == "identifier" and (table.db or table.name.lower() not in named):
-                self._stored(table)
-
-    def _stored(self, node: Any) -> tuple[str, Table]:
-        """Database and definition of the table that a node names."""
-        name, database = node.name.lower(), (node.db or self.database).lower()
-        if not node.db and not node.this.args.get("quoted") and name in RESERVED:
-            raise syntax_error(node.name)
-        table = self.catalog.find(database, name)
-        if table is not None:
-            return database, table
-        if database not in self.catalog.databases:
-            raise ToolError(f"Unknown database '{database}'")
-        raise ToolError(f"Table '{database}.{node.name}' doesn't exist")
-
-    def unwrapped(self, tree: Any) -> Any:
-        """A query without brackets around the whole of it."""
-        while tree.key == "subquery" and not any(tree.args.get(name) for name in ("order", "limit", "alias")):
-            tree = tree.this
-            tree.pop()
-        return self._selected(tree) if tree.key == "subquery" else tree
 
     def read(self, tree: Any, parent: Scope | None) -> list[Output]:
         """The columns of a query, which is rewritten; `parent` is the query around it.
@@ -128,11 +102,11 @@ class Queries:
                 self._ctes.append(known)
                 first = [*self.read(query.this.copy(), parent)]
                 self._ctes.pop()
-                known[name] = _renamed(first, names)
+                known[name] = renamed(first, names)
             self._ctes.append(known)
             columns = self.read(query, parent)
             self._ctes.pop()
-            known[name] = _renamed(columns, names)
+            known[name] = renamed(columns, names)
             cte.args["alias"].set("this", self.exp.to_identifier(name, quoted=True))
         return known
 
@@ -148,7 +122,11 @@ class Queries:
             columns.append(self._read_part(tree, name, parent))
         if len(columns[0]) != len(columns[1]):
             raise ToolError("The used SELECT statements have a different number of columns")
-        scope = Scope(parent, {"": Source("", {column.name.lower(): (column.name, column.type) for column in columns[0]})}, clause=ORDER)
+        scope = Scope(
+            parent,
+            {"": Source("", {column.name.lower(): (column.name, column.type) for column in columns[0]})},
+            clause=ORDER,
+        )
         self._read_order(tree, scope, {column.name.lower(): column.type for column in columns[0]}, {})
         return [_common(*pair) for pair in zip(*columns, strict=True)]
 
@@ -158,18 +136,8 @@ class Queries:
         if is_plain and part.this.key == "select" and not any(part.this.args.get(c) for c in ("order", "limit")):
             tree.set(name, part.this)
         elif part.key == "subquery" or (name == "expression" and part.key in _SETS):
-            tree.set(name, self._selected(part))
+            tree.set(name, selected(part))
         return self.read(tree.args[name], parent)
-
-    def _selected(self, part: Any) -> Any:
-        """`SELECT * FROM (part)`, with the part's own ORDER BY and LIMIT outside."""
-        inner = part.this if part.key == "subquery" else part
-        alias = self.exp.TableAlias(this=self.exp.to_identifier("part", quoted=True))
-        query = self.exp.select("*").from_(self.exp.Subquery(this=inner, alias=alias), copy=False)
-        for clause in ("order", "limit", "offset"):
-            if part is not inner and part.args.get(clause):
-                query.set(clause, part.args[clause])
-        return query
 
     def _read_select(self, tree: Any, parent: Scope | None) -> list[Output]:
         if not tree.expressions or any(tree.args.get(name) for name in tree.args.keys() - _CLAUSES):
@@ -177,7 +145,7 @@ class Queries:
         for name in ("operation_modifiers", "locks", "kind"):
             tree.set(name, None)
         scope = Scope(parent)
-        self._read_sources(tree, scope)
+        self.sources.read(tree, scope, self._ctes[-1])
         scope.grouped = self._grouped_text(tree)
         columns, aliases = self._read_fields(tree, scope)
         self._read_conditions(tree, scope)
@@ -191,80 +159,19 @@ class Queries:
             check_distinct(scope, self._selected_keys(tree, scope), bool(tree.args.get("group") or scope.aggregates))
         return columns
 
-    def _read_sources(self, tree: Any, scope: Scope) -> None:
-        start = tree.args.get("from_")
-        if start is None:
-            if tree.args.get("joins") or any(field.is_star for field in tree.expressions):
-                raise ToolError("No tables used")
-            return
-        if start.this.key == "table" and start.this.name.lower() == "dual" and not start.this.args.get("joins"):
-            tree.set("from_", None)
-            return
-        self._read_source(start.this, scope)
-        for join in tree.args.get("joins") or ():
-            if join.side == "FULL" or join.args.get("method") not in (None, "NATURAL"):
-                raise syntax_error(join.sql("mysql"))
-            if join.side and not (join.args.get("on") or join.args.get("using") or join.args.get("method")):
-                raise syntax_error("")
-            before = {name for source in scope.sources.values() for name in source.columns}
-            source = self._read_source(join.this, scope)
-            if join.args.get("method") == "NATURAL":
-                scope.merged |= before & source.columns.keys()
-            scope.merged |= {name.name.lower() for name in join.args.get("using") or ()}
-
-    def _read_source(self, node: Any, scope: Scope) -> Source:
-        if node.key == "paren" or (node.key == "subquery" and node.this.key == "table"):
-            raise syntax_error(node.sql("mysql"))
-        if node.args.get("joins"):
-            raise syntax_error(node.sql("mysql"))
-        source = self._derived(node, scope) if node.key == "subquery" else self._table(node)
-        alias = node.args.get("alias")
-        if alias is not None and not alias.this.args.get("quoted") and alias.name.lower() in RESERVED:
-            raise syntax_error(alias.name)
-        scope.add(source)
-        alias_node = self.exp.TableAlias(this=self.exp.to_identifier(source.alias, quoted=True))
-        node.set("alias", alias_node)
-        return source
-
-    def _derived(self, node: Any, scope: Scope) -> Source:
-        if not node.alias:
-            raise ToolError("Every derived table must have its own alias")
-        names = [column.name for column in node.args["alias"].args.get("columns") or ()]
-        if node.this.key == "subquery":
-            node.set("this", self.unwrapped(node.this))
-        columns = _renamed(self.read(node.this, scope.parent), names)
-        if names:
-            raise syntax_error("(")
-        return Source(node.alias.lower(), table_columns(columns), _group_keys(node.this))
-
-    def _table(self, node: Any) -> Source:
-        if node.key != "table" or not node.name or node.this.key != "identifier":
-            raise syntax_error(node.sql("mysql"))
-        alias = (node.alias or node.name).lower()
-        cte = self._ctes[-1].get(node.name.lower()) if not node.db and self._ctes else None
-        if cte is None:
-            database, table = self._stored(node)
-        node.set("db", None)
-        node.set("catalog", None)
-        if cte is not None:
-            node.set("this", self.exp.to_identifier(node.name.lower(), quoted=True))
-            return Source(alias, table_columns(cte))
-        node.set("this", self.exp.to_identifier(f"{database}.{table.name}", quoted=True))
-        columns = {column.name.lower(): (column.name, column.type) for column in table.columns}
-        return Source(alias, columns, tuple(table.keys), f"{database}.{alias}")
-
     def _grouped_text(self, tree: Any) -> set[str]:
         """Text of every expression, no bare column, that the query groups by, through names and positions too."""
         group = tree.args.get("group")
         found = set()
         named = {field.alias.lower(): field.this for field in tree.expressions if field.key == "alias"}
         for item in group.expressions if group is not None else ():
+            meant = item
             if item.key == "literal" and item.name.isdigit() and 1 <= int(item.name) <= len(tree.expressions):
-                item = tree.expressions[int(item.name) - 1].unalias()
-            elif item.key == "column" and not item.table and item.name.lower() in named:
-                item = named[item.name.lower()]
-            if item.key not in ("column", "literal"):
-                found.add(item.sql().lower())
+                meant = tree.expressions[int(item.name) - 1].unalias()
+            elif item.key == "column" and not item.table:
+                meant = named.get(item.name.lower(), item)
+            if meant.key not in ("column", "literal"):
+                found.add(meant.sql().lower())
         return found
 
     def _read_fields(self, tree: Any, scope: Scope) -> tuple[list[Output], dict[str, tuple[Type, Any]]]:
@@ -314,18 +221,16 @@ class Queries:
         return columns
 
     def _read_conditions(self, tree: Any, scope: Scope) -> None:
-        """WHERE, then ON: the order in which MySQL looks for what is wrong."""
+        """WHERE, then ON from the last join on: the order in which MySQL looks for what is wrong."""
         if tree.args.get("where") is not None:
             scope.clause = WHERE
             self.expressions.read(tree.args["where"].this, scope)
-        for join in tree.args.get("joins") or ():
+        for join in reversed(tree.args.get("joins") or ()):
             if join.args.get("on") is not None:
                 scope.clause = ON
                 self.expressions.read(join.args["on"], scope)
 
-    def _read_group(
-        self, tree: Any, scope: Scope, aliases: Aliases
-    ) -> list[tuple[str, str]]:
+    def _read_group(self, tree: Any, scope: Scope, aliases: Aliases) -> list[tuple[str, str]]:
         """The bare columns that the query groups by."""
         group = tree.args.get("group")
         if group is None:
@@ -430,30 +335,5 @@ def _field_name(node: Any) -> str:
     return str(node.name if node.key == "column" else node.sql("mysql"))
 
 
-def _renamed(columns: list[Output], names: list[str]) -> list[Output]:
-    if not names:
-        return columns
-    if len(names) != len(columns):
-        raise ToolError("In definition of view, derived table or common table expression, SELECT list and column names list have different column counts")
-    return [Output(name, column.type) for name, column in zip(names, columns, strict=True)]
-
-
 def _common(one: Output, other: Output) -> Output:
     return Output(one.name, one.type if one.type == other.type else merged([one.type, other.type]))
-
-
-def _group_keys(query: Any) -> tuple[frozenset[str], ...]:
-    """The columns that fix a row of a derived table: those it groups by, none where it has one row."""
-    if query.key != "select":
-        return ()
-    group = query.args.get("group")
-    if group is None:
-        return (frozenset(),) if any(field.find(*_aggregates()) for field in query.expressions) else ()
-    names = {field.unalias().sql(): field.alias_or_name.lower() for field in query.expressions}
-    places = [query.expressions[int(item.name) - 1].unalias() if item.key == "literal" else item for item in group.expressions]
-    found = [names.get(item.sql()) for item in places]
-    return (frozenset(name for name in found if name),) if all(found) else ()
-
-
-def _aggregates() -> tuple[Any, ...]:
-    return (load("sqlglot.expressions").AggFunc,)

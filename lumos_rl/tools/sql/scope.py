@@ -1,8 +1,8 @@
 """Which column a name in a query means, and the refusals of MySQL where it means none or several.
 
-    scope = Scope(None, "zoo"); scope.add(Source("pets", {"id": ("ID", Type(Kind.INT))}))
-    scope.resolve("ID", "")        # Found(alias='pets', type=Type(INT))
-    scope.resolve("Name", "")      # ToolError: Unknown column 'Name' in 'field list'
+scope = Scope(None, "zoo"); scope.add(Source("pets", {"id": ("ID", Type(Kind.INT))}))
+scope.resolve("ID", "")        # Found(alias='pets', type=Type(INT))
+scope.resolve("Name", "")      # ToolError: Unknown column 'Name' in 'field list'
 """
 
 from __future__ import annotations
@@ -152,4 +152,3 @@ def table_columns(columns: list[Output]) -> dict[str, tuple[str, Type]]:
             raise ToolError(f"Duplicate column name '{column.name}'")
         found[column.name.lower()] = (column.name, column.type)
     return found
-

@@ -111,11 +111,17 @@ def _full(row: Row) -> Row:
 
 def _indexes(table: Table) -> list[Row]:
     rows: list[Row] = []
-    keys = [("PRIMARY", table.primary_key), *((key[0], key) for key in table.unique), *((c, (c,)) for c in table.indexed)]
+    keys = [
+        ("PRIMARY", table.primary_key),
+        *((key[0], key) for key in table.unique),
+        *((c, (c,)) for c in table.indexed),
+    ]
     for label, key in keys:
         for place, name in enumerate(key, 1):
             column = next(column for column in table.columns if column.name == name)
             unique = int(key_mark(table, column) == "MUL")
             null = "YES" if column.nullable else ""
-            rows.append((table.name, unique, label, place, name, "A", None, None, None, null, "BTREE", "", "", "YES", None))
+            rows.append(
+                (table.name, unique, label, place, name, "A", None, None, None, null, "BTREE", "", "", "YES", None)
+            )
     return rows

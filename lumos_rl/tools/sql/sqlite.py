@@ -36,9 +36,7 @@ from lumos_rl.tools.sql.writes import WRITES, write
 _OLDEST = (3, 39)  # the first with RIGHT JOIN
 _STEPS = 5_000  # of SQLite's virtual machine between two looks at the clock: well below a millisecond
 _QUERIES = ("select", "union", "intersect", "except", "subquery")
-_READING = frozenset(
-    {sqlite3.SQLITE_SELECT, sqlite3.SQLITE_READ, sqlite3.SQLITE_FUNCTION, sqlite3.SQLITE_RECURSIVE}
-)
+_READING = frozenset({sqlite3.SQLITE_SELECT, sqlite3.SQLITE_READ, sqlite3.SQLITE_FUNCTION, sqlite3.SQLITE_RECURSIVE})
 _REFUSED = frozenset(
     {sqlite3.SQLITE_ATTACH, sqlite3.SQLITE_DETACH, sqlite3.SQLITE_PRAGMA, sqlite3.SQLITE_CREATE_VTABLE}
 )
@@ -241,7 +239,9 @@ class SqliteDatabase:
     def _refusal(self, error: sqlite3.Error) -> ToolError:
         text = str(error)
         if text == "interrupted":
-            return ToolLimitError(f"Query execution was interrupted, maximum statement execution time of {STATEMENT_S:g} s exceeded")
+            return ToolLimitError(
+                f"Query execution was interrupted, maximum statement execution time of {STATEMENT_S:g} s exceeded"
+            )
         if "user-defined function raised" in text:
             return ToolError("Subquery returns more than 1 row")
         if found := re.fullmatch(r"NOT NULL constraint failed: .*\.(\w+)", text):

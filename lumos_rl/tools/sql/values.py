@@ -1,4 +1,4 @@
-"""How values are read: columns, literals, arithmetic, functions, aggregates, windows, casts; see `expressions`."""
+"""How values are read: columns, literals, arithmetic, functions, casts; see `expressions`."""
 
 from __future__ import annotations
 
@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 from lumos_rl.errors import ToolError
 from lumos_rl.tools.sql import calls, clock
+from lumos_rl.tools.sql.aggregates import spread
 from lumos_rl.tools.sql.calls import CALLS, DATE, DATETIME, DOUBLE, INT, NULL, TEXT, TIME
 from lumos_rl.tools.sql.dialect import RESERVED, syntax_error
 from lumos_rl.tools.sql.dump import is_plain
 from lumos_rl.tools.sql.functions import COLLATION
 from lumos_rl.tools.sql.schema import NUMBERS, TIMES, Kind, Type
-from lumos_rl.tools.sql.scope import ON, WHERE, Scope
+from lumos_rl.tools.sql.scope import Scope
 
 if TYPE_CHECKING:
     from lumos_rl.tools.sql.expressions import Expressions
@@ -35,9 +36,7 @@ _CONSTANTS = {"database", "schema", "version", "user", "current_user", "session_
 
 def _column(x: Expressions, node: Any, scope: Scope) -> Type:
     name, qualifier = node.name, node.args.get("table")
-    if node.this.key == "star" or (
-        qualifier is None and not node.this.args.get("quoted") and name.lower() in RESERVED
-    ):
+    if node.this.key == "star" or (qualifier is None and not node.this.args.get("quoted") and name.lower() in RESERVED):
         raise syntax_error(node.sql("mysql"))
     found = scope.resolve(name, qualifier.name if qualifier is not None else "")
     for part in ("db", "catalog"):
@@ -161,7 +160,7 @@ def _anonymous(x: Expressions, node: Any, scope: Scope) -> Type:
     """A function by its name."""
     name = node.name.lower()
     if name in calls.AGGREGATES:
-        return _spread(x, node, name, scope)
+        return spread(x, node, name, scope)
     if name in _CONSTANTS and not node.expressions:
         value = x.database if name in ("database", "schema") else "8.0.32" if name == "version" else "admin@localhost"
         node.replace(x.exp.Literal.string(value))
@@ -246,7 +245,9 @@ def _substring(x: Expressions, node: Any, scope: Scope) -> Type:
     for part in parts:
         if part is not None:
             x.read(part, scope)
-    node.replace(x.call("my_substring", *(node.args[name] for name in ("this", "start", "length") if node.args.get(name))))
+    node.replace(
+        x.call("my_substring", *(node.args[name] for name in ("this", "start", "length") if node.args.get(name)))
+    )
     return TEXT
 
 
@@ -284,126 +285,6 @@ def _variable(x: Expressions, node: Any, scope: Scope) -> Type:
     return NULL
 
 
-def _enter(scope: Scope) -> None:
-    if scope.clause in (WHERE, ON) or scope.quiet:
-        raise ToolError("Invalid use of group function")
-    scope.aggregates.append((scope.clause, scope.position))
-    scope.quiet += 1
-
-
-def _aggregate(x: Expressions, node: Any, scope: Scope) -> Type:
-    """COUNT, SUM, AVG, MIN, MAX."""
-    _enter(scope)
-    try:
-        inner, distinct = node.this, False
-        if inner.key == "star":
-            if node.key != "count":
-                raise syntax_error("*)")
-            return INT
-        if inner.key == "distinct":
-            distinct = True
-            parts = inner.expressions
-        else:
-            parts = [inner, *node.expressions]
-        kinds = [x.read(part, scope) for part in list(parts)]
-    finally:
-        scope.quiet -= 1
-    if distinct:
-        _distinct(x, node, kinds)
-    elif len(kinds) > 1:
-        raise syntax_error(")")
-    return _aggregated(x, node, kinds[0])
-
-
-def _distinct(x: Expressions, node: Any, kinds: list[Type]) -> None:
-    parts = node.this.expressions
-    if len(parts) > 1:  # SQLite counts one value; MySQL leaves out rows with a NULL
-        whole = x.call("my_concat_ws", x.exp.Literal.string("\x1f"), *(part.copy() for part in parts))
-        test = x.exp.and_(*(x.exp.Is(this=part.copy(), expression=x.exp.Null()).not_() for part in parts))
-        case = x.exp.Case(ifs=[x.exp.If(this=test, true=whole)])
-        node.this.set("expressions", [x.collated(case)])
-    else:
-        x.comparable(parts[0], kinds[0])
-
-
-def _aggregated(x: Expressions, node: Any, kind: Type) -> Type:
-    inner = node.this.expressions[0] if node.this.key == "distinct" else node.this
-    if node.key == "count":
-        return INT
-    if node.key in ("sum", "avg"):
-        x.number(inner, kind)
-        return calls.summed(kind) if node.key == "sum" else calls.averaged(kind)
-    x.comparable(inner, kind)
-    return Type(kind.kind, kind.scale)
-
-
-def _spread(x: Expressions, node: Any, name: str, scope: Scope) -> Type:
-    _enter(scope)
-    for part in list(node.expressions):
-        x.read(part, scope)
-    scope.quiet -= 1
-    if len(node.expressions) != 1:
-        raise syntax_error(")")
-    node.set("this", calls.AGGREGATES[name])
-    return DOUBLE
-
-
-def _group_concat(x: Expressions, node: Any, scope: Scope) -> Type:
-    order = node.this if node.this.key == "order" else None
-    inner = order.this if order is not None else node.this
-    distinct = inner.key == "distinct"
-    _enter(scope)
-    try:
-        for part in list(inner.expressions) if distinct else [inner]:
-            x.read(part, scope)
-        for item in order.expressions if order is not None else ():
-            x.read(item.this, scope)
-    finally:
-        scope.quiet -= 1
-    inner = order.this if order is not None else node.this
-    parts = inner.expressions if distinct else [inner]
-    whole = parts[0] if len(parts) == 1 else x.call("my_concat", *parts)
-    keys = [part for item in (order.expressions if order is not None else ()) for part in (item.this, _flag(x, item))]
-    separator = node.args.get("separator") or x.exp.Literal.string(",")
-    node.replace(x.call("my_group_concat", separator, x.exp.Literal.number(int(distinct)), whole, *keys))
-    return TEXT
-
-
-def _flag(x: Expressions, item: Any) -> Any:
-    return x.exp.Literal.number(int(bool(item.args.get("desc"))))
-
-
-def _window(x: Expressions, node: Any, scope: Scope) -> Type:
-    inner = node.this
-    name = inner.name.lower() if inner.key == "anonymous" else ""
-    if name in calls.WINDOWS:
-        kinds = [x.read(argument, scope) for argument in list(inner.expressions)]
-        gives = calls.WINDOWS[name]
-        found = gives if isinstance(gives, Type) else kinds[0] if kinds else NULL
-    else:
-        found = _windowed_aggregate(x, inner, scope)
-    for part in list(node.args.get("partition_by") or ()):
-        x.comparable(part, x.read(part, scope))
-    order = node.args.get("order")
-    for item in order.expressions if order is not None else ():
-        x.comparable(item.this, x.read(item.this, scope))
-    return found
-
-
-def _windowed_aggregate(x: Expressions, inner: Any, scope: Scope) -> Type:
-    if inner.key not in ("count", "sum", "avg", "min", "max"):
-        raise syntax_error("OVER")
-    clause, scope.clause = scope.clause, "window"
-    before, quiet = len(scope.aggregates), scope.quiet
-    scope.quiet = 0
-    try:
-        found = _aggregate(x, inner, scope)
-    finally:
-        scope.clause, scope.quiet = clause, quiet
-        del scope.aggregates[before:]
-    return found
-
-
 HANDLERS: dict[str, Handler] = {
     "column": _column,
     "literal": _literal,
@@ -411,9 +292,7 @@ HANDLERS: dict[str, Handler] = {
     "boolean": lambda x, node, scope: INT,
     **dict.fromkeys(_ARITHMETIC, _arithmetic),
     "intdiv": _whole_division,
-    **dict.fromkeys(
-        ("and", "or", "xor", "not", "paren", "neg", "bitwiseand", "bitwiseor", "bitwisenot"), _parts
-    ),
+    **dict.fromkeys(("and", "or", "xor", "not", "paren", "neg", "bitwiseand", "bitwiseor", "bitwisenot"), _parts),
     "case": _case,
     "if": _if,
     "collate": _collate,
@@ -425,7 +304,4 @@ HANDLERS: dict[str, Handler] = {
     "strposition": _position,
     **dict.fromkeys(("currentdate", "currenttimestamp"), _today),
     **dict.fromkeys(("sessionparameter", "parameter"), _variable),
-    **dict.fromkeys(("count", "sum", "avg", "min", "max"), _aggregate),
-    "groupconcat": _group_concat,
-    "window": _window,
 }
