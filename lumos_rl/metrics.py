@@ -163,8 +163,9 @@ def row_iou(rows: Sequence[object] | None, gold: Sequence[object]) -> float:
 def row_iou_kendall(rows: Sequence[object] | None, gold: Sequence[object]) -> float:
     """`row_iou` scaled by how far the order of the common rows agrees, rounded to two places; it can be negative.
 
-    Source: as `row_iou`, the release's newest version. Its tau compares rows as texts, not by rank, and pairs the common
-    rows of both lists by position. Where tau does not exist (one common row, or all alike) the unscaled score stands.
+    Source: as `row_iou`, the release's newest version. Its tau compares rows as texts, not by rank, and pairs the
+    common rows of both lists by position. Where tau does not exist (one common row, or all alike) the unscaled score
+    stands.
     """
     score = row_iou(rows, gold)
     if not rows or not gold or not score:

@@ -23,6 +23,7 @@ from lumos_rl.training.settings import DPOSettings, ScratchSettings, SFTSettings
 ENVS: Mapping[str, str] = {
     "gsm8k": "lumos_rl/GSM8K-v0",
     "hotpotqa": "lumos_rl/HotpotQA-v0",
+    "intercode_sql": "lumos_rl/InterCodeSQL-v0",
     "strategyqa": "lumos_rl/StrategyQA-v0",
     "svamp": "lumos_rl/SVAMP-v0",
     "webshop": "lumos_rl/WebShop-v0",

@@ -6,9 +6,9 @@ import pickle
 import subprocess
 import sys
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from copy import deepcopy
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import gymnasium as gym
@@ -36,6 +36,7 @@ class Case:
         wrong: An action that ends the episode with reward 0.
         malformed: An action that cannot be run.
         quiet: Whether a text that is no action leaves the observation as it is, so that only `info` tells of it.
+        settings: What the environment is made with.
     """
 
     id: str
@@ -44,6 +45,7 @@ class Case:
     wrong: str
     malformed: str
     quiet: bool = False
+    settings: Mapping[str, Any] = field(default_factory=dict)
 
 
 def math_task(benchmark: str) -> Task:
@@ -93,6 +95,19 @@ CASES = [
         "R1 = QA([R7], Question: Who?)",
     ),
     Case("WebShop-v0", shop_task(), SHOPPING, "Finish()", "click[no such button]", quiet=True),
+    Case(
+        "InterCodeSQL-v0",
+        Task(
+            "intercode_sql/test/contract",
+            "intercode_sql",
+            "Which band – 𝟐 words, maybe “Zoë” – has the id 1?",
+            "SELECT name FROM band WHERE band_id = 1",
+            meta={"db": "studio", "dump": "synthetic"},
+        ),
+        ("SHOW TABLES", "R1 = DescribeTable(band)", "SELECT name FROM band WHERE band_id = '1'", "submit"),
+        "skip",
+        "SELECT name FROM bands",
+    ),
 ]
 
 pytestmark = pytest.mark.parametrize("case", CASES, ids=[case.id for case in CASES])
@@ -100,7 +115,7 @@ MODES = pytest.mark.parametrize("mode", ["sync", "async"])
 
 
 def make(case: Case, **settings: Any) -> gym.Env[str, str]:
-    return gym.make(f"lumos_rl/{case.id}", **settings)
+    return gym.make(f"lumos_rl/{case.id}", **case.settings, **settings)
 
 
 def lumos(env: gym.Env[str, str]) -> LumosEnv:
@@ -240,7 +255,7 @@ def test_gymnasiums_wrappers_work(case: Case) -> None:
 
 @MODES
 def test_vector_environments_play_with_default_arguments(case: Case, mode: str) -> None:
-    envs = gym.make_vec(f"lumos_rl/{case.id}", num_envs=2, vectorization_mode=mode, tasks=(case.task,))
+    envs = gym.make_vec(f"lumos_rl/{case.id}", num_envs=2, vectorization_mode=mode, tasks=(case.task,), **case.settings)
     try:
         observations, info = envs.reset(seed=0)
         assert all(case.task.instruction in observation for observation in observations)
@@ -261,7 +276,7 @@ def test_vector_environments_play_with_default_arguments(case: Case, mode: str) 
 
 @MODES
 def test_vector_environments_sample_and_step(case: Case, mode: str) -> None:
-    envs = gym.make_vec(f"lumos_rl/{case.id}", num_envs=2, vectorization_mode=mode)
+    envs = gym.make_vec(f"lumos_rl/{case.id}", num_envs=2, vectorization_mode=mode, **case.settings)
     try:
         envs.reset(seed=1)
         envs.action_space.seed(1)
