@@ -20,6 +20,7 @@ from lumos_rl.errors import ConfigError
 from lumos_rl.metrics import exact_match, token_f1, yes_no, yes_no_match
 from lumos_rl.prompts import judging_prompt
 from lumos_rl.tools.base import Executor, Tool, Value
+from lumos_rl.tools.deciding import verdict
 from lumos_rl.tools.extractive import ExtractiveReader
 from lumos_rl.tools.knowledge import KnowledgeQuery, ParagraphRetrieve, Pieces, Reply, Source
 from lumos_rl.tools.question import QA, compose, qa_tools
@@ -101,13 +102,13 @@ class QAEnv(LumosEnv):
         gold = str(task.answer)
         recall = self._recall(supporting_titles(task))
         if self._decisive:
-            right = yes_no_match(answer, gold)
+            right = verdict(answer) is not None and yes_no_match(answer, gold)
             return Grade(float(right), right, {"accuracy": float(right), **self._oracle(), **recall})
         right = exact_match(answer, gold)
         metrics = {"em": float(right), "f1": token_f1(answer, gold), **recall}
         if self.judge is not None:
-            verdict = self.judge(judging_prompt(task.instruction, answer, gold)) if answer else "no"
-            metrics["judge"] = float(yes_no(verdict) is True)
+            said = self.judge(judging_prompt(task.instruction, answer, gold)) if answer else "no"
+            metrics["judge"] = float(yes_no(said) is True)
         return Grade(float(right), right, metrics)
 
     def _oracle(self) -> dict[str, float]:

@@ -10,7 +10,7 @@ A line is one paragraph or a whole document; `text` may also be a list of senten
 abstracts. Lines with the same title belong to one document. An index is a folder:
 
     index.json                          what it was made from
-    documents.jsonl, documents.offsets  the documents, and where each starts
+    documents.bin, documents.offsets    the documents, and where each starts
     titles.*                            hashes of titles as written, without case and accents, without suffix
     words.hashes, words.ids, bm25/      the words, and their BM25 scores as bm25s stores them
 

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from lumos_rl.metrics import normalize_answer, yes_no
+from lumos_rl.prompts import NO_ANSWER
 from lumos_rl.tools.quantity import read_date, read_quantity
 from lumos_rl.tools.titles import key_of, plain, split_sentences, suffixless, words
 
@@ -69,6 +70,11 @@ def read_line(line: str) -> Line:
     return Line(found["title"] or "", tuple(split_sentences(found["text"])))
 
 
+def verdict(answer: str | None) -> bool | None:
+    """The yes or no of an answer; None where it is neither. "No answer" is neither."""
+    return None if answer == NO_ANSWER else yes_no(answer)
+
+
 def is_yes_no(question: str) -> bool:
     """Whether yes or no would answer the question."""
     return bool(_AUXILIARY.match(question.strip())) and " or " not in _capital_or(question)
@@ -83,13 +89,13 @@ def _capital_or(question: str) -> str:
 def decide(question: str, lines: Sequence[Line]) -> bool | None:
     """Yes or no; None where nothing in the lines bears on the question."""
     asked = plain(question)
-    said = yes_no(lines[-1].answer) if lines and lines[-1].answer else None
+    said = verdict(lines[-1].answer) if lines else None
     if said is not None and all(line.answer for line in lines):
         return said
     for rule in (_by_quantities, _by_sameness):
-        verdict = rule(question, asked, lines)
-        if verdict is not None:
-            return verdict
+        said = rule(question, asked, lines)
+        if said is not None:
+            return said
     return _by_words(question, asked, lines)
 
 
@@ -148,15 +154,15 @@ def _by_sameness(question: str, asked: str, lines: Sequence[Line]) -> bool | Non
 
 def _by_words(question: str, asked: str, lines: Sequence[Line]) -> bool | None:
     wanted = set(words(question))
-    best, verdict = 0.0, None
+    best, said = 0.0, None
     for line in lines:
         for sentence in line.sentences:
             held = set(words(f"{line.title} {sentence}"))
             share = len(wanted & held) / (len(wanted) or 1)
             if share > best:
                 negated = bool(_NEGATION.search(plain(sentence))) != bool(_NEGATION.search(asked))
-                best, verdict = share, (share >= _SHARE) != negated
-    return verdict
+                best, said = share, (share >= _SHARE) != negated
+    return said
 
 
 def options_of(question: str, lines: Sequence[Line]) -> tuple[str, str] | None:

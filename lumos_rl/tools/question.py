@@ -17,11 +17,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from lumos_rl.errors import ConfigError, ToolError
-from lumos_rl.metrics import normalize_answer, yes_no
+from lumos_rl.metrics import normalize_answer
 from lumos_rl.prompts import NO_ANSWER, reading_prompt
 from lumos_rl.tools.base import Tool, Value, lookup
 from lumos_rl.tools.code import Code
-from lumos_rl.tools.deciding import is_yes_no
+from lumos_rl.tools.deciding import is_yes_no, verdict
 from lumos_rl.tools.extractive import ExtractiveReader
 from lumos_rl.tools.knowledge import (
     MAX_PIECES,
@@ -85,7 +85,7 @@ class QA:
         if answer == NO_ANSWER and lines:
             answer = ask(self.reader, question, [])
         forced = self.decisive is not None and (is_yes_no(question) or question == self.decisive)
-        if forced and yes_no(answer) is None:
+        if forced and verdict(answer) is None:
             answer = ask(self.reader, question, lines, yes_no=True)
         return answer
 
