@@ -1,7 +1,7 @@
-"""New tasks from annotated ones: the same program with other numbers, in the text and in the plan alike.
+"""New tasks from annotated ones: the same program with other numbers, names and things, in text and plan alike.
 
     "Dan had $ 3 left with him after he bought a candy bar. If he had $ 4 at the start, …"   R1 = Calculator(4 - 3) = 1
-    "Dan had $ 5 left with him after he bought a candy bar. If he had $ 6 at the start, …"   R1 = Calculator(6 - 5) = 1
+    "Leo had $ 5 left with him after he bought a candy bar. If he had $ 6 at the start, …"   R1 = Calculator(6 - 5) = 1
 
 The answer comes from running the program. Numbers stay plausible: whole numbers stay whole, positive results positive,
 divisions that came out even still do, shares stay between 0 and 1, and sizes stay similar. Only numbers that stand in
@@ -23,6 +23,7 @@ from fractions import Fraction
 from lumos_rl.core import Action, Subgoal, Task
 from lumos_rl.data.equations import NUMBER
 from lumos_rl.data.plan_builder import given_numbers, new_executor
+from lumos_rl.data.words import replace_words, swap_words
 from lumos_rl.tools.base import number_text
 
 _TERM = re.compile(rf"(?<![\w.])(?:{NUMBER})")
@@ -53,7 +54,7 @@ def resample(task: Task, n: int, seed: int = 0) -> list[Task]:
     Args:
         task: An annotated task.
         n: How many new tasks to look for.
-        seed: Which numbers.
+        seed: Which numbers and words.
 
     Returns:
         Up to `n` tasks, ids `{task.id}~1`, …, all different; fewer where plausible numbers are not found, none where
@@ -70,6 +71,7 @@ def resample(task: Task, n: int, seed: int = 0) -> list[Task]:
             break
         numbers = {value: slot.draw(rng) for value, slot in slots.items()}
         new = _rewrite(task, numbers, slots, f"{task.id}~{len(found) + 1}")
+        new = new and _reword(new, swap_words(task.instruction, rng))
         if new is not None and new.instruction not in seen:
             seen.add(new.instruction)
             found.append(new)
@@ -151,6 +153,11 @@ def _rewrite(
     return replace(
         task, id=key, instruction=text, answer=answer, subgoals=tuple(subgoals), meta={"resampled_from": task.id}
     )
+
+
+def _reword(task: Task, swaps: Mapping[str, str]) -> Task:
+    subgoals = tuple(replace(subgoal, text=replace_words(subgoal.text, swaps)) for subgoal in task.subgoals)
+    return replace(task, instruction=replace_words(task.instruction, swaps), subgoals=subgoals)
 
 
 def _is_plausible(before: Fraction | None, after: object) -> bool:

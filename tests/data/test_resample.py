@@ -22,7 +22,10 @@ SHARE = annotated(
 def test_text_and_program_change_together_and_the_answer_is_computed():
     for task in resample(SHARE, 20, seed=1):
         nuts, kids = (int(part) for part in task.subgoals[0].actions[0].args.split("/"))
-        assert f"{nuts:,} nuts among {kids} kids with 3 dogs" in task.instruction
+        name, things = task.instruction.split()[0], task.instruction.split()[3]
+        text = f"{name} shares {nuts:,} {things} among {kids} kids with 3 dogs. How many {things} does each kid get?"
+        assert task.instruction == text
+        assert (name, things) != ("Tom", "nuts")
         assert check(task.subgoals, str(nuts // kids)) == ("", "")
         assert task.answer == str(nuts // kids) == task.subgoals[0].actions[0].result
         assert nuts % kids == 0 and {nuts, kids} <= given_numbers(task.subgoals[0].text)
