@@ -2,7 +2,7 @@
 
     >>> part = encyclopedia("test")
     >>> len(part.entities), [len(encyclopedia(split).entities) for split in ("train", "dev")]
-    (602, [1818, 602])
+    (602, [1806, 602])
     >>> film = part.of("film")[0]
     >>> film.title, film.facts["director"].title, film.sentences[0]                             # doctest: +SKIP
     ('Hidden Lantern', 'Ida Vorelan', 'Hidden Lantern is a 1931 comedy film directed by Ida Vorelan.')
