@@ -126,12 +126,18 @@ class RolloutWorker:
     def __repr__(self) -> str:
         return self._name
 
-    def load(self, make_policy: Callable[[], Policy], make_env: Callable[[str], Env], profile: PromptProfile) -> str:
+    def load(
+        self,
+        make_policy: Callable[[], Policy],
+        make_env: Callable[[str], Env],
+        profile: PromptProfile,
+        tool_threads: int = 0,
+    ) -> str:
         """Closes what an earlier rollout left open, makes the policy, and returns its version."""
         self.close()
         policy = make_policy()
         self._open.callback(policy.close)
-        self._pool = EpisodePool(make_env, policy, profile)
+        self._pool = EpisodePool(make_env, policy, profile, tool_threads)
         self._open.callback(self._pool.close)
         return policy.version
 
@@ -144,7 +150,7 @@ class RolloutWorker:
         until = time.monotonic() + REPORT_EVERY_S
         finished = [trajectory for plan in plans for trajectory in self._pool.start(plan)]
         while self._pool.live and not finished and time.monotonic() < until:
-            finished.extend(self._pool.step())
+            finished.extend(self._pool.step(REPORT_EVERY_S))
         return finished
 
     def close(self) -> None:

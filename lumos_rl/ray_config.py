@@ -6,6 +6,7 @@ RayConfig(address="10.0.0.7:6379", gpus_per_worker=0.5)  # two workers on each o
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -24,7 +25,11 @@ class RayConfig:
             or that RAY_ADDRESS names, or else starts one on this machine.
         workers: Workers, each with a policy of its own; 0 starts as many as the cluster has room for.
         cpus_per_worker: CPU cores of a worker, and its threads.
-        gpus_per_worker: GPUs of a worker; 0.5 lets two share one.
+        gpus_per_worker: GPUs of a worker; 0.5 lets two share one. Workers that share an engine need none.
+        engines: Engines that workers share, where the policy is one (vLLM); 0 starts as many as there are GPUs for, and
+            a single one where they need none.
+        cpus_per_engine: CPU cores of an engine, and its threads.
+        gpus_per_engine: GPUs of an engine, which share its model (tensor parallelism).
         max_retries: How often an episode is played again after its worker died.
         start_timeout_s: Seconds that a worker may take to start and make its policy.
         silence_timeout_s: Seconds that a worker may take for its next turns; after that it counts as dead.
@@ -35,30 +40,65 @@ class RayConfig:
     workers: int = 0
     cpus_per_worker: int = 1
     gpus_per_worker: float = 0.0
+    engines: int = 0
+    cpus_per_engine: int = 1
+    gpus_per_engine: int = 0
     max_retries: int = 2
     start_timeout_s: float = 900.0
     silence_timeout_s: float = 900.0
     dashboard: bool = True
 
     def __post_init__(self) -> None:
-        counts = self.workers, self.cpus_per_worker - 1, self.gpus_per_worker, self.max_retries
-        if min(counts) < 0 or min(self.start_timeout_s, self.silence_timeout_s) <= 0:
-            raise ConfigError(f"expected counts >= 0, cpus_per_worker >= 1 and timeouts above 0 seconds, got {self}")
+        counts = self.workers, self.engines, self.gpus_per_worker, self.gpus_per_engine, self.max_retries
+        cpus = min(self.cpus_per_worker, self.cpus_per_engine)
+        if min(counts) < 0 or cpus < 1 or min(self.start_timeout_s, self.silence_timeout_s) <= 0:
+            raise ConfigError(f"expected counts >= 0, CPUs >= 1 and timeouts above 0 seconds, got {self}")
         if self.gpus_per_worker > 1 and self.gpus_per_worker % 1:
             raise ConfigError(f"expected gpus_per_worker up to 1 or a whole number, got {self.gpus_per_worker}")
 
 
-def count_workers(nodes: Sequence[Mapping[str, Any]], config: RayConfig) -> int:
+def count_workers(nodes: Sequence[Mapping[str, Any]], config: RayConfig, engines: int = 0) -> int:
     """How many workers to start on a cluster, given its nodes as `ray.nodes()` lists them.
+
+    Args:
+        nodes: The cluster's nodes.
+        config: What a worker needs, or how many there shall be.
+        engines: Engines that workers share; they need room too, and workers need no GPU.
 
     Raises:
         ConfigError: The number is left to the cluster, and no node has room for a single worker.
     """
-    need = {"CPU": float(config.cpus_per_worker), "GPU": config.gpus_per_worker}
-    alive = [node["Resources"] for node in nodes if node["Alive"]]
-    room = sum(min(int(node.get(kind, 0) / need[kind] + 1e-6) for kind in need if need[kind]) for node in alive)
-    if not config.workers and not room:
-        raise ConfigError(f"expected a node with {need} for a worker, got {alive}; ask for less per worker")
+    need = {"CPU": float(config.cpus_per_worker), "GPU": 0.0 if engines else config.gpus_per_worker}
+    room = _room(nodes, need) - math.ceil(engines * config.cpus_per_engine / config.cpus_per_worker)
+    if not config.workers and room < 1:
+        raise ConfigError(
+            f"expected a node with {need} for a worker, got {_alive(nodes)} with {engines} engines; ask for less per"
+            " worker"
+        )
     if config.workers > room:
         log.warning("the cluster has room for %d of %d workers with %s; the others wait", room, config.workers, need)
     return config.workers or room
+
+
+def count_engines(nodes: Sequence[Mapping[str, Any]], config: RayConfig) -> int:
+    """How many engines to start on a cluster.
+
+    Raises:
+        ConfigError: No node has room for a single one.
+    """
+    need = {"CPU": float(config.cpus_per_engine), "GPU": float(config.gpus_per_engine)}
+    room = _room(nodes, need)
+    wanted = config.engines or (room if config.gpus_per_engine else 1)
+    if not room or wanted > room:
+        raise ConfigError(f"expected room for {wanted} engines with {need}, got {_alive(nodes)}; ask for less")
+    return wanted
+
+
+def _alive(nodes: Sequence[Mapping[str, Any]]) -> list[Mapping[str, float]]:
+    return [node["Resources"] for node in nodes if node["Alive"]]
+
+
+def _room(nodes: Sequence[Mapping[str, Any]], need: Mapping[str, float]) -> int:
+    """How many of something fit on the nodes, one beside the other."""
+    wanted = [kind for kind in need if need[kind]]
+    return sum(min(int(node.get(kind, 0) / need[kind] + 1e-6) for kind in wanted) for node in _alive(nodes))

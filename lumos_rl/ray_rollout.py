@@ -13,6 +13,7 @@ Between rollouts the processes stay, for loading the libraries takes them longer
 
 from __future__ import annotations
 
+import functools
 import logging
 import os
 import re
@@ -21,6 +22,7 @@ import textwrap
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from typing import Any, Self
 
 from lumos_rl.core import Trajectory
@@ -29,8 +31,10 @@ from lumos_rl.errors import ConfigError, InfrastructureError, LumosError, Missin
 from lumos_rl.meters import Meters
 from lumos_rl.policies.base import Policy
 from lumos_rl.prompts import PromptProfile, get_profile
-from lumos_rl.ray_config import RayConfig, count_workers
+from lumos_rl.ray_config import RayConfig, count_engines, count_workers
+from lumos_rl.ray_engines import Engines, ServedPolicy
 from lumos_rl.rollout import Env, EpisodePlan
+from lumos_rl.serving import Serving
 
 log = logging.getLogger(__name__)
 
@@ -45,7 +49,7 @@ class RayWorkers:
     """Rollout workers, which live until `close`, or until a rollout is left before its end.
 
     They start with the first rollout. After each one they close their policies and environments; those that hold GPUs
-    end, for the driver may want to train on them.
+    end, for the driver may want to train on them. Engines that workers share stay, and go on with the next policy.
 
     Args:
         config: Cluster, workers, retries, timeouts; None takes the defaults.
@@ -54,6 +58,7 @@ class RayWorkers:
     def __init__(self, config: RayConfig | None = None) -> None:
         self._config = config or RayConfig()
         self._places: list[_Place] = []
+        self._engines: Engines | None = None
         self._busy = False
 
     def __enter__(self) -> Self:
@@ -65,11 +70,12 @@ class RayWorkers:
     def collect(
         self,
         plans: Sequence[EpisodePlan],
-        make_policy: Callable[[], Policy],
+        policy: Callable[[], Policy] | Serving,
         make_env: Callable[[str], Env],
         profile: PromptProfile | str = "lumos",
         concurrency: int = 64,
         label: str = "",
+        tool_threads: int = 0,
     ) -> Iterator[Trajectory]:
         """Plays episodes and yields each trajectory as soon as it is finished.
 
@@ -78,11 +84,12 @@ class RayWorkers:
 
         Args:
             plans: The episodes to play, each with its own id.
-            make_policy: Makes a worker's policy, inside the worker.
+            policy: Makes a worker's policy, inside the worker; or what engines shall serve that workers share.
             make_env: Makes an environment for a benchmark, inside the worker.
             profile: Prompt profile, or the name of one.
             concurrency: Episodes under way at once in one worker.
             label: What this rollout is, for the logs and the dashboard, e.g. "gsm8k sft".
+            tool_threads: Environment steps that run at once beside the policy in one worker.
 
         Returns:
             Trajectories in the order they finish. One whose workers died more than `max_retries` times has
@@ -92,19 +99,50 @@ class RayWorkers:
             MissingExtraError: Ray is not installed.
             ConfigError: Two plans with one id, a cluster without room for a worker, or another rollout of these workers
                 that is still under way.
-            LumosError: Whatever `make_policy`, `make_env` or an episode raised of it, for it would raise that again.
+            LumosError: Whatever `policy`, `make_env` or an episode raised of it, for it would raise that again.
             InfrastructureError: No cluster at the address, or no worker starts or stays alive; the cause is attached.
         """
         if not plans:
             return iter(())
         self._ray = ray = connect(self._config)
-        count = min(count_workers(ray.nodes(), self._config), len(plans))
+        engines = count_engines(ray.nodes(), self._config) if isinstance(policy, Serving) else 0
+        count = min(count_workers(ray.nodes(), self._config, engines), len(plans))
         ledger = Ledger(plans, count, concurrency, self._config.max_retries)
-        self._places += [_Place(ray, self._config, index) for index in range(len(self._places), count)]
+        gpus = 0.0 if engines else self._config.gpus_per_worker
+        self._places += [_Place(ray, self._config, index, gpus) for index in range(len(self._places), count)]
         profile = get_profile(profile) if isinstance(profile, str) else profile
         job = f" [{label}]" if label else ""
-        load = make_policy, make_env, profile
-        return self._run(_Rollout(ray, self._config, self._places[:count], ledger, load, job))
+        load, config = (make_env, profile, tool_threads), self._config
+        if isinstance(policy, Serving):
+            self._serve(policy, count)
+            patience = config.silence_timeout_s + config.start_timeout_s  # while a worker's engine is started anew
+            config = replace(config, silence_timeout_s=patience)
+        for place in self._places[:count]:
+            place.policy = self._policy(policy, place)
+        return self._run(_Rollout(ray, config, self._places[:count], ledger, load, job))
+
+    def _serve(self, serving: Serving, workers: int) -> None:
+        """Has the engines serve a version; those that run go on with other weights."""
+        if self._engines is None:
+            self._engines = Engines(self._ray, self._config, workers)
+        began = time.monotonic()
+        for index, served in enumerate(self._engines.load(serving)):
+            log.info(
+                "engine-%d serves %s in processes %s after %.1f s",
+                index,
+                served.version,
+                served.process_ids,
+                time.monotonic() - began,
+            )
+
+    def _policy(self, policy: Callable[[], Policy] | Serving, place: _Place) -> Callable[[], Policy]:
+        if not isinstance(policy, Serving):
+            return policy
+        assert self._engines is not None, "they were started for this rollout"
+        timeouts = self._config.start_timeout_s, self._config.silence_timeout_s
+        return functools.partial(
+            ServedPolicy, self._engines.host(place.index), policy, f"rollout-worker-{place.index}", *timeouts
+        )
 
     def _run(self, rollout: _Rollout) -> Iterator[Trajectory]:
         if self._busy:
@@ -125,22 +163,27 @@ class RayWorkers:
         ready = [call for call, place in calls.items() if place.ready]  # others do it as soon as they have started
         late = self._ray.wait(ready, num_returns=len(ready), timeout=CLOSE_S)[1] if ready else []
         for call, place in calls.items():
-            if call in late or self._config.gpus_per_worker:
+            if call in late or place.gpus:
                 place.end()
 
     def close(self) -> None:
-        """Ends the workers. The cluster stays; so does this object, which starts new ones for another rollout."""
+        """Ends workers and engines. The cluster stays; so does this object, which starts new ones if need be."""
         for place in self._places:
             place.end()
+        if self._engines is not None:
+            self._engines.close()
+            self._engines = None
 
 
 class _Place:
     """The place of one worker, which is replaced when it dies: its actor, and the one call to it that is under way."""
 
-    def __init__(self, ray: Any, config: RayConfig, index: int) -> None:
+    def __init__(self, ray: Any, config: RayConfig, index: int, gpus: float) -> None:
         threads = {"env_vars": {"OMP_NUM_THREADS": str(config.cpus_per_worker)}}
-        remote = ray.remote(num_cpus=config.cpus_per_worker, num_gpus=config.gpus_per_worker, runtime_env=threads)
+        remote = ray.remote(num_cpus=config.cpus_per_worker, num_gpus=gpus, runtime_env=threads)
         self._ray, self._worker, self.index = ray, remote(RolloutWorker), index
+        self.gpus = gpus
+        self.policy: Callable[[], Policy] | None = None  # makes that of the rollout under way
         self._lives = 0  # workers that have been here
         self.name = ""
         self.actor: Any = None  # None while there is no worker
@@ -207,7 +250,7 @@ class _Rollout:
         for place in idle:
             if not place.ready and self._ledger.waiting and self._failed_starts[place.index] < FAILED_STARTS:
                 place.start()
-                place.ask("load", self._job, *self._load)
+                place.ask("load", self._job, place.policy, *self._load)
 
     def _assign(self, place: _Place) -> None:
         """Gives a worker new plans, as it has room, and lets it play on."""

@@ -221,17 +221,22 @@ class EpisodePool:
         self._running[plan.id] = running = _Running(plan, env, self._policy, self._profile)
         return self._move(running, running.start)
 
-    def step(self) -> Iterator[Trajectory]:
+    def step(self, timeout_s: float | None = None) -> Iterator[Trajectory]:
         """Waits for turns of the policy or steps of environments, moves their episodes on, yields those that finished.
 
         While steps run in threads, neither wait keeps the other from being heard for longer than `POLL_S`.
+
+        Args:
+            timeout_s: Longest wait for the policy, in seconds, as far as it heeds one.
         """
+        began = time.monotonic()
         if len(self._steps) == self.live:  # nothing is asked of the policy
-            wait(self._steps, return_when=FIRST_COMPLETED)
+            wait(self._steps, timeout_s, return_when=FIRST_COMPLETED)
             completions = []
         else:
-            completions = self._policy.collect(POLL_S if self._steps else None)
-            if not completions and not self._steps:
+            completions = self._policy.collect(POLL_S if self._steps else timeout_s)
+            in_vain = timeout_s is None or time.monotonic() - began < timeout_s
+            if not completions and not self._steps and in_vain:
                 raise InfrastructureError(
                     f"expected turns for {self.live} episodes under way, got none from the policy"
                 )

@@ -20,8 +20,9 @@ ROWS = [
     ["tools", "policies"],
     ["data"],
     ["envs", "agent"],
-    ["rollout"],
+    ["rollout", "serving"],
     ["dispatch", "ray_config"],
+    ["ray_engines"],
     ["ray_rollout", "training", "report"],
     ["recipes"],
 ]
@@ -33,7 +34,7 @@ FORBIDDEN = {("envs", "policies")}
 # Where an optional or heavy package may be imported, as path prefixes; packages that are not named are free.
 HOMES = {
     "vllm": ["policies/vllm.py"],
-    "ray": ["ray_rollout.py"],
+    "ray": ["ray_rollout.py", "ray_engines.py"],
     "trl": ["training/"],
     "peft": ["training/", "policies/hf.py"],  # the Transformers policy loads trained adapters with it
     "accelerate": ["training/"],

@@ -1,0 +1,201 @@
+"""One engine for the episodes of many processes: the end that has the policy, whatever carries the calls.
+
+    host = EngineHost("engine-0")
+    host.load(Serving("sft", make, update))         # Served(version="sft", tokenizer_hash="9f…", process_ids=(4711,))
+    host.exchange("rollout-worker-0", requests, 1)  # takes requests, returns that client's completions, [] after 1 s
+    host.load(Serving("rs-1", make, update))        # the running policy goes on with other weights
+
+The policy lives in a thread of its own, which submits what has come, lets the engine do a piece of work, and hands out
+what is finished. So requests of all clients share a batch, and none waits for another client's turn.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, replace
+
+from lumos_rl.errors import InfrastructureError, LumosError
+from lumos_rl.policies.base import Completion, Policy, Request
+
+
+@dataclass(frozen=True, slots=True)
+class Serving:
+    """What an engine shall serve.
+
+    Attributes:
+        version: Version of the policy.
+        make: Makes the policy.
+        update: Brings a policy that runs to this version; None makes a new one instead.
+    """
+
+    version: str
+    make: Callable[[], Policy]
+    update: Callable[[Policy], None] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """What an engine serves.
+
+    Attributes:
+        version: Version of its policy.
+        tokenizer_hash: Of its policy.
+        process_ids: Processes that hold the weights, where the policy tells.
+    """
+
+    version: str
+    tokenizer_hash: str
+    process_ids: tuple[int, ...]
+
+
+class EngineHost:
+    """Holds a policy and serves clients that call from any thread.
+
+    Args:
+        name: Shown where the process is shown.
+    """
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._loading = threading.Lock()
+        self._changed = threading.Condition()  # guards all that follows
+        self._life = 0  # which policy thread, in order
+        self._inbox: list[tuple[str, Request]] = []
+        self._owners: dict[str, tuple[str, str]] = {}  # id in the engine → client, its own id
+        self._done: defaultdict[str, list[Completion]] = defaultdict(list)  # by client
+        self._policy: Policy | None = None
+        self._thread: Future[None] | None = None
+        self._pool: ThreadPoolExecutor | None = None
+
+    def __repr__(self) -> str:
+        return self._name
+
+    def load(self, serving: Serving) -> Served:
+        """Serves a version from now on; returns at once where that is so already.
+
+        Raises:
+            InfrastructureError: The policy is of another version than was asked for.
+            LumosError: Whatever making or updating the policy raises of it.
+        """
+        with self._loading:
+            if not self._healthy or self._policy is None or self._policy.version != serving.version:
+                self._bring(serving)
+            policy = self._policy
+        if policy is None or policy.version != serving.version:
+            raise InfrastructureError(f"expected {self._name} to serve {serving.version!r}, got {policy!r}")
+        ids = getattr(policy, "process_ids", lambda: ())
+        return Served(policy.version, policy.tokenizer_hash, tuple(ids()))
+
+    def exchange(self, client: str, requests: Sequence[Request], wait_s: float) -> list[Completion]:
+        """Takes requests of a client, and waits for completions of that client.
+
+        Args:
+            client: Name of the caller; no two processes share one.
+            requests: New requests; those that are under way already are not begun twice.
+            wait_s: Longest wait in seconds.
+
+        Returns:
+            What is finished; [] when nothing is in time.
+
+        Raises:
+            InfrastructureError: There is no policy, or it broke: what was under way is lost.
+        """
+        with self._changed:
+            life = self._life
+            self.submit(client, requests)
+            self._changed.wait_for(lambda: self._done[client] or not self._alive(life), wait_s)
+            self._check(life)
+            return self._done.pop(client, [])
+
+    def submit(self, client: str, requests: Sequence[Request]) -> None:
+        """Takes requests of a client, and waits for nothing."""
+        with self._changed:
+            self._check(self._life)
+            self._inbox += [(client, request) for request in requests]
+            self._changed.notify_all()
+
+    def close(self) -> None:
+        """Ends the policy; another `load` makes a new one."""
+        with self._loading:
+            self._end()
+
+    @property
+    def _healthy(self) -> bool:
+        return self._thread is not None and not self._thread.done()
+
+    def _alive(self, life: int) -> bool:
+        return life == self._life and self._healthy
+
+    def _check(self, life: int) -> None:
+        if not self._alive(life):
+            error = self._thread.exception() if self._thread is not None and self._thread.done() else None
+            if isinstance(error, LumosError) and not isinstance(error, InfrastructureError):
+                raise error  # for the user to mend
+            raise InfrastructureError(
+                f"expected {self._name} to have a policy that runs, got {error!r}; load one"
+            ) from error
+
+    def _bring(self, serving: Serving) -> None:
+        """Ends the policy's thread, updates the policy or makes a new one, and starts a thread anew."""
+        policy = self._halt() if serving.update is not None else None
+        if policy is None:
+            self._end()
+        pool = self._pool = self._pool or ThreadPoolExecutor(1, self._name)  # one thread sees all of a policy's life
+        if policy is not None and serving.update is not None:
+            pool.submit(serving.update, policy).result()
+        self._policy = policy or pool.submit(serving.make).result()
+        with self._changed:
+            self._life += 1
+            self._inbox, self._owners = [], {}
+            self._done.clear()
+            self._thread = pool.submit(self._run, self._policy, self._life)
+            self._thread.add_done_callback(self._tell)
+
+    def _halt(self) -> Policy | None:
+        """Ends the policy's thread; the policy, if it is sound and has nothing under way."""
+        healthy, thread = self._healthy, self._thread
+        with self._changed:
+            self._life += 1
+            idle = not self._inbox and not self._owners
+            self._changed.notify_all()
+        if thread is not None:
+            thread.exception()  # waits for its end
+        return self._policy if healthy and idle else None
+
+    def _end(self) -> None:
+        self._halt()
+        if self._policy is not None and self._pool is not None:
+            self._pool.submit(self._policy.close).result()
+        self._policy = self._thread = None
+
+    def _run(self, policy: Policy, life: int) -> None:
+        """The policy's thread."""
+        while True:
+            with self._changed:
+                self._changed.wait_for(lambda: self._inbox or self._owners or self._life != life)
+                if self._life != life:
+                    return
+                new, self._inbox = self._inbox, []
+            for client, request in new:
+                key = f"{client}/{request.id}"
+                if key not in self._owners:
+                    self._owners[key] = client, request.id
+                    policy.submit(replace(request, id=key))
+            if self._owners:
+                self._hand_out(policy.collect(timeout_s=0.0))
+
+    def _hand_out(self, completions: Sequence[Completion]) -> None:
+        if not completions:
+            return
+        with self._changed:
+            for completion in completions:
+                client, name = self._owners.pop(completion.request_id)
+                self._done[client].append(replace(completion, request_id=name))
+            self._changed.notify_all()
+
+    def _tell(self, thread: Future[None]) -> None:
+        with self._changed:
+            self._changed.notify_all()

@@ -1,0 +1,149 @@
+"""Engines on a local cluster: scripted ones, and vLLM for real."""
+
+import functools
+import logging
+import os
+import re
+import signal
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from tiny_env import AddEnv, add_plans, solve
+
+from lumos_rl.errors import ConfigError, InfrastructureError, MissingFileError
+from lumos_rl.policies.base import ScriptedPolicy
+from lumos_rl.ray_config import RayConfig
+from lumos_rl.ray_rollout import RayWorkers, connect
+from lumos_rl.rollout import run_episodes
+from lumos_rl.serving import Serving
+
+
+class Engine(ScriptedPolicy):
+    """Tells its process, and dies once, in the middle of its work."""
+
+    def __init__(self, version, marker=None, hang=False):
+        super().__init__(solve, version)
+        self.marker, self.hang, self.count = marker, hang, 0
+
+    def process_ids(self):
+        return [os.getpid()]
+
+    def collect(self, timeout_s=None):
+        self.count += 1
+        if self.marker and self.count > 3 and not self.marker.exists():
+            self.marker.touch()
+            if self.hang:
+                signal.pause()
+            os.kill(os.getpid(), signal.SIGKILL)
+        done = super().collect(timeout_s)
+        return [replace(each, adapter=f"planner@{self.version} in {os.getpid()}") for each in done]
+
+
+class Breaking(Engine):
+    """Its engine breaks, but not its process."""
+
+    def collect(self, timeout_s=None):
+        self.count += 1
+        if self.count > 3 and not self.marker.exists():
+            self.marker.touch()
+            raise InfrastructureError("the engine core is gone")
+        return ScriptedPolicy.collect(self)
+
+
+def set_version(version, policy):
+    policy.version = version
+
+
+def no_folder():
+    raise MissingFileError("expected runs/sft, got nothing")
+
+
+def no_memory():
+    raise RuntimeError("CUDA out of memory, in words")
+
+
+def serving(version="sft", **options):
+    return Serving(version, functools.partial(Engine, version, **options), functools.partial(set_version, version))
+
+
+@pytest.fixture(scope="module")
+def cluster():
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("RAY_ADDRESS", "local")
+        patch.setenv("PYTHONPATH", str(Path(__file__).parent), prepend=os.pathsep)  # workers import this module
+        patch.setenv("RAY_OVERRIDE_RESOURCES", '{"CPU": 4, "GPU": 2}')
+        ray = connect(RayConfig(dashboard=False))
+        yield ray
+        ray.shutdown()
+
+
+def untimed(trajectory):
+    turns = tuple(replace(turn, latency_s=0.0, adapter="") for turn in trajectory.turns)
+    return replace(trajectory, turns=turns, elapsed_s=0.0)
+
+
+def play(crew, policy, plans=None, **options):
+    return list(crew.collect(plans or add_plans(12), policy, AddEnv, concurrency=4, **options))
+
+
+def test_workers_share_an_engine_and_play_what_one_process_plays(cluster):
+    with RayWorkers(RayConfig(workers=2)) as crew:
+        played = sorted(map(untimed, play(crew, serving())), key=lambda t: t.id)
+    alone = run_episodes(AddEnv, add_plans(12), ScriptedPolicy(solve, "sft"))
+    assert played == sorted(map(untimed, alone), key=lambda t: t.id)
+
+
+def test_the_same_engine_serves_the_next_version(cluster):
+    with RayWorkers(RayConfig(workers=2)) as crew:
+        seen = [{turn.adapter for t in play(crew, serving(v)) for turn in t.turns} for v in ("sft", "rs-1")]
+    (before,), (after,) = seen
+    assert before.startswith("planner@sft in ") and after == before.replace("sft", "rs-1")
+
+
+@pytest.mark.parametrize(
+    "kind", [Engine, functools.partial(Engine, hang=True), Breaking], ids=["dies", "hangs", "breaks"]
+)
+def test_a_dead_engine_is_replaced_and_no_episode_is_lost(cluster, tmp_path, kind):
+    make = functools.partial(kind, "sft", marker=tmp_path / "gone")
+    with RayWorkers(RayConfig(workers=2, max_retries=0, silence_timeout_s=4)) as crew:
+        trajectories = play(crew, Serving("sft", make), add_plans(24))
+    assert (tmp_path / "gone").exists()
+    assert sorted(t.id for t in trajectories) == sorted(plan.id for plan in add_plans(24))
+    assert all(t.success for t in trajectories)  # without a retry: what was under way was asked for again
+
+
+def test_engines_stand_on_gpus_of_their_own(cluster, caplog):
+    caplog.set_level(logging.INFO, "lumos_rl.ray_rollout")
+    with RayWorkers(RayConfig(workers=2, gpus_per_engine=1)) as crew:
+        play(crew, serving())
+        found = [re.search(r"engine-(\d) serves sft in processes \((\d+),\)", line) for line in caplog.messages]
+        engines = {each[1]: each[2] for each in found if each}
+        assert engines.keys() == {"0", "1"} and len(set(engines.values())) == 2  # two GPUs, two engines
+        groups = cluster.util.placement_group_table().values()
+        alive = [group for group in groups if group["state"] == "CREATED"]
+        assert [group["bundles"][0] for group in alive] == [{"CPU": 1.0, "GPU": 1.0}] * 2
+    groups = cluster.util.placement_group_table().values()
+    assert {group["state"] for group in groups} == {"REMOVED"}
+
+
+@pytest.mark.parametrize(
+    ("make", "error", "words"),
+    [(no_folder, MissingFileError, "expected runs/sft"), (no_memory, InfrastructureError, "CUDA out of memory")],
+)
+def test_an_engine_that_cannot_start_says_why(cluster, make, error, words):
+    with RayWorkers(RayConfig(workers=1)) as crew, pytest.raises(error, match=words):
+        play(crew, Serving("sft", make))
+
+
+def test_engines_without_room_are_refused(cluster):
+    crew = RayWorkers(RayConfig(engines=3, gpus_per_engine=1))
+    with pytest.raises(ConfigError, match="expected room for 3 engines"):
+        play(crew, serving())
+
+
+def test_a_version_that_does_not_arrive_is_found_out(cluster):
+    with RayWorkers(RayConfig(workers=1)) as crew:
+        play(crew, serving())
+        with pytest.raises(InfrastructureError, match="expected engine-0 to serve 'rs-1'"):
+            play(crew, Serving("rs-1", functools.partial(Engine, "rs-1"), print))
