@@ -104,8 +104,8 @@ def stored(path: Path) -> Path:
         turns.append(Turn("planner", "", subgoal.text))
         text = format_actions(subgoal.actions)
         turns.append(Turn("grounder", "", text, action=text))
-    common = dict(formulation="iterative", policy="sft", sample=0, seed=0, temperature=0.0)
-    episode = dict(reward=1.0, success=True, answer=None, stop_reason="ended")
+    common = {"formulation": "iterative", "policy": "sft", "sample": 0, "seed": 0, "temperature": 0.0}
+    episode = {"reward": 1.0, "success": True, "answer": None, "stop_reason": "ended"}
     trajectory = Trajectory(
         f"{task.id}#0", task.id, "webshop", "test", task.instruction, turns=tuple(turns), **common, **episode
     )
