@@ -64,6 +64,9 @@ class ExtractiveReader:
         """The answer to the question of a reading prompt, or "No answer"."""
         question, evidence, forced = parse_reading(prompt)
         lines = [read_line(line) for line in evidence]
+        asked_before = [line.answer for line in lines if line.answer and key_of(line.title) == key_of(question)]
+        if asked_before and not forced:
+            return asked_before[-1]
         if forced or is_yes_no(question):
             said = decide(question, lines)
             return NO_ANSWER if said is None and not forced else "yes" if said else "no"

@@ -19,12 +19,12 @@ from lumos_rl.tools.titles import key_of, suffixless, words
 K1, B = 1.5, 0.75  # the values that BM25 libraries commonly default to
 NAMED = 1.0  # bonus for a title in the question, times the title's own BM25 weight
 LINKED = 0.5  # bonus for a title that the best paragraph names, as a share of the best score
-# Both bonuses were chosen on 200 distractor questions of HotpotQA (benchmarks/qa_retrieval.py prints what they give).
+# Both bonuses were chosen on 200 distractor questions of HotpotQA (benchmarks/qa_quality.py prints what they give).
 
 
 def rank(query: str, pieces: Sequence[tuple[str, str]]) -> list[int]:
     """Indexes of the pieces (title, text) that share a word with the query or follow from one that does, best first."""
-    scores = _bm25(words(query), [words(f"{title} {text}") for title, text in pieces])
+    scores = _scores(query, pieces)
     keys = [suffixless(title) for title, _ in pieces]
     named = _spaced(query)
     for index, key in enumerate(keys):
@@ -37,6 +37,15 @@ def rank(query: str, pieces: Sequence[tuple[str, str]]) -> list[int]:
             if key and key != keys[best] and f" {key} " in text:
                 scores[index] += LINKED * scores[best]
     return _order(scores)
+
+
+def plain_rank(query: str, pieces: Sequence[tuple[str, str]]) -> list[int]:
+    """The same by BM25 alone."""
+    return _order(_scores(query, pieces))
+
+
+def _scores(query: str, pieces: Sequence[tuple[str, str]]) -> list[float]:
+    return _bm25(words(query), [words(f"{title} {text}") for title, text in pieces])
 
 
 def _spaced(text: str) -> str:

@@ -88,6 +88,7 @@ def test_the_last_answer_answers_the_whole():
         == "Oslo"
     )
     assert read("Do they share a city?", ANN, "Question: R7; Answer: yes") == "yes"
+    assert read("Which is it, Ann Lee or Bo Ray?", "Question: Which is it, Ann Lee or Bo Ray?; Answer: Cy") == "Cy"
 
 
 @pytest.mark.parametrize("yes_no", [True, False])
