@@ -74,7 +74,8 @@ def reads(query: str) -> tuple[list[str], list[str]]:
         ToolError: It cannot be read.
     """
     tree = parse(query)
-    tables, steps = {}, {}
+    tables: dict[str, None] = {}
+    steps: dict[str, None] = {}
     for node in tree.walk(bfs=False):
         if node.key == "table":
             tables[node.name.lower()] = None

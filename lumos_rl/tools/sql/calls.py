@@ -27,7 +27,8 @@ class Call:
         target: Its name in SQLite.
         least: Fewest arguments.
         most: Most arguments; None without a limit.
-        gives: A type, "merged" (that of all arguments), "first" (that of the first), or "rounded".
+        gives: A type, "merged" (that of all arguments), "first" (that of the first), "rounded", "whole" (of the first,
+            without a fraction), or "parsed" (a date, with a time where the format has one).
     """
 
     target: str
@@ -62,11 +63,12 @@ CALLS: Mapping[str, Call] = {
     ),
     **_all("week", 1, 2, INT),
     **_all("weekofyear=my_week", 1, 1, INT),
-    **_all("ceiling ceil=my_ceiling floor sign", 1, 1, INT),
+    **_all("ceiling ceil=my_ceiling floor", 1, 1, "whole"),
+    **_all("sign", 1, 1, INT),
     **_all("unix_timestamp", 1, 1, INT),
     **_all("sqrt exp ln log10 log2", 1, 1, DOUBLE),
     **_all("log", 1, 2, DOUBLE),
-    **_all("pi", 0, 0, DOUBLE),
+    **_all("pi", 0, 0, Type(Kind.DOUBLE, 6)),
     **_all("power pow=my_power", 2, 2, DOUBLE),
     **_all("abs=abs", 1, 1, "first"),
     **_all("mod", 2, 2, "first"),

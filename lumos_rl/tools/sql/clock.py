@@ -44,11 +44,12 @@ def read(value: Any) -> dt.datetime:
 
 
 def normal(text: str, with_time: bool) -> str:
-    """A literal as SQLite keeps such values, so that texts compare as moments do; as it is where it is no date."""
-    try:
-        moment = read(text)
-    except ValueError:
-        return text
+    """A literal as SQLite keeps such values, so that texts compare as moments do.
+
+    Raises:
+        ValueError: It is no date.
+    """
+    moment = read(text)
     return str(moment) if with_time or moment.time() != dt.time() else str(moment.date())
 
 

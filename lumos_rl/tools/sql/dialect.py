@@ -142,5 +142,7 @@ def _check_tokens(tokens: list[Any], text: str) -> None:
                 raise syntax_error(text[token.start + 1 :], token.line)
         elif token.text == ")":
             depth -= 1
+        elif token.text.upper() in ("FIRST", "LAST") and before is not None and before.text.upper() == "NULLS":
+            raise syntax_error(text[before.start :], token.line)
         if depth > MAX_DEPTH:
             raise ToolLimitError(f"expected at most {MAX_DEPTH} brackets within brackets, got more")

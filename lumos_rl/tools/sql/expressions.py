@@ -17,7 +17,7 @@ from lumos_rl.tools.sql.dialect import load, syntax_error
 from lumos_rl.tools.sql.dump import is_plain
 from lumos_rl.tools.sql.functions import COLLATION, sqlite_number
 from lumos_rl.tools.sql.schema import NUMBERS, TIMES, Kind, Type
-from lumos_rl.tools.sql.scope import Output, Scope
+from lumos_rl.tools.sql.scope import Output, RefusedQueryError, Scope
 
 Query = Callable[[Any, Scope], list[Output]]
 _HANDLERS = {**aggregates.HANDLERS, **comparisons.HANDLERS, **values.HANDLERS}
@@ -112,7 +112,12 @@ class Expressions:
     def moment(self, node: Any, kind: Type, with_time: bool) -> None:
         """Writes a date as dates are kept, with a time where it is compared with one."""
         if kind.kind is Kind.TEXT and node.key == "literal":
-            node.replace(self.exp.Literal.string(clock.normal(node.name, with_time)))
+            try:
+                normal = clock.normal(node.name, with_time)
+            except ValueError as error:
+                name = "DATETIME" if with_time else "DATE"
+                raise RefusedQueryError(f"Incorrect {name} value: '{node.name}'") from error
+            node.replace(self.exp.Literal.string(normal))
         elif kind.kind is Kind.DATE and with_time:
             wrap(node, lambda inner: self.call("my_datetime", inner))
 
@@ -125,8 +130,11 @@ class Expressions:
             self.number(left, kind)
             for item, other in zip(items, kinds, strict=True):
                 self.number(item, other)
-        elif known & TIMES:
+        elif known & TIMES and Kind.TIME not in known:
             for item, other in zip([left, *items], [kind, *kinds], strict=True):
                 self.moment(item, other, Kind.DATETIME in known)
-        elif not all(self.is_plain(item, other) for item, other in zip([left, *items], [kind, *kinds], strict=True)):
-            self.collate(left)
+        elif not any(item.key == "collate" for item in (left, *items)):
+            parts = zip([left, *items], [kind, *kinds], strict=True)
+            is_column = left.key == "column" or (len(items) == 1 and items[0].key == "column")
+            if not (is_column and all(self.is_plain(item, other) for item, other in parts)):
+                self.collate(left)

@@ -128,20 +128,20 @@ def _concat_ws(separator: Any, *parts: Any) -> str | None:
     return text_of(separator).join(text_of(part) for part in parts if part is not None)
 
 
-def _substring(text: Any, start: Any, length: Any = None) -> str:
-    text, start = text_of(text), int(start)
+def _substring(value: Any, start: Any, length: Any = None) -> str:
+    text, start = text_of(value), int(start)
     start = start - 1 if start > 0 else len(text) + start if start < 0 else -1
     if start < 0 or (length is not None and length < 1):
         return ""
     return text[start:] if length is None else text[start : start + int(length)]
 
 
-def _substring_index(text: Any, delimiter: Any, count: Any) -> str:
-    text, delimiter, count = text_of(text), text_of(delimiter), int(count)
-    if not delimiter or not count:
+def _substring_index(value: Any, delimiter: Any, count: Any) -> str:
+    between, count = text_of(delimiter), int(count)
+    if not between or not count:
         return ""
-    parts = text.split(delimiter)
-    return delimiter.join(parts[:count] if count > 0 else parts[count:])
+    parts = text_of(value).split(between)
+    return between.join(parts[:count] if count > 0 else parts[count:])
 
 
 def _locate(part: Any, text: Any, start: Any = 1) -> int:
@@ -151,13 +151,13 @@ def _locate(part: Any, text: Any, start: Any = 1) -> int:
     return whole.find("".join(map(_bare, text_of(part))), int(start) - 1) + 1
 
 
-def _repeat(text: Any, count: Any) -> str | None:
-    text, count = text_of(text), max(0, int(count))
+def _repeat(value: Any, count: Any) -> str | None:
+    text, count = text_of(value), max(0, int(count))
     return text * count if len(text) * count <= MAX_TEXT else None
 
 
-def _pad(text: Any, length: Any, filling: Any, left: bool) -> str | None:
-    text, filling, length = text_of(text), text_of(filling), int(length)
+def _pad(value: Any, length: Any, filler: Any, left: bool) -> str | None:
+    text, filling, length = text_of(value), text_of(filler), int(length)
     if not 0 <= length <= MAX_TEXT:
         return None
     missing = length - len(text)
@@ -167,13 +167,13 @@ def _pad(text: Any, length: Any, filling: Any, left: bool) -> str | None:
     return (added + text if left else text + added)[:length]
 
 
-def _replace(text: Any, old: Any, new: Any) -> str:
-    text, old = text_of(text), text_of(old)
-    return text.replace(old, text_of(new)) if old else text
+def _replace(value: Any, old: Any, new: Any) -> str:
+    text, gone = text_of(value), text_of(old)
+    return text.replace(gone, text_of(new)) if gone else text
 
 
-def _trim(text: Any, where: str = "BOTH", part: Any = " ") -> str:
-    text, part = text_of(text), text_of(part)
+def _trim(value: Any, where: str = "BOTH", blank: Any = " ") -> str:
+    text, part = text_of(value), text_of(blank)
     while part and where != "TRAILING" and text.startswith(part):
         text = text[len(part) :]
     while part and where != "LEADING" and text.endswith(part):

@@ -12,17 +12,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from lumos_rl.errors import ToolError
-from lumos_rl.tools.sql.scope import FIELDS, HAVING, ORDER, Reference, Scope
+from lumos_rl.tools.sql.scope import FIELDS, HAVING, ORDER, Reference, RefusedQueryError, Scope
 
 _MODE = "this is incompatible with sql_mode=only_full_group_by"
 _NAMES = {FIELDS: "SELECT list", ORDER: "ORDER BY clause", HAVING: "HAVING clause"}
 
 Key = tuple[str, str]
-
-
-class GroupingError(ToolError):
-    """A query that a server without these rules would run."""
 
 
 def check_grouping(scope: Scope, tree: Any, grouped: Iterable[Key]) -> None:
@@ -34,14 +29,14 @@ def check_grouping(scope: Scope, tree: Any, grouped: Iterable[Key]) -> None:
         grouped: Alias and column of each column that it groups by.
 
     Raises:
-        GroupingError: MySQL would refuse it.
+        RefusedQueryError: MySQL would refuse it.
     """
     aggregates = [place for place in scope.aggregates if place[0] in _NAMES]
     if tree.args.get("group") is None:
         if not aggregates:
             return
         if all(clause == ORDER for clause, _ in aggregates):
-            raise GroupingError(
+            raise RefusedQueryError(
                 f"Expression #{aggregates[0][1]} of ORDER BY contains aggregate function and applies to the result of a"
                 " non-aggregated query"
             )
@@ -53,14 +48,14 @@ def check_grouping(scope: Scope, tree: Any, grouped: Iterable[Key]) -> None:
             raise _refusal(reference, tree.args.get("group") is not None)
 
 
-def _refusal(reference: Reference, is_grouped: bool) -> GroupingError:
+def _refusal(reference: Reference, is_grouped: bool) -> RefusedQueryError:
     place = f"#{reference.position} of {_NAMES[reference.clause]}"
     if not is_grouped:
-        return GroupingError(
+        return RefusedQueryError(
             f"In aggregated query without GROUP BY, expression {place} contains nonaggregated column"
             f" '{reference.label}'; {_MODE}"
         )
-    return GroupingError(
+    return RefusedQueryError(
         f"Expression {place} is not in GROUP BY clause and contains nonaggregated column '{reference.label}' which is"
         f" not functionally dependent on columns in GROUP BY clause; {_MODE}"
     )
@@ -85,7 +80,7 @@ def _closure(scope: Scope, tree: Any, fixed: set[Key]) -> set[Key]:
 def _equalities(scope: Scope, tree: Any) -> Iterator[tuple[Key | None, Key]]:
     """(column, column that it fixes) of each equality that every row meets; None for a constant."""
     where = tree.args.get("where")
-    conditions = [(where.this, None)] if where is not None else []
+    conditions: list[tuple[Any, str | None]] = [(where.this, None)] if where is not None else []
     for join in tree.args.get("joins") or ():
         if join.args.get("on") is not None:
             outer = join.this.alias_or_name.lower() if join.side == "LEFT" else None
@@ -120,13 +115,13 @@ def check_distinct(scope: Scope, selected: set[Key], is_grouped: bool) -> None:
         is_grouped: Whether it groups or aggregates.
 
     Raises:
-        GroupingError: MySQL would refuse it.
+        RefusedQueryError: MySQL would refuse it.
     """
     place = "Expression #{} of ORDER BY clause is not in SELECT list, {}; this is incompatible with DISTINCT"
     for clause, position in scope.aggregates:
         if clause == ORDER:
-            raise GroupingError(place.format(position, "contains aggregate function"))
+            raise RefusedQueryError(place.format(position, "contains aggregate function"))
     for reference in scope.references:
         if reference.clause == ORDER and reference.key not in selected and not is_grouped:
             what = f"references column '{reference.label}' which is not in SELECT list"
-            raise GroupingError(place.format(reference.position, what))
+            raise RefusedQueryError(place.format(reference.position, what))

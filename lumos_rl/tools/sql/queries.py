@@ -178,47 +178,49 @@ class Queries:
         """The result's columns, and type and expression of each by its name in lower case."""
         columns: list[Output] = []
         aliases: dict[str, tuple[Type, Any]] = {}
+        fields: list[Any] = []
         scope.clause = FIELDS
         for position, field in enumerate(list(tree.expressions), 1):
             scope.position = position
             if field.is_star:
-                columns += self._star(field, scope)
+                found, parts = self._star(field, scope)
+                columns += found
+                fields += parts
                 continue
-            alias = field.args.get("alias") if field.key == "alias" else None
-            if alias is not None and not alias.args.get("quoted") and alias.name.lower() in RESERVED:
-                raise syntax_error(alias.name)
-            value = field.this if alias is not None else field
-            name = field.alias if alias is not None else _field_name(value)
-            kind = self.expressions.read(value, scope)
-            value = tree.expressions[position - 1].unalias()
-            if value.key != "column":
-                value = self.expressions.comparable(value, kind)
-            named = self.exp.Alias(this=value, alias=self.exp.to_identifier(name, quoted=True))
-            fields = tree.expressions
-            fields[position - 1] = named
-            tree.set("expressions", fields)
-            columns.append(Output(name, kind))
-            if alias is not None or value.key != "column":
-                aliases[name.lower()] = (kind, value)
+            output, value = self._read_field(tree, field, scope)
+            columns.append(output)
+            fields.append(self.exp.Alias(this=value, alias=self.exp.to_identifier(output.name, quoted=True)))
+            if field.key == "alias" or value.key != "column":
+                aliases[output.name.lower()] = (output.type, value)
+        tree.set("expressions", fields)
         return columns, aliases
 
-    def _star(self, field: Any, scope: Scope) -> list[Output]:
+    def _read_field(self, tree: Any, field: Any, scope: Scope) -> tuple[Output, Any]:
+        """Name and type of one selected expression, and the expression as rewritten."""
+        alias = field.args.get("alias") if field.key == "alias" else None
+        if alias is not None and not alias.args.get("quoted") and alias.name.lower() in RESERVED:
+            raise syntax_error(alias.name)
+        name = field.alias if alias is not None else _field_name(field)
+        kind = self.expressions.read(field.unalias(), scope)
+        value = tree.expressions[scope.position - 1].unalias()
+        return Output(name, kind), self.expressions.comparable(value, kind)
+
+    def _star(self, field: Any, scope: Scope) -> tuple[list[Output], list[Any]]:
+        """The columns of `*` or `alias.*`, and what stands for it; what USING merged comes first, once."""
         wanted = field.table.lower() if field.key == "column" else ""
         if wanted and wanted not in scope.sources:
             raise ToolError(f"Unknown table '{field.table}'")
-        if wanted:
-            field.set("table", self.exp.to_identifier(wanted, quoted=True))
-        columns, seen = [], set()
-        for source in scope.sources.values():
-            if wanted and source.alias != wanted:
-                continue
-            for name, (shown, kind) in source.columns.items():
-                if not wanted and name in scope.merged and name in seen:
-                    continue
-                seen.add(name)
-                scope.resolve(name, "" if name in scope.merged and not wanted else source.alias)
-                columns.append(Output(shown, kind))
-        return columns
+        sources = [source for source in scope.sources.values() if not wanted or source.alias == wanted]
+        merged = {} if wanted else {name: "" for source in sources for name in source.columns if name in scope.merged}
+        places = [*merged.items()]
+        places += [(name, source.alias) for source in sources for name in source.columns if name not in merged]
+        found = [scope.resolve(name, alias) for name, alias in places]
+        columns = [Output(column.name, column.type) for column in found]
+        if not merged:
+            if wanted:
+                field.set("table", self.exp.to_identifier(wanted, quoted=True))
+            return columns, [field]
+        return columns, [self.exp.column(column.name, table=column.alias or None, quoted=True) for column in found]
 
     def _read_conditions(self, tree: Any, scope: Scope) -> None:
         """WHERE, then ON from the last join on: the order in which MySQL looks for what is wrong."""
@@ -278,6 +280,9 @@ class Queries:
         for reference in scope.references:
             if reference.clause == HAVING and reference.key not in known:
                 raise ToolError(f"Unknown column '{reference.key[1]}' in 'having clause'")
+        if tree.args.get("group") is None and not scope.aggregates:  # SQLite takes HAVING in aggregates only
+            tree.set("having", None)
+            tree.where(having.this, copy=False)
 
     def _inline(self, clause: Any, aliases: Aliases) -> None:
         """Puts the selected expressions, which have been read, in the place of their names."""
@@ -286,6 +291,8 @@ class Queries:
                 continue
             if column.find_ancestor(self.exp.Query) is clause.find_ancestor(self.exp.Query):
                 kind, value = aliases[column.name.lower()]
+                if clause.key == "ordered" and value.find(self.exp.AggFunc) is not None:
+                    raise ToolError(f"Reference '{column.name}' not supported (reference to group function)")
                 column.replace(self.expressions.ready(value, kind))
 
     def _read_order(self, tree: Any, scope: Scope, aliases: Mapping[str, Type], values: Aliases) -> None:
@@ -303,13 +310,15 @@ class Queries:
                 if not 1 <= int(float(node.name)) <= 10_000:
                     raise ToolError(f"Unknown column '{node.name}' in 'order clause'")
             else:
-                self._inline(item, {key: value for key, value in values.items() if not scope.has(key)})
+                self._inline(item, {name: value for name, value in values.items() if not scope.has(name)})
                 kind = self.expressions.read(item.this, scope)
                 self.expressions.comparable(item.this, kind)
         for clause in ("limit", "offset"):
             found = tree.args.get(clause)
-            if found is not None and (found.expression.key != "literal" or not found.expression.name.isdigit()):
-                raise syntax_error(found.expression.sql("mysql"))
+            count = found.expression if found is not None else None
+            is_number = count is not None and count.key == "literal" and not count.is_string and count.name.isdigit()
+            if found is not None and not is_number:
+                raise syntax_error(found.sql("mysql"))
 
     def _selected_keys(self, tree: Any, scope: Scope) -> set[tuple[str, str]]:
         """Alias and column of each bare column that is selected."""

@@ -23,6 +23,10 @@ FIELDS, WHERE, ON, GROUP, HAVING, ORDER = (
 )
 
 
+class RefusedQueryError(ToolError):
+    """What MySQL 8 says to a query that MariaDB, or MySQL in another sql_mode, would run."""
+
+
 @dataclass(frozen=True, slots=True)
 class Output:
     """A column of a query's result."""

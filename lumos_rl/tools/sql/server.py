@@ -27,10 +27,10 @@ from urllib.parse import unquote, urlsplit
 from lumos_rl.errors import ConfigError, InfrastructureError, MissingExtraError, ToolError, ToolLimitError
 from lumos_rl.tools.sql.dialect import MAX_STATEMENT, parse, syntax_error
 from lumos_rl.tools.sql.dump import read_dump, statements
-from lumos_rl.tools.sql.grouping import GroupingError
 from lumos_rl.tools.sql.queries import translate
 from lumos_rl.tools.sql.results import MAX_CHARACTERS, MAX_ROWS, STATEMENT_S, Result
 from lumos_rl.tools.sql.schema import Row
+from lumos_rl.tools.sql.scope import RefusedQueryError
 
 _PREFIX = "lumos_rl_"
 _LOCK_S = 120  # seconds to wait for another process that loads the dump
@@ -73,7 +73,7 @@ class ServerDatabase:
         where: The dump's name, for error messages.
 
     Raises:
-        ConfigError: The address cannot be read, or a database of the server has a name of the dump's but not its tables.
+        ConfigError: The address cannot be read, or a database of the server has a name of the dump's, not its tables.
         InfrastructureError: The server cannot be reached.
     """
 
@@ -139,7 +139,7 @@ class ServerDatabase:
     def _run(self, statement: str) -> list[Row] | None:
         if len(statement) > MAX_STATEMENT:
             raise ToolLimitError(f"expected at most {MAX_STATEMENT} characters of SQL, got {len(statement)}")
-        if "\0" in statement or not statement.isprintable() and re.search(r"[\ud800-\udfff]", statement):
+        if "\0" in statement or (not statement.isprintable() and re.search(r"[\ud800-\udfff]", statement)):
             raise syntax_error("")
         start = _COMMENTS.match(statement)
         text = statement[start.end() if start else 0 :]
@@ -148,7 +148,8 @@ class ServerDatabase:
         if "/*!" in statement or "/*M!" in statement:
             raise syntax_error(text)
         if verb == "use":
-            return self._use(text)
+            self._use(text)
+            return None
         if verb == "set":
             if mode := _MODE.search(text):
                 self.full_group_by = "only_full_group_by" in mode[1].lower()
@@ -188,13 +189,15 @@ class ServerDatabase:
         try:
             if tree.key in ("select", "union", "intersect", "except"):
                 translate(tree, self.catalog, self.database, self.full_group_by)
-        except GroupingError:
+        except RefusedQueryError:
             raise
         except ToolError as error:
             if "SQL syntax" in str(error) and self._copy is None:
                 raise
         except RecursionError as error:
             raise ToolLimitError("expected a simpler statement, got one that is nested too deeply") from error
+        except (AttributeError, IndexError, KeyError, TypeError, ValueError):
+            return  # a tree that MySQL's texts do not give; the server says why
 
     def _fetch(self, statement: str) -> list[Row] | None:
         pymysql = _client()

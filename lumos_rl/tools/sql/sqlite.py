@@ -206,7 +206,8 @@ class SqliteDatabase:
         if isinstance(found, ToolError):
             raise found
         if found is None:
-            return self._write(statement)
+            self._write(statement)
+            return None
         types = [column.type for column in found.columns]
         return list(self._limited(found.sql, types))
 
@@ -218,7 +219,13 @@ class SqliteDatabase:
             raise syntax_error(statement)
         if not self.is_changed:
             self.catalog, self.is_changed = self.image.catalog.copy(), True
-        for sql in write(tree, self.catalog, self.database):
+        try:
+            found = write(tree, self.catalog, self.database)
+        except (AttributeError, IndexError, KeyError, TypeError, ValueError, RecursionError) as error:
+            if isinstance(error, ToolError):
+                raise
+            raise syntax_error(statement) from error  # as for queries
+        for sql in found:
             for _ in self._limited(sql, []):
                 pass
 
@@ -272,6 +279,9 @@ def _translate(statement: str, catalog: Catalog, database: str, full_group_by: b
         return error.with_traceback(None)
     except RecursionError:
         return ToolLimitError("expected a simpler statement, got one that is nested too deeply")
+    except (AttributeError, IndexError, KeyError, TypeError, ValueError):
+        # The parser takes many dialects; a tree that MySQL's texts do not give lacks what is looked for in it.
+        return syntax_error(statement)
 
 
 @functools.lru_cache(maxsize=20_000)

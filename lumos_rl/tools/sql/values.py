@@ -13,7 +13,7 @@ from lumos_rl.tools.sql.dialect import RESERVED, syntax_error
 from lumos_rl.tools.sql.dump import is_plain
 from lumos_rl.tools.sql.functions import COLLATION
 from lumos_rl.tools.sql.schema import NUMBERS, TIMES, Kind, Type
-from lumos_rl.tools.sql.scope import Scope
+from lumos_rl.tools.sql.scope import RefusedQueryError, Scope
 
 if TYPE_CHECKING:
     from lumos_rl.tools.sql.expressions import Expressions
@@ -31,6 +31,7 @@ _CASTS = {  # what MySQL accepts after AS → SQLite function, type
     "YEAR": ("my_year", INT),
 }
 _UNITS = ("SECOND", "MINUTE", "HOUR", "DAY", "WEEK", "MONTH", "QUARTER", "YEAR")
+_OF_MARIADB = {"nvl", "nvl2", "to_char", "add_months", "chr", "median"}
 _CONSTANTS = {"database", "schema", "version", "user", "current_user", "session_user", "system_user"}
 
 
@@ -168,7 +169,8 @@ def _anonymous(x: Expressions, node: Any, scope: Scope) -> Type:
     if name in _FORMS:
         return _FORMS[name](x, node, scope)
     if name not in CALLS:
-        raise ToolError(f"FUNCTION {x.database}.{node.name} does not exist")
+        kind = RefusedQueryError if name in _OF_MARIADB else ToolError
+        raise kind(f"FUNCTION {x.database}.{node.name} does not exist")
     call = CALLS[name]
     given = len(node.expressions)
     if given < call.least or (call.most is not None and given > call.most):
@@ -189,6 +191,8 @@ def _given(node: Any, gives: Type | str, kinds: list[Type]) -> Type:
         return DATETIME if has_time else DATE
     if gives == "first":
         return kinds[0] if kinds[0].kind is not Kind.TEXT or node.name not in ("abs", "my_mod") else DOUBLE
+    if gives == "whole":
+        return INT if kinds[0].kind in (Kind.INT, Kind.DECIMAL) else DOUBLE
     if gives == "merged":
         return calls.merged(kinds)
     places = node.expressions[1] if len(node.expressions) > 1 else None

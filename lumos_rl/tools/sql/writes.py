@@ -1,6 +1,6 @@
 """Statements of MySQL that write, as statements of SQLite; they change an episode's own copy of the tables.
 
-    write(parse("ALTER TABLE cats ADD age INT"), catalog, "zoo")    # ['ALTER TABLE "zoo.cats" ADD COLUMN "age" INTEGER']
+    write(parse("ALTER TABLE cats ADD age INT"), catalog, "zoo")  # ['ALTER TABLE "zoo.cats" ADD COLUMN "age" INTEGER']
 
 INSERT, UPDATE and DELETE of one table, CREATE, DROP, ALTER and TRUNCATE TABLE are understood. The catalog is changed
 with the tables.
