@@ -92,18 +92,18 @@ def play(
 
 def _iterative(instruction: str, tools: list[str], profile: PromptProfile, max_subgoals: int) -> Episode:
     prompt = profile.planner_first(instruction)
+    results: list[str] = []
     for index in range(1, max_subgoals + 1):
         plan = yield Ask(Module.PLANNER, prompt)
         subgoal = profile.parse_subgoal(_text(plan), index)
         if subgoal is None:
             return _end((yield Act(FINISH)), StopReason.ANSWERED)
-        first = index == 1
-        ground = profile.grounder_first(instruction, subgoal, tools) if first else profile.grounder_next(subgoal)
-        actions = yield Ask(Module.GROUNDER, ground)
+        actions = yield Ask(Module.GROUNDER, profile.grounder_turn(instruction, subgoal, tools, results))
         outcome = yield Act(_text(actions) + ("\n" + FINISH if index == max_subgoals else ""))
         if _outcome(outcome).ended:
             return StopReason.TURN_LIMIT if index == max_subgoals else StopReason.ENDED
-        prompt = profile.planner_feedback(index, _outcome(outcome).feedback)
+        results.append(_outcome(outcome).feedback)
+        prompt = profile.planner_feedback(index, results[-1])
     return StopReason.TURN_LIMIT
 
 

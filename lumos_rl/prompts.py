@@ -122,6 +122,15 @@ class PromptProfile:
         lines = "; ".join(subgoal_lines)
         return f"{self._ground(instruction, tools)}{self.subgoals_before}{lines}{self.subgoal_after}"
 
+    def grounder_turn(self, instruction: str, subgoal_line: str, tools: Sequence[str], results: Sequence[str]) -> str:
+        """The grounder's user message after as many subgoals as there are results.
+
+        In question answering, told by its tool `QA`, the grounder reads the earlier results; elsewhere it does not.
+        """
+        if not results:
+            return self.grounder_first(instruction, subgoal_line, tools)
+        return self.grounder_next(subgoal_line, results if "QA" in tools else ())
+
     def grounder_next(self, subgoal_line: str, results: Sequence[str] = ()) -> str:
         """The grounder's later user messages.
 

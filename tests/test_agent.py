@@ -39,6 +39,18 @@ def test_the_grounder_gets_a_later_subgoal_alone_and_without_its_prefix():
     assert steps[-1] == Ask(Module.GROUNDER, "Subgoal to be grounded: Subgoal 2: Double it.\n")
 
 
+def test_the_grounder_of_questions_reads_the_earlier_results():
+    episode = play(Formulation.ITERATIVE, TASK, ["QA", "Finish"], LUMOS_PROFILE)
+    next(episode)
+    for reply in ("Find X.", "R1 = QA(Question: X?)", Outcome("Question: X?; Answer: 5", None, False)):
+        episode.send(reply)
+    assert episode.send("No, I will keep planning. Subgoal 2: Find Y.") == Ask(
+        Module.GROUNDER,
+        "Subgoal to be grounded: Subgoal 2: Find Y. The grounding could be based on the following results:"
+        " The execution result for Subgoal 1 is Question: X?; Answer: 5\n",
+    )
+
+
 def test_an_error_goes_back_to_the_planner():
     steps, _ = drive("iterative", ["Add.", "R1 = Sum(3)", Outcome("", "unknown tool Sum", False)])
     assert steps[-1].prompt.startswith("The executed result for Subgoal 1 is Error: unknown tool Sum.")

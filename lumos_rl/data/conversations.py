@@ -59,13 +59,14 @@ def conversations(
 def _iterative(task: Task, profile: PromptProfile, tools: Sequence[str]) -> Conversations:
     planner = [_user(profile.planner_first(task.instruction))]
     grounder: list[Message] = []
+    results: list[str] = []
     for index, (text, actions) in enumerate(numbered_plan(task), 1):
         line = profile.subgoal_line(index, text)
-        planner.append(_assistant(profile.plan_turn(index, text)))
-        planner.append(_user(profile.planner_feedback(index, actions[-1].result or "")))
-        first = profile.grounder_first(task.instruction, line, tools)
-        grounder.append(_user(first if index == 1 else profile.grounder_next(line)))
+        grounder.append(_user(profile.grounder_turn(task.instruction, line, tools, results)))
         grounder.append(_assistant(_written(actions)))
+        results.append(actions[-1].result or "")
+        planner.append(_assistant(profile.plan_turn(index, text)))
+        planner.append(_user(profile.planner_feedback(index, results[-1])))
     planner.append(_assistant(profile.stop))
     return {Module.PLANNER: planner, Module.GROUNDER: grounder}
 

@@ -88,13 +88,15 @@ class QAPlan:
 
 
 def with_result(action: Action, text: str) -> Action:
-    """The action with its result in one line, or without where the language cannot hold that text."""
-    done = replace(action, result=" ".join(text.split()))
-    try:
-        format_annotation([Subgoal("Try.", (done,))])
-    except ValueError:
-        return action
-    return done
+    """The action with its result, in one line or even without where the language cannot hold that text."""
+    for result in (text.strip(), " ".join(text.split())):
+        done = replace(action, result=result)
+        try:
+            format_annotation([Subgoal("Try.", (done,))])
+        except ValueError:
+            continue
+        return done
+    return action
 
 
 def as_argument(text: str) -> str:

@@ -1,11 +1,13 @@
 """HotpotQA and StrategyQA: reading their files, and gold plans from supporting facts and decompositions."""
 
 import json
+from dataclasses import replace
 
 import gymnasium as gym
 import pytest
 
 import lumos_rl.envs  # noqa: F401 (registers the ids)
+from lumos_rl import agent
 from lumos_rl.core import Task
 from lumos_rl.data import load_tasks
 from lumos_rl.data.annotate import annotate
@@ -16,6 +18,7 @@ from lumos_rl.data.strategyqa import evidence_titles
 from lumos_rl.errors import DataError, MissingFileError
 from lumos_rl.language import format_actions
 from lumos_rl.metrics import yes_no
+from lumos_rl.prompts import LUMOS_PROFILE
 
 HOTPOT = {
     "_id": "5a8b",
@@ -204,6 +207,24 @@ def test_converting_writes_every_plan_with_its_conversations(tmp_path):
     assert (summary["kept"], summary["rejected"]) == (1, {"no decomposition": 1})
     [grounder] = map(json.loads, (tmp_path / "out" / "grounder.jsonl").read_text().splitlines())
     assert "KnowledgeQuery, ParagraphRetrieve, QA, Calculator, Code" in grounder["messages"][0]["content"]
+    assert "The execution result for Subgoal 1 is Question: How many kids" in grounder["messages"][2]["content"]
+    annotated = load_tasks("strategyqa", source, "train", limit=1)[0]
+    assert play_by_conversation(annotate(annotated)) == [message["content"] for message in grounder["messages"]]
+
+
+def play_by_conversation(task):
+    """The grounder's messages when an episode follows the gold plan: they must be those that were learned."""
+    env = gym.make("lumos_rl/StrategyQA-v0", tasks=(task,))
+    _, info = env.reset(options={"task": 0})
+    episode = agent.play("iterative", info["instruction"], info["tools"], LUMOS_PROFILE)
+    messages, step, plan = [], next(episode), iter(task.subgoals)
+    for index, subgoal in enumerate(plan, 1):
+        step = episode.send(LUMOS_PROFILE.plan_turn(index, subgoal.text))
+        written = format_actions(replace(action, result=None) for action in subgoal.actions)
+        messages += [step.prompt, written]
+        results = env.step(episode.send(written).text)[4]["results"]
+        step = episode.send(agent.Outcome(list(results.values())[-1], None, False))
+    return messages
 
 
 def play(name, tasks):
