@@ -187,7 +187,7 @@ def test_numbers_are_written_shortly(text, short):
 
 
 def test_an_unknown_benchmark_lists_the_known_ones():
-    with pytest.raises(UnknownNameError, match=r"did you mean 'gsm8k'.*Known: gsm8k, hotpotqa, mawps, strategyqa, svamp"):
+    with pytest.raises(UnknownNameError, match=r"did you mean 'gsm8k'.*Known: gsm8k, hotpotqa, "):
         load_tasks("gsm8", "somewhere")
 
 
