@@ -226,7 +226,7 @@ def test_an_equation_that_fails_is_rejected():
 
 def test_a_benchmark_without_rules_lists_those_with():
     with pytest.raises(UnknownNameError, match="Known: gsm8k, hotpotqa, "):
-        annotate(Task("x/0", "webshop", "buy"))
+        annotate(Task("x/0", "nosuch", "buy"))
 
 
 def test_plans_are_checked_from_their_text():
