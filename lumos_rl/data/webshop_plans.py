@@ -16,8 +16,8 @@ import dataclasses
 from collections.abc import Iterator, Sequence
 
 from lumos_rl.core import Action, Subgoal
-from lumos_rl.errors import ActionParseError
-from lumos_rl.language import parse_actions
+from lumos_rl.errors import ToolError
+from lumos_rl.language import format_actions, parse_actions
 from lumos_rl.tools.base import Executor
 from lumos_rl.tools.shop.actions import BETWEEN_ITEMS, BETWEEN_PARTS, shop_tools
 from lumos_rl.tools.shop.goals import Goal
@@ -36,25 +36,31 @@ def gold_plan(shop: Shop, goal: Goal) -> tuple[tuple[Subgoal, ...], str]:
     subgoals: list[Subgoal] = []
     for sentence, text in _steps(goal, executor):
         try:
-            actions, error = _run(text, executor)
-        except ActionParseError as unreadable:
-            actions, error = [], str(unreadable)
-        if error:
-            return (), error
-        subgoals.append(Subgoal(sentence, tuple(actions)))
+            actions = _run(text, executor)
+        except ValueError as error:  # words that cannot be written as an action, or an action that failed
+            return (), str(error)
+        subgoals.append(Subgoal(sentence, actions))
     if session.reward != 1.0:
         return (), f"the purchase earns {session.reward:.2f}"
     return tuple(subgoals), ""
 
 
-def _run(text: str, executor: Executor) -> tuple[list[Action], str]:
+def _run(text: str, executor: Executor) -> tuple[Action, ...]:
+    """The actions of a text with their results.
+
+    Raises:
+        ActionParseError: The text is not in the action language.
+        ToolError: An action failed.
+        ValueError: Its result cannot be written behind it.
+    """
     actions: list[Action] = []
     for action in parse_actions(text):
         execution = executor.run([action])
         if execution.error is not None:
-            return actions, execution.error
+            raise ToolError(execution.error)
         actions.append(dataclasses.replace(action, result=execution.results[action.outputs[0]]))
-    return actions, ""
+    format_actions(actions)
+    return tuple(actions)
 
 
 def _steps(goal: Goal, executor: Executor) -> Iterator[tuple[str, str]]:

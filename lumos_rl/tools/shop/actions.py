@@ -106,7 +106,7 @@ class FeatureRetrieve:
         self.scorer = scorer
 
     def __call__(self, args: str, bindings: Mapping[str, Value]) -> Value:
-        """The features, best first; of a page the options alone, of another list everything.
+        """The features, best first, "none" where there are none; of a page the options alone, of another list all.
 
         Raises:
             ToolError: Arguments that cannot be read, or a name that is bound to nothing.
@@ -117,7 +117,7 @@ class FeatureRetrieve:
         query = _text(match["query"], bindings)
         features = _without_buttons(_items(match["features"], bindings))
         ranked = sorted(features, key=lambda feature: -self.scorer(query, feature))
-        return _listed(ranked[:CLOSEST], ", ")
+        return _listed(ranked[:CLOSEST] or ["none"], ", ")
 
 
 class Pick:
