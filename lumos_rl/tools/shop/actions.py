@@ -90,7 +90,7 @@ class Click:
         """
         target = _text(args, bindings).lower()
         if target not in self.session.page.targets:
-            target = target.partition(BETWEEN_PARTS)[0]  # an item as Search and Pick give it
+            target = target.partition(BETWEEN_PARTS)[0]  # an item, or the first of several, as Search gives it
         self.session.click(target)
         if self.session.reward is not None:
             return Value(self.session.reward, str(self.session.reward))
