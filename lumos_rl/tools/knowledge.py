@@ -174,8 +174,7 @@ class KnowledgeQuery:
         Raises:
             ToolError: An empty query, or nothing is known about it.
         """
-        query = checked_query(fill(args.removeprefix("Query:").strip().strip("\"'"), bindings), "KnowledgeQuery(Paris)")
-        found = self.source.lookup(query)
+        query, found = self._look_up(args.removeprefix("Query:").strip(), bindings)
         if found.choices:
             titles = "; ".join(found.choices)
             return Value(Pieces(found.pieces), f"{query[:60]!r} may mean: {titles}. Query one of these titles.")
@@ -184,6 +183,19 @@ class KnowledgeQuery:
             raise ToolError(f"nothing is known about {query[:60]!r}; try another name or other words")
         self.found += pieces
         return Value(Pieces(pieces), _shown(pieces))
+
+    def _look_up(self, asked: str, bindings: Mapping[str, Value]) -> tuple[str, Found]:
+        """The query and the document it names; a title such as "Audi R8" or "“Heroes”" is taken as it is first."""
+        query, found = "", Found()
+        readings = [lambda: fill(asked, bindings), lambda: fill(asked, bindings).strip("\"'“”")]
+        if not _REFERENCE.fullmatch(asked):
+            readings.insert(0, lambda: asked)
+        for reading in readings:
+            if (text := checked_query(reading(), "KnowledgeQuery(Paris)")) != query:
+                query, found = text, self.source.lookup(text)
+            if found.pieces or found.choices:
+                break
+        return query, found
 
 
 class ParagraphRetrieve:

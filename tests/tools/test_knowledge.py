@@ -21,8 +21,9 @@ ED = Piece("Ed Wood", ("Ed Wood was an American filmmaker.", " He directed Glen 
 GLEN = Piece("Glen or Glenda", ("It is a 1953 film.",))
 PLANET, ELEMENT = Piece("Mercury (planet)", ("A planet.",)), Piece("Mercury (element)", ("A metal.",))
 ZOE = Piece("Zoë Kruså", ("A Danish painter.",))
+CARS = [Piece(title, ("A car.",)) for title in ("Audi R8", '"Heroes"', "Heroes")]
 SOURCE = Paragraphs(
-    [GLEN, ED, PLANET, ELEMENT, ZOE, Piece("The Tower", ("A tower.",)), Piece("the tower", ("A song.",))]
+    [GLEN, ED, PLANET, ELEMENT, ZOE, Piece("The Tower", ("A tower.",)), Piece("the tower", ("A song.",)), *CARS]
 )
 
 
@@ -51,10 +52,14 @@ def test_the_sources_keep_the_protocol():
         ("the tower", "the tower"),
         ("Query: Ed Wood", "Ed Wood"),
         ('"Ed Wood"', "Ed Wood"),
+        ("“Ed Wood”", "Ed Wood"),
+        ("Audi R8", "Audi R8"),
+        ('"Heroes"', '"Heroes"'),
+        ("Heroes", "Heroes"),
     ],
 )
 def test_a_title_is_found_exactly_or_nearly(query, title):
-    pieces = KnowledgeQuery(SOURCE)(query, {}).exact
+    pieces = KnowledgeQuery(SOURCE)(query, {"R8": Value(Pieces(()), "")}).exact
     assert isinstance(pieces, Pieces)
     assert [piece.title for piece in pieces.items] == [title]
 
