@@ -28,6 +28,7 @@ from lumos_rl.data.qa_plans import CANNOT_WRITE, DOES_NOT_RUN, QAPlan, as_argume
 from lumos_rl.data.strategyqa import evidence_titles
 from lumos_rl.errors import ToolError
 from lumos_rl.tools.deciding import is_yes_no, verdict
+from lumos_rl.tools.titles import key_of, suffixless
 
 _STEP = re.compile(r"(?<=\w)?#\s?(\d+)")
 _REFERENCE = r"R\d+"
@@ -124,12 +125,12 @@ def _expression(question: str) -> str | None:
 
 
 def _entity(task: Task, index: int, step: str, context: list[str]) -> str:
-    """What a step looks up: what its annotators did, else the result it names, a name in it, or the task's term."""
+    """What a step looks up: a document of its annotators, best one it names; else a result, a name, the task's term."""
     marks = [steps[index] for steps in task.meta.get("evidence", ()) if isinstance(steps, list) and index < len(steps)]
     if context and not _NAME.search(step[1:]):
         return context[0]
     titles = Counter(title for mark in marks for title in dict.fromkeys(evidence_titles(mark)))
     if titles:
-        return titles.most_common(1)[0][0]
+        return max(titles, key=lambda title: (f" {suffixless(title)} " in f" {key_of(step)} ", titles[title]))
     names = _NAME.findall(step[1:])
     return max(names, key=len) if names else str(task.meta.get("term") or (context[0] if context else step))

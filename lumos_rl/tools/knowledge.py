@@ -14,7 +14,7 @@ documents indexed on disk (`lumos_rl.tools.corpus`), or Wikipedia (`lumos_rl.too
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
@@ -187,7 +187,10 @@ class KnowledgeQuery:
     def _look_up(self, asked: str, bindings: Mapping[str, Value]) -> tuple[str, Found]:
         """The query and the document it names; a title such as "Audi R8" or "“Heroes”" is taken as it is first."""
         query, found = "", Found()
-        readings = [lambda: fill(asked, bindings), lambda: fill(asked, bindings).strip("\"'“”")]
+        readings: list[Callable[[], str]] = [
+            lambda: fill(asked, bindings),
+            lambda: fill(asked, bindings).strip("\"'“”"),
+        ]
         if not _REFERENCE.fullmatch(asked):
             readings.insert(0, lambda: asked)
         for reading in readings:
