@@ -3,8 +3,8 @@
     python benchmarks/webshop_speed.py                # 1,000 generated products, text mode; 1, 8 and 64 environments
     python benchmarks/webshop_speed.py --ray 2        # the same episodes on Ray workers
 
-Each row is measured in a fresh process, in CPU seconds, so that other work on the machine does not show. An episode is a search, a look at a product and its description, its options, a
-second search, and a purchase: about nine steps.
+Each row is measured in a fresh process, in CPU seconds, so that other work on the machine does not show. An episode is
+a search, a look at a product and its description, its options, a second search, and a purchase: about nine steps.
 """
 
 from __future__ import annotations

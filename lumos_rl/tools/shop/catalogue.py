@@ -17,9 +17,10 @@ import io
 import json
 import random
 from array import array
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
+from operator import attrgetter
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -32,10 +33,11 @@ from lumos_rl.tools.shop.search import SearchIndex
 
 PRICE_SEED = 0  # of what the original leaves to an unseeded generator; as if `random.seed(0)` stood before it loads
 FORMAT = 1  # of the folder; raised when what is written changes
-KEPT_PRODUCTS = 4096  # decoded products; about 20 MB with long texts
+KEPT_PRODUCTS = 2048  # decoded products; about 20 MB with long texts
 KEPT_SEARCHES = 1024  # their results, as places
 META = "catalogue.json"
 _INDEX_ARRAYS = tuple(item.name for item in dataclasses.fields(SearchIndex))
+_fields_of = attrgetter(*(item.name for item in dataclasses.fields(Product)))
 _OWN_ARRAYS = ("offsets", "asins", "places", "prices", "queries", "categories")
 
 
@@ -81,7 +83,7 @@ class _Recorder:
 
     def documents(self, products: Iterable[Product]) -> Iterator[tuple[str, str]]:
         for product in products:
-            record = json.dumps(dataclasses.astuple(product), separators=(",", ":"))
+            record = json.dumps(_fields_of(product), separators=(",", ":"))
             self.offsets.append(self.offsets[-1] + self.blob.write(record.encode()))
             self.asins.append(product.asin)
             self.prices.append(draw_price(product, self.rng))
@@ -106,6 +108,23 @@ def draw_price(product: Product, rng: random.Random) -> float:
     if len(product.pricing) == 2:
         return rng.uniform(*product.pricing)
     return product.pricing[0] if product.pricing else NO_PRICE
+
+
+class Found(Sequence[Product]):
+    """Some products of a catalogue in an order; only those that are looked at are decoded."""
+
+    def __init__(self, catalogue: Catalogue, places: Sequence[int] | NDArray[np.int64]) -> None:
+        self._catalogue, self._places = catalogue, places
+
+    def __len__(self) -> int:
+        """How many there are."""
+        return len(self._places)
+
+    def __getitem__(self, index: Any) -> Any:
+        """One product, or a list of them for a slice."""
+        if isinstance(index, slice):
+            return [self._catalogue[int(place)] for place in self._places[index]]
+        return self._catalogue[int(self._places[index])]
 
 
 class Catalogue:
@@ -194,19 +213,21 @@ class Catalogue:
         place = self._place(asin)
         return NO_PRICE if place is None else float(self._columns.prices[place])
 
-    def search(self, query: str) -> list[Product]:
+    def search(self, query: str) -> Found:
         """At most 50 products for a query, best first."""
-        return [self._decode(place) for place in self._hits(query)]
+        return Found(self, self._hits(query))
 
-    def with_category(self, category: str) -> list[Product]:
+    def with_category(self, category: str) -> Found:
         """Every product of a category, in the catalogue's order."""
-        found = np.flatnonzero(self._columns.categories == np.uint64(_hash(category)))
-        return [product for product in map(self._decode, found.tolist()) if product.category == category]
+        return Found(self, np.flatnonzero(self._columns.categories == np.uint64(_hash(category))))
 
-    def with_query(self, query: str) -> list[Product]:
+    def with_query(self, query: str) -> Found:
         """Every product that was found with a query, in the catalogue's order."""
-        found = np.flatnonzero(self._columns.queries == np.uint64(_hash(query)))
-        return [product for product in map(self._decode, found.tolist()) if product.query == query]
+        return Found(self, np.flatnonzero(self._columns.queries == np.uint64(_hash(query))))
+
+    def with_ids(self, asins: Iterable[str]) -> Found:
+        """Those of the ids that are here, in their order."""
+        return Found(self, [place for asin in asins if (place := self._place(asin)) is not None])
 
     def _place(self, asin: str) -> int | None:
         asins = self._columns.asins

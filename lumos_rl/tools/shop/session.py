@@ -21,7 +21,7 @@ from typing import Any
 
 from lumos_rl.errors import ToolError
 from lumos_rl.tools.shop import pages
-from lumos_rl.tools.shop.catalogue import Catalogue
+from lumos_rl.tools.shop.catalogue import Catalogue, Found
 from lumos_rl.tools.shop.nouns import NounExtractor, default_nouns
 from lumos_rl.tools.shop.pages import Kind, Node, Page, PageName
 from lumos_rl.tools.shop.product import Product
@@ -56,7 +56,7 @@ class Shop:
         """What the product costs, as a number."""
         return self.prices.get(product.asin, self.catalogue.price(product.asin))
 
-    def find(self, keywords: list[str], rng: random.Random) -> list[Product]:
+    def find(self, keywords: list[str], rng: random.Random) -> Found:
         """What a search gives.
 
         Args:
@@ -73,7 +73,7 @@ class Shop:
                 raise ToolError(
                     f"<r> needs a catalogue of at least {MAX_HITS} products, this has {len(self.catalogue)}"
                 )
-            return [self.catalogue[index] for index in rng.sample(range(len(self.catalogue)), MAX_HITS)]
+            return Found(self.catalogue, rng.sample(range(len(self.catalogue)), MAX_HITS))
         if first == "<c>" and len(keywords) == 1:
             raise ToolError("<c> needs a category: search[<c> garden]")
         if first == "<c>":
@@ -84,8 +84,7 @@ class Shop:
             raise ToolError("<a> does not work in this shop; search for words instead")
         if self.search is None:
             return self.catalogue.search(" ".join(keywords))
-        found = (self.catalogue.get(asin) for asin in list(self.search(keywords))[:MAX_HITS])
-        return [product for product in found if product is not None]
+        return self.catalogue.with_ids(list(self.search(keywords))[:MAX_HITS])
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Shop:
         return self
