@@ -22,6 +22,7 @@ _STYLE = """
 body { font: 1rem/1.5 system-ui, sans-serif; margin: 0 auto; padding: 1rem; max-width: 46rem; overflow-wrap: anywhere; }
 h1 { font-size: 1.3rem; } h2 { font-size: 1.05rem; margin: 1rem 0 .3rem; }
 .task { border-left: .3rem solid var(--mark); padding: .3rem .8rem; margin: 0 0 1rem; }
+.button { display: inline-block; margin: .3rem 0; }
 .bar { display: flex; flex-wrap: wrap; gap: .5rem; margin: .8rem 0; }
 form { margin: 0; }
 button, .button { font: inherit; min-height: 2.75rem; padding: .4rem .9rem; border: 1px solid var(--line);
