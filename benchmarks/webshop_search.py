@@ -4,8 +4,8 @@
     python benchmarks/webshop_search.py --sizes 1000000          # needs disk and memory, see the table
 
 Everything is measured in fresh processes: one builds the index on disk, one opens it and searches (queries of 2 to 5
-words, each asked once, with the first page of results), and four more have it open at once. `resident_mb` counts the pages
-of the mapped files that were touched, `own_mb` does not, and `four_mb` is what the four take together.
+words, each asked once, with the first page of results), and four more have it open at once. `resident_mb` counts the
+touched pages of the mapped files, `own_mb` does not, and `four_mb` is what the four take together.
 """
 
 from __future__ import annotations
