@@ -72,7 +72,8 @@ class OpenAIPolicy:
             from lumos_rl.policies.hf import load_tokenizer
 
             self._tokenizer = load_tokenizer(settings.tokenizer)
-            self._context = min(int(model["max_model_len"]) for model in self._served())
+            told = [model["max_model_len"] for model in self._served() if model.get("max_model_len")]  # of bases only
+            self._context = min(told, default=1 << 30)
             self.tokenizer_hash = fingerprint(self._tokenizer)
         self._threads = ThreadPoolExecutor(settings.concurrency, "openai")
         self._done: queue.SimpleQueue[Future[Completion]] = queue.SimpleQueue()

