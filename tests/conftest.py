@@ -1,7 +1,7 @@
 """Fixtures that more than one test folder needs."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -49,3 +49,13 @@ def tiny_sft(tiny_base: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     settings = SFTSettings(max_steps=80, learning_rate=1e-2, batch_size=16, save_steps=0)
     train_sft(tiny_base, CHATS, out, settings, seed=0)
     return out
+
+
+@pytest.fixture(scope="session")
+def sql_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Address of a MariaDB server of the tests' own, as `backend` takes it; the test skips where there can be none."""
+    from sql_server import private_server
+
+    server = private_server(tmp_path_factory.mktemp("mariadb"))
+    yield server.address
+    server.stop()

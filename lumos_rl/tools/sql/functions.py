@@ -1,12 +1,12 @@
 """MySQL's functions and collation, for SQLite to call.
 
     connection = sqlite3.connect(":memory:")
-    install(connection, "zoo")
+    install(connection, stop)
     connection.execute("SELECT my_concat('a', 1), 'Zoë ' = 'ZOE' COLLATE mysql").fetchone()    # ('a1', 1)
 
 The collation is utf8mb4_general_ci: letters compare without case and accents, blanks at the end do not count. Every
 function gives NULL where an argument is NULL or cannot be used, as MySQL does outside its strict modes, and for a text
-longer than `MAX_TEXT`. None of them takes more than linear time, `my_regexp` excepted, which has a time limit.
+longer than `MAX_TEXT`. `my_like` takes time in proportion to pattern and text, `my_regexp` has a time limit.
 """
 
 from __future__ import annotations
@@ -15,9 +15,8 @@ import datetime as dt
 import functools
 import math
 import sqlite3
-import statistics
 import unicodedata
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from decimal import ROUND_HALF_UP, Decimal
 from importlib import import_module
 from typing import Any
@@ -27,7 +26,6 @@ from lumos_rl.tools.sql import clock
 
 COLLATION = "mysql"
 MAX_TEXT = 1_000_000  # characters
-MAX_GROUP_CONCAT = 1024  # characters, MySQL's group_concat_max_len
 REGEXP_S = 0.5  # seconds for one match
 
 
@@ -101,15 +99,6 @@ def _matches(parts: list[str | None], text: list[str]) -> bool:
     return all(part is None for part in parts[at:])
 
 
-def regexp(text: str, pattern: str) -> int | None:
-    """REGEXP under the collation; raises TimeoutError where matching takes too long."""
-    try:
-        found = _regex().compile(pattern, _regex().IGNORECASE).search(text, timeout=REGEXP_S)
-    except _regex().error:
-        return None
-    return int(found is not None)
-
-
 @functools.cache
 def _regex() -> Any:
     try:
@@ -118,14 +107,22 @@ def _regex() -> Any:
         raise MissingExtraError("regex", "sql") from error
 
 
-def _concat(*parts: Any) -> str:
-    return "".join(map(text_of, parts))
+def _concat(*parts: Any) -> str | None:
+    return _joined("", parts)
 
 
 def _concat_ws(separator: Any, *parts: Any) -> str | None:
-    if separator is None:
-        return None
-    return text_of(separator).join(text_of(part) for part in parts if part is not None)
+    return None if separator is None else _joined(text_of(separator), [part for part in parts if part is not None])
+
+
+def _joined(separator: str, parts: Sequence[Any]) -> str | None:
+    texts, left = [], MAX_TEXT
+    for part in parts:
+        texts.append(text_of(part))
+        left -= len(texts[-1]) + len(separator)
+        if left < 0:
+            return None
+    return separator.join(texts)
 
 
 def _substring(value: Any, start: Any, length: Any = None) -> str:
@@ -152,12 +149,12 @@ def _locate(part: Any, text: Any, start: Any = 1) -> int:
 
 
 def _repeat(value: Any, count: Any) -> str | None:
-    text, count = text_of(value), max(0, int(count))
-    return text * count if len(text) * count <= MAX_TEXT else None
+    text, times = text_of(value), max(0, int(count))
+    return text * times if len(text) * times <= MAX_TEXT else None
 
 
-def _pad(value: Any, length: Any, filler: Any, left: bool) -> str | None:
-    text, filling, length = text_of(value), text_of(filler), int(length)
+def _pad(value: Any, size: Any, filler: Any, left: bool) -> str | None:
+    text, filling, length = text_of(value), text_of(filler), int(size)
     if not 0 <= length <= MAX_TEXT:
         return None
     missing = length - len(text)
@@ -167,9 +164,11 @@ def _pad(value: Any, length: Any, filler: Any, left: bool) -> str | None:
     return (added + text if left else text + added)[:length]
 
 
-def _replace(value: Any, old: Any, new: Any) -> str:
-    text, gone = text_of(value), text_of(old)
-    return text.replace(gone, text_of(new)) if gone else text
+def _replace(value: Any, old: Any, new: Any) -> str | None:
+    text, gone, put = text_of(value), text_of(old), text_of(new)
+    if gone and len(text) + text.count(gone) * (len(put) - len(gone)) > MAX_TEXT:
+        return None
+    return text.replace(gone, put) if gone else text
 
 
 def _trim(value: Any, where: str = "BOTH", blank: Any = " ") -> str:
@@ -230,68 +229,8 @@ def _best(values: tuple[Any, ...], largest: bool) -> Any:
     return max(values, key=key) if largest else min(values, key=key)
 
 
-class _Spread:
-    """Standard deviation and variance, over a population or a sample."""
-
-    is_root, is_sample = True, False
-
-    def __init__(self) -> None:
-        self.values: list[float] = []
-
-    def step(self, value: Any) -> None:
-        if value is not None:
-            self.values.append(number_of(value))
-
-    def finalize(self) -> float | None:
-        if len(self.values) < 1 + self.is_sample:
-            return None
-        found = statistics.variance(self.values) if self.is_sample else statistics.pvariance(self.values)
-        return math.sqrt(found) if self.is_root else found
-
-
-class _VariancePop(_Spread):
-    is_root = False
-
-
-class _StdSample(_Spread):
-    is_sample = True
-
-
-class _VarianceSample(_Spread):
-    is_root, is_sample = False, True
-
-
-class _GroupConcat:
-    """GROUP_CONCAT(separator, distinct, value, key, is descending, key, …)."""
-
-    def __init__(self) -> None:
-        self.parts: list[tuple[str, tuple[Any, ...]]] = []
-        self.separator, self.distinct = ",", False
-
-    def step(self, separator: Any, distinct: Any, value: Any, *keys: Any) -> None:
-        self.separator, self.distinct = text_of(separator), bool(distinct)
-        if value is not None:
-            self.parts.append((text_of(value), keys))
-
-    def finalize(self) -> str | None:
-        parts = self.parts
-        if self.distinct:
-            parts = list({fold(text): (text, keys) for text, keys in reversed(parts)}.values())[::-1]
-        for place in range(len(parts[0][1]) - 2 if parts else -1, -1, -2):
-            parts.sort(key=lambda part: _sortable(part[1][place]), reverse=bool(parts[0][1][place + 1]))
-        return self.separator.join(text for text, _ in parts)[:MAX_GROUP_CONCAT] if parts else None
-
-
-def _sortable(value: Any) -> tuple[bool, bool, Any]:
-    return value is not None, isinstance(value, str), fold(value) if isinstance(value, str) else value or 0
-
-
-class TooManyRows(Exception):  # noqa: N818 (SQLite shows its name nowhere; it marks, it does not describe)
-    """A subquery that stands for one value has several."""
-
-
-def _too_many_rows() -> None:
-    raise TooManyRows
+class StopError(Exception):
+    """Ends a statement from within a function; SQLite passes on neither class nor message."""
 
 
 FUNCTIONS: dict[str, Callable[..., Any]] = {
@@ -341,12 +280,6 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     **clock.FUNCTIONS,
 }
 WITH_NULL: dict[str, Callable[..., Any]] = {"concat_ws": _concat_ws, "field": _field, "elt": _elt}
-AGGREGATES: dict[str, type[_Spread]] = {
-    "std": _Spread,
-    "variance": _VariancePop,
-    "stddev_samp": _StdSample,
-    "var_samp": _VarianceSample,
-}
 
 
 def _guarded(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -373,19 +306,35 @@ def _storable(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-def install(connection: sqlite3.Connection) -> None:
-    """Gives a connection the collation and every function, under names that begin with `my_`."""
+def install(connection: sqlite3.Connection, stop: Callable[[str], None]) -> None:
+    """Gives a connection the collation and every function but the aggregates, under names that begin with `my_`.
+
+    Args:
+        connection: The connection.
+        stop: Ends the statement that is running with this error, by raising.
+    """
     connection.create_collation(COLLATION, collate)
     for name, function in FUNCTIONS.items():
         connection.create_function(f"my_{name}", -1, _guarded(function), deterministic=name not in clock.CHANGING)
     for name, function in WITH_NULL.items():
         connection.create_function(f"my_{name}", -1, function, deterministic=True)
-    connection.create_function("my_regexp", 2, _regexp, deterministic=True)
-    connection.create_function("my_too_many_rows", 0, _too_many_rows)
-    connection.create_aggregate("my_group_concat", -1, _GroupConcat)  # type: ignore[arg-type]
-    for name, aggregate in AGGREGATES.items():
-        connection.create_aggregate(f"my_{name}", 1, aggregate)  # type: ignore[arg-type]
+    connection.create_function("my_too_many_rows", 0, lambda: stop("Subquery returns more than 1 row"))
+    connection.create_function("my_regexp", 2, functools.partial(_regexp, stop), deterministic=True)
 
 
-def _regexp(text: Any, pattern: Any) -> int | None:
-    return None if text is None or pattern is None else regexp(text_of(text), text_of(pattern))
+def _regexp(stop: Callable[[str], None], text: Any, pattern: Any) -> int | None:
+    """REGEXP under the collation."""
+    if text is None or pattern is None:
+        return None
+    try:
+        found = _compiled(text_of(pattern)).search(text_of(text), timeout=REGEXP_S)
+    except TimeoutError:
+        stop("Timeout exceeded in regular expression match.")
+    except _regex().error:
+        stop("Illegal argument to a regular expression.")
+    return int(found is not None)
+
+
+@functools.lru_cache(maxsize=200)
+def _compiled(pattern: str) -> Any:
+    return _regex().compile(pattern, _regex().IGNORECASE)

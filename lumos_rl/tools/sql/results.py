@@ -12,7 +12,7 @@ from typing import Protocol
 
 from lumos_rl.tools.sql.schema import Row
 
-STATEMENT_S = 5.0  # seconds of computing for one statement
+STATEMENT_S = 2.0  # seconds of computing for one statement
 MAX_ROWS = 100_000
 MAX_CHARACTERS = 20_000_000  # of all texts in one result
 

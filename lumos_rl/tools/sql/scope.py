@@ -24,7 +24,7 @@ FIELDS, WHERE, ON, GROUP, HAVING, ORDER = (
 
 
 class RefusedQueryError(ToolError):
-    """What MySQL 8 says to a query that MariaDB, or MySQL in another sql_mode, would run."""
+    """What MySQL 8 says to a query that MariaDB would run, or refuse in other words."""
 
 
 @dataclass(frozen=True, slots=True)

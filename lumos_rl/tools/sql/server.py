@@ -15,30 +15,23 @@ refused here, so that both servers agree with the published episodes.
 
 from __future__ import annotations
 
-import contextlib
+import functools
 import re
 import secrets
-import time
-from collections.abc import Callable, Iterator, Sequence
-from importlib import import_module
+from collections.abc import Callable
 from typing import Any, Self, TypeVar
-from urllib.parse import unquote, urlsplit
 
-from lumos_rl.errors import ConfigError, InfrastructureError, MissingExtraError, ToolError, ToolLimitError
+from lumos_rl.errors import InfrastructureError, ToolError, ToolLimitError
+from lumos_rl.tools.sql.accounts import admin, client, connect, escaped, load, new_name, settings
 from lumos_rl.tools.sql.dialect import MAX_STATEMENT, parse, syntax_error
-from lumos_rl.tools.sql.dump import read_dump, statements
+from lumos_rl.tools.sql.dump import read_dump
 from lumos_rl.tools.sql.queries import translate
 from lumos_rl.tools.sql.results import MAX_CHARACTERS, MAX_ROWS, STATEMENT_S, Result
-from lumos_rl.tools.sql.schema import Row
+from lumos_rl.tools.sql.schema import Catalog, Row
 from lumos_rl.tools.sql.scope import RefusedQueryError
 
-_PREFIX = "lumos_rl_"
-_LOCK_S = 120  # seconds to wait for another process that loads the dump
-_RECONNECT_S = 30.0  # seconds to wait for a server that restarts
 _GONE = frozenset({2003, 2006, 2013, 2014, 1053, 1927, 0})  # the client's and server's codes for a lost connection
-_DENIED = frozenset({1044, 1142, 1143, 1227, 1370})
 _SLOW = frozenset({1969, 3024})
-_ACCOUNT = re.compile(r"\s*CREATE\s+USER|\s*GRANT|\s*FLUSH|\s*DROP\s+USER", re.IGNORECASE)
 _COMMENTS = re.compile(r"\A(?:\s|/\*(?![!M]).*?\*/|--[ \t][^\n]*\n|#[^\n]*\n|\()*", re.DOTALL)
 _READS = ("select", "with", "show", "desc", "describe", "explain", "values", "table")
 _WRITES = re.compile(
@@ -47,6 +40,15 @@ _WRITES = re.compile(
     r"|alter\s+table|rename\s+table)\b",
     re.IGNORECASE,
 )
+_TRANSACTION = re.compile(r"(?:begin|start\s+transaction|commit|rollback)\s*;?\s*\Z", re.IGNORECASE)
+# What holds a connection or a lock without computing, and so outside the limits.
+_HARMFUL = re.compile(
+    r"\b(?:sleep|benchmark|get_lock|is_free_lock|release_\w*locks?|load_file|\w+_wait)\s*\(", re.IGNORECASE
+)
+_NO_FUNCTION = re.compile(r"denied to (?:user|this account).* for routine '([^']*)'")
+_CLAUSES = {"SELECT": "field list", "WHERE": "where clause", "ON": "on clause", "HAVING": "having clause"}
+_CLAUSES |= {"GROUP BY": "group statement", "ORDER BY": "order clause"}
+_IN_CLAUSE = re.compile(rf"\bin ('?)({'|'.join(_CLAUSES)})('?)(?= is ambiguous|\Z)")
 _MODE = re.compile(r"sql_mode\s*:?=\s*(.*)", re.IGNORECASE | re.DOTALL)
 _MODES = "STRICT_TRANS_TABLES,NO_ZERO_IN_DATE,NO_ZERO_DATE,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION"
 _WIDTH = re.compile(r"\b((?:tiny|small|medium|big)?int)\(\d+\)")
@@ -57,11 +59,9 @@ _DESCRIBES = re.compile(
 Given = TypeVar("Given")
 
 
-def _client() -> Any:
-    try:
-        return import_module("pymysql")
-    except ImportError as error:
-        raise MissingExtraError("PyMySQL", "sql") from error
+@functools.lru_cache(maxsize=4)
+def _catalog(dump: str, where: str) -> Catalog:
+    return read_dump(dump, where).catalog
 
 
 class ServerDatabase:
@@ -79,30 +79,31 @@ class ServerDatabase:
 
     def __init__(self, address: str, dump: str, where: str = "the dump") -> None:
         self._address, self._dump, self._where = address, dump, where
-        self.catalog = read_dump(dump, where).catalog
+        self.catalog = _catalog(dump, where)
         self.database, self.full_group_by = "", True
-        self._copy: str | None = None  # name of this episode's own database, once it wrote
-        self._original = ""  # which database that is a copy of
-        self._name = _PREFIX + secrets.token_hex(8)
+        self._copies: dict[str, str] = {}  # database → this episode's own copy of it, once it wrote there
+        self._name = new_name()
         self._password = secrets.token_hex(16)
-        self._settings = _settings(address)
+        self._settings = settings(address)
         self._connection: Any = None
-        self._has_account = False
-        _load(self._settings, dump, self.catalog.databases)
+        self._has_account = self._is_touched = False
+        load(self._settings, dump, self.catalog.databases)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:
         copy = type(self)(self._address, self._dump, self._where)
         copy.database, copy.full_group_by = self.database, self.full_group_by
-        if self._copy is not None:
-            copy._begin_copy(self._original, self._copy)
+        for original, own in self._copies.items():
+            copy._copy(original, own)
         return copy
 
     def begin(self, database: str) -> None:
         """Starts an episode."""
         self.database, self.full_group_by = self.catalog.check(database), True
-        self._drop_copy()
+        self._drop_copies()
+        if self._is_touched:
+            self._disconnect()  # and with it variables and temporary tables
         if self._connection is not None:
-            self._retried(lambda: self._connection.select_db(self.database))
+            self._retried(lambda: self._connected().select_db(self.database))
 
     def execute(self, statement: str) -> Result:
         """Runs one statement of the agent."""
@@ -114,27 +115,27 @@ class ServerDatabase:
 
     def gold(self, statement: str, database: str) -> Result:
         """Runs a query of the benchmark on the tables as they were in the beginning."""
-        used, mode, copy = self.database, self.full_group_by, self._copy
-        self.database, self.full_group_by, self._copy = database.lower(), True, None
+        used, mode, copies = self.database, self.full_group_by, self._copies
+        self.database, self.full_group_by, self._copies = database.lower(), True, {}
         try:
             self._retried(lambda: self._connected().select_db(self.database))
             return self.execute(statement)
         finally:
-            self.database, self.full_group_by, self._copy = used, mode, copy
+            self.database, self.full_group_by, self._copies = used, mode, copies
             self._retried(lambda: self._connected().select_db(self._used))
 
     def close(self) -> None:
         """Drops the account and its copy."""
+        self._drop_copies()
         if self._has_account:
-            with _admin(self._settings) as admin:
-                admin.execute(f"DROP DATABASE IF EXISTS `{self._name}`")
-                admin.execute(f"DROP USER IF EXISTS '{self._name}'@'%'")
-        self._copy, self._has_account = None, False
+            with admin(self._settings) as cursor:
+                cursor.execute(f"DROP USER IF EXISTS '{self._name}'@'%'")
+        self._has_account = False
         self._disconnect()
 
     @property
     def _used(self) -> str:
-        return self._copy if self._copy is not None and self.database == self._original else self.database
+        return self._copies.get(self.database, self.database)
 
     def _run(self, statement: str) -> list[Row] | None:
         if len(statement) > MAX_STATEMENT:
@@ -154,18 +155,15 @@ class ServerDatabase:
             if mode := _MODE.search(text):
                 self.full_group_by = "only_full_group_by" in mode[1].lower()
             return None
-        if verb in ("begin", "start", "commit", "rollback"):
-            return None
-        if verb not in _READS and not _WRITES.match(text):
-            raise (
-                ToolError("Access denied: only queries and changes of tables are allowed")
-                if verb
-                else syntax_error(text)
-            )
+        if _TRANSACTION.match(text):
+            return None  # every statement stands for itself
+        if (verb not in _READS and not _WRITES.match(text)) or _HARMFUL.search(statement):
+            raise ToolError("Access denied: only queries and changes of tables are allowed")
         if verb in _READS:
             self._refuse(statement)
-        elif self._copy is None:
-            self._begin_copy(self.database, self.database)
+        elif self.database not in self._copies:
+            self._copy(self.database, self.database)
+        self._is_touched |= verb not in _READS or "@" in statement
         rows = self._retried(lambda: self._fetch(statement), verb in _READS)
         return [_described(row) for row in rows] if rows is not None and _DESCRIBES.match(text) else rows
 
@@ -192,7 +190,7 @@ class ServerDatabase:
         except RefusedQueryError:
             raise
         except ToolError as error:
-            if "SQL syntax" in str(error) and self._copy is None:
+            if "SQL syntax" in str(error) and not self._copies:
                 raise
         except RecursionError as error:
             raise ToolLimitError("expected a simpler statement, got one that is nested too deeply") from error
@@ -200,13 +198,12 @@ class ServerDatabase:
             return  # a tree that MySQL's texts do not give; the server says why
 
     def _fetch(self, statement: str) -> list[Row] | None:
-        pymysql = _client()
+        pymysql = client()
         connection = self._connected()
         cursor = connection.cursor(pymysql.cursors.SSCursor)
         try:
             cursor.execute(statement)
             if cursor.description is None:
-                connection.commit()
                 return None
             rows = self._limited(cursor)
             cursor.close()
@@ -220,25 +217,34 @@ class ServerDatabase:
         while row := cursor.fetchone():
             left -= sum(len(value) for value in row if isinstance(value, str | bytes))
             if len(rows) >= MAX_ROWS or left < 0:
-                self._disconnect()  # else the client would read the rest
+                self._abandon(cursor)
                 raise ToolLimitError(f"stopped after {len(rows)} rows; ask for fewer, e.g. with LIMIT")
             rows.append(tuple(row))
         return rows
+
+    def _abandon(self, cursor: Any) -> None:
+        """Leaves a result unread; the client would read the rest of it, now or when it is collected."""
+        cursor._result.unbuffered_active = False
+        cursor.connection = None
+        self._disconnect()
 
     def _refusal(self, error: Any) -> Exception:
         code = error.args[0] if error.args and isinstance(error.args[0], int) else 0
         message = str(error.args[1] if len(error.args) > 1 else error)
         if code in _GONE:
             return _Gone(message)
-        if self._copy is not None:
-            message = message.replace(self._copy, self._original)
+        message = re.sub(rf"'{self._name}'@'[^']*'", "this account", message)
+        for original, own in self._copies.items():
+            message = message.replace(own, original)
         if code in _SLOW:
             return ToolLimitError(
                 f"Query execution was interrupted, maximum statement execution time of {STATEMENT_S:g} s exceeded"
             )
-        if code in _DENIED:
-            return ToolError(re.sub(r"'?lumos_rl_\w+'?@'[^']*'", "this account", message))
-        return ToolError(message)
+        if found := re.search(
+            r"denied to user .* for routine '([^']*)'|denied to this account for routine '([^']*)'", message
+        ):
+            return ToolError(f"FUNCTION {found[1] or found[2]} does not exist")
+        return ToolError(_IN_CLAUSE.sub(lambda found: f"in {found[1]}{_CLAUSES[found[2]]}{found[3]}", message))
 
     def _retried(self, action: Callable[[], Given], is_repeatable: bool = True) -> Given:
         """What an action gives; after a lost connection it is done once more, if that changes nothing.
@@ -246,7 +252,7 @@ class ServerDatabase:
         Raises:
             InfrastructureError: The server stays away, or went away in the middle of a statement that writes.
         """
-        pymysql = _client()
+        pymysql = client()
         try:
             return action()
         except (_Gone, pymysql.err.OperationalError, pymysql.err.InterfaceError, OSError) as error:
@@ -264,7 +270,7 @@ class ServerDatabase:
             if not self._has_account:
                 self._make_account()
             account = {**self._settings, "user": self._name, "password": self._password}
-            self._connection = _connect(account, database=self._used)
+            self._connection = connect(account, database=self._used, autocommit=True)
             with self._connection.cursor() as cursor:
                 cursor.execute(f"SET SESSION sql_mode = '{_MODES}'")
                 cursor.execute("SELECT VERSION()")
@@ -278,140 +284,42 @@ class ServerDatabase:
         return self._connection
 
     def _disconnect(self) -> None:
-        connection, self._connection = self._connection, None
+        connection, self._connection, self._is_touched = self._connection, None, False
         if connection is not None:
             connection._force_close()  # `close` waits for the server
 
     def _make_account(self) -> None:
-        with _admin(self._settings) as admin:
-            admin.execute(f"CREATE USER '{self._name}'@'%' IDENTIFIED BY '{self._password}'")
+        with admin(self._settings) as cursor:
+            cursor.execute(f"CREATE USER '{self._name}'@'%' IDENTIFIED BY '{self._password}'")
             for database in self.catalog.databases:
-                admin.execute(f"GRANT SELECT ON `{_escaped(database)}`.* TO '{self._name}'@'%'")
-            admin.execute(f"GRANT ALL ON `{_escaped(self._name)}`.* TO '{self._name}'@'%'")
+                cursor.execute(f"GRANT SELECT ON `{escaped(database)}`.* TO '{self._name}'@'%'")
+            cursor.execute(f"GRANT ALL ON `{escaped(self._name)}\\_%`.* TO '{self._name}'@'%'")
         self._has_account = True
 
-    def _begin_copy(self, original: str, source: str) -> None:
-        """Makes this episode's own database, with the tables of `source`."""
+    def _copy(self, original: str, source: str) -> None:
+        """Makes this episode's own copy of a database, with the tables of `source`."""
         self._connected()
-        with _admin(self._settings) as admin:
-            admin.execute(f"DROP DATABASE IF EXISTS `{self._name}`")
-            admin.execute(f"CREATE DATABASE `{self._name}` CHARACTER SET utf8mb4 COLLATE utf8mb4_general_ci")
-            admin.execute(f"SHOW TABLES FROM `{source}`")
-            for (table,) in admin.fetchall():
-                admin.execute(f"CREATE TABLE `{self._name}`.`{table}` LIKE `{source}`.`{table}`")
-                admin.execute(f"INSERT INTO `{self._name}`.`{table}` SELECT * FROM `{source}`.`{table}`")
-        self._copy, self._original = self._name, original
-        self._connected().select_db(self._used)
+        own = f"{self._name}_{original}"
+        with admin(self._settings) as cursor:
+            cursor.execute(f"DROP DATABASE IF EXISTS `{own}`")
+            cursor.execute(f"CREATE DATABASE `{own}` CHARACTER SET utf8mb4 COLLATE utf8mb4_general_ci")
+            cursor.execute(f"SHOW TABLES FROM `{source}`")
+            for (table,) in cursor.fetchall():
+                cursor.execute(f"CREATE TABLE `{own}`.`{table}` LIKE `{source}`.`{table}`")
+                cursor.execute(f"INSERT INTO `{own}`.`{table}` SELECT * FROM `{source}`.`{table}`")
+        self._copies[original] = own
+        self._retried(lambda: self._connected().select_db(self._used))
 
-    def _drop_copy(self) -> None:
-        if self._copy is not None:
-            with _admin(self._settings) as admin:
-                admin.execute(f"DROP DATABASE IF EXISTS `{self._copy}`")
-            self._copy = None
+    def _drop_copies(self) -> None:
+        if self._copies:
+            with admin(self._settings) as cursor:
+                for own in self._copies.values():
+                    cursor.execute(f"DROP DATABASE IF EXISTS `{own}`")
+            self._copies = {}
 
 
 class _Gone(Exception):  # noqa: N818 (not seen outside)
     """The connection was lost."""
-
-
-def _settings(address: str) -> dict[str, Any]:
-    """Host, port, user and password of an address."""
-    try:
-        parts = urlsplit(address)
-        port = parts.port or 3306
-    except ValueError as error:
-        raise ConfigError(f"expected mysql://user:password@host:port, got {address!r}: {error}") from error
-    if parts.scheme != "mysql" or not parts.hostname or not parts.username:
-        raise ConfigError(f"expected mysql://user:password@host:port, got {address!r}")
-    return {
-        "host": parts.hostname,
-        "port": port,
-        "user": unquote(parts.username),
-        "password": unquote(parts.password or ""),
-    }
-
-
-def _connect(settings: dict[str, Any], **more: Any) -> Any:
-    """A connection; a server that is just starting is waited for.
-
-    Raises:
-        InfrastructureError: It cannot be reached.
-    """
-    pymysql = _client()
-    deadline = time.monotonic() + _RECONNECT_S
-    while True:
-        try:
-            limits = {"connect_timeout": 10, "read_timeout": 60, "write_timeout": 60}
-            return pymysql.connect(charset="utf8mb4", **limits, **settings, **more)
-        except (pymysql.err.OperationalError, OSError) as error:
-            code = error.args[0] if error.args else 0
-            if code in (1045, 1044, 1049) or time.monotonic() > deadline:
-                raise InfrastructureError(
-                    f"cannot reach the database server at {settings['host']}:{settings['port']}: {error}"
-                ) from error
-            time.sleep(0.2)
-
-
-@contextlib.contextmanager
-def _admin(settings: dict[str, Any]) -> Iterator[Any]:
-    """A cursor of the user that the address names.
-
-    Raises:
-        InfrastructureError: The server refuses or goes away.
-    """
-    pymysql = _client()
-    connection = _connect(settings, autocommit=True)
-    try:
-        with connection.cursor() as cursor:
-            cursor.execute("SET SESSION sql_mode = 'NO_AUTO_VALUE_ON_ZERO', foreign_key_checks = 0")
-            yield cursor
-    except pymysql.err.MySQLError as error:
-        raise InfrastructureError(
-            f"the database server refused what its address's user must be able to do: {error}"
-        ) from error
-    finally:
-        connection._force_close()
-
-
-def _load(settings: dict[str, Any], dump: str, databases: dict[str, Any]) -> None:
-    """Loads the dump, unless the server has it.
-
-    Raises:
-        ConfigError: A database has a name of the dump's but not its tables.
-    """
-    with _admin(settings) as admin:
-        admin.execute("SELECT GET_LOCK('lumos_rl', %s)", (_LOCK_S,))
-        if admin.fetchone() != (1,):
-            raise InfrastructureError(f"another process holds the lock of the database server for {_LOCK_S} s")
-        admin.execute("SELECT table_schema, table_name FROM information_schema.tables")
-        found: dict[str, set[str]] = {}
-        for schema, table in admin.fetchall():
-            found.setdefault(schema.lower(), set()).add(table.lower())
-        admin.execute("SHOW DATABASES")
-        there = {name.lower() for (name,) in admin.fetchall()}
-        for database in there & databases.keys():
-            if found.get(database, set()) != set(databases[database]):
-                raise ConfigError(
-                    f"expected database {database} of the server with the tables {sorted(databases[database])}, got"
-                    f" {sorted(found.get(database, set()))}; drop it, or use a server of its own"
-                )
-        missing = databases.keys() - there
-        if missing:
-            _run_dump(admin, dump, missing)
-
-
-def _run_dump(admin: Any, dump: str, missing: Sequence[str] | set[str]) -> None:
-    used = ""
-    for _, statement in statements(dump):
-        if found := re.match(r"(?:CREATE\s+DATABASE\s+.*?|USE\s+)`(\w+)`", statement, re.IGNORECASE):
-            used = found[1].lower()
-        if used in missing and not _ACCOUNT.match(statement):
-            admin.execute(statement)
-
-
-def _escaped(name: str) -> str:
-    """A database's name in GRANT, where `_` and `%` stand for others."""
-    return name.replace("_", "\\_").replace("%", "\\%")
 
 
 def _described(row: Row) -> Row:

@@ -13,7 +13,7 @@ from typing import Any
 from lumos_rl.errors import ToolError
 from lumos_rl.tools.sql.dialect import RESERVED, load, syntax_error
 from lumos_rl.tools.sql.schema import Catalog, Table
-from lumos_rl.tools.sql.scope import Output, Scope, Source, table_columns
+from lumos_rl.tools.sql.scope import Output, RefusedQueryError, Scope, Source, table_columns
 
 Ctes = Mapping[str, list[Output]]
 _COUNTS = "SELECT list and column names list have different column counts"
@@ -93,7 +93,7 @@ class Sources:
 
     def _derived(self, node: Any, scope: Scope) -> Source:
         if not node.alias:
-            raise ToolError("Every derived table must have its own alias")
+            raise RefusedQueryError("Every derived table must have its own alias")
         names = [column.name for column in node.args["alias"].args.get("columns") or ()]
         if node.this.key == "subquery":
             node.set("this", unwrapped(node.this))

@@ -22,10 +22,11 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 from lumos_rl.errors import ConfigError, ToolError, ToolLimitError
+from lumos_rl.tools.sql.accumulate import install_aggregates
 from lumos_rl.tools.sql.calls import cell
 from lumos_rl.tools.sql.dialect import parse, syntax_error
 from lumos_rl.tools.sql.dump import read_dump
-from lumos_rl.tools.sql.functions import MAX_TEXT, install
+from lumos_rl.tools.sql.functions import MAX_TEXT, StopError, install
 from lumos_rl.tools.sql.layout import INFORMATION, index_definitions, information, table_definition
 from lumos_rl.tools.sql.queries import Translation, translate
 from lumos_rl.tools.sql.results import MAX_CHARACTERS, MAX_ROWS, STATEMENT_S, Result
@@ -71,7 +72,8 @@ def image_of(dump: str, where: str = "the dump") -> Image:
         raise ConfigError(f"expected SQLite 3.39 or newer, got {sqlite3.sqlite_version}; use another Python build")
     found = read_dump(dump, where)
     connection = sqlite3.connect(":memory:")
-    install(connection)
+    install(connection, _stop)
+    install_aggregates(connection, _stop)
     for database, tables in found.catalog.databases.items():
         for table in tables.values():
             _fill(connection, f"{database}.{table.name}", table, found.rows[database, table.name])
@@ -83,6 +85,10 @@ def image_of(dump: str, where: str = "the dump") -> Image:
     data = connection.serialize()
     connection.close()
     return Image(found.catalog, data)
+
+
+def _stop(reason: str) -> None:
+    raise StopError(reason)
 
 
 def _fill(connection: sqlite3.Connection, name: str, table: Table, rows: Iterable[Row]) -> None:
@@ -102,6 +108,7 @@ class SqliteDatabase:
         self.is_changed = False
         self._connection: sqlite3.Connection | None = None
         self._deadline = 0.0
+        self._stopped: str | None = None
 
     def begin(self, database: str) -> None:
         """Starts an episode."""
@@ -134,7 +141,8 @@ class SqliteDatabase:
     def _opened(self, data: bytes) -> sqlite3.Connection:
         connection = sqlite3.connect(":memory:", check_same_thread=False, isolation_level=None)
         connection.deserialize(data)
-        install(connection)
+        install(connection, self._stop)
+        install_aggregates(connection, self._stop)
         for limit, value in _LIMITS.items():
             connection.setlimit(limit, value)
         connection.set_authorizer(self._authorize)
@@ -230,7 +238,7 @@ class SqliteDatabase:
                 pass
 
     def _limited(self, sql: str, types: list[Any]) -> Iterator[Row]:
-        self._deadline = time.thread_time() + STATEMENT_S
+        self._deadline, self._stopped = time.thread_time() + STATEMENT_S, None
         left = MAX_CHARACTERS
         try:
             for count, row in enumerate(self.connection.execute(sql)):
@@ -249,8 +257,8 @@ class SqliteDatabase:
             return ToolLimitError(
                 f"Query execution was interrupted, maximum statement execution time of {STATEMENT_S:g} s exceeded"
             )
-        if "user-defined function raised" in text:
-            return ToolError("Subquery returns more than 1 row")
+        if self._stopped is not None:
+            return ToolError(self._stopped)
         if found := re.fullmatch(r"NOT NULL constraint failed: .*\.(\w+)", text):
             return ToolError(f"Column '{found[1]}' cannot be null")
         if text.startswith("UNIQUE constraint failed"):
@@ -258,6 +266,11 @@ class SqliteDatabase:
         if "too big" in text or "too many" in text or "too large" in text:
             return ToolLimitError(f"{text}; ask for less")
         return ToolError(text)
+
+    def _stop(self, reason: str) -> None:
+        """Ends the running statement, from a function that it calls."""
+        self._stopped = reason
+        raise StopError(reason)
 
     def _is_late(self) -> int:
         return int(time.thread_time() > self._deadline)

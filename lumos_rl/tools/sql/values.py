@@ -128,6 +128,12 @@ def _if(x: Expressions, node: Any, scope: Scope) -> Type:
     return calls.merged(kinds)
 
 
+def _adjacent(x: Expressions, node: Any, scope: Scope) -> Type:
+    """Texts that stand side by side."""
+    node.replace(x.exp.Literal.string("".join(part.name for part in node.expressions)))
+    return TEXT
+
+
 def _collate(x: Expressions, node: Any, scope: Scope) -> Type:
     x.read(node.this, scope)
     node.set("expression", x.exp.Var(this="BINARY" if node.expression.name.endswith("_bin") else COLLATION))
@@ -297,6 +303,7 @@ HANDLERS: dict[str, Handler] = {
     **dict.fromkeys(_ARITHMETIC, _arithmetic),
     "intdiv": _whole_division,
     **dict.fromkeys(("and", "or", "xor", "not", "paren", "neg", "bitwiseand", "bitwiseor", "bitwisenot"), _parts),
+    "concat": _adjacent,
     "case": _case,
     "if": _if,
     "collate": _collate,

@@ -149,7 +149,7 @@ def _alter(tree: Any, catalog: Catalog, used: str) -> list[str]:
             table = replace(table, columns=(*table.columns, column))
             found.append(f"{head} ADD COLUMN {column_definition(column)}")
         elif action.key == "drop" and action.args.get("kind") == "COLUMN":
-            gone = _column(table, action.this.name)
+            gone = _column(table, action.args["tables"][0].name)
             table = replace(table, columns=tuple(column for column in table.columns if column is not gone))
             found.append(f"{head} DROP COLUMN {_quoted(gone.name)}")
         elif action.key == "renamecolumn":
