@@ -66,18 +66,22 @@ def count_workers(nodes: Sequence[Mapping[str, Any]], config: RayConfig, engines
         engines: Engines that workers share; they need room too, and workers need no GPU.
 
     Raises:
-        ConfigError: The number is left to the cluster, and no node has room for a single worker.
+        ConfigError: No node has room for a single worker, though their number is left to the cluster, or engines would
+            wait for them.
     """
     need = {"CPU": float(config.cpus_per_worker), "GPU": 0.0 if engines else config.gpus_per_worker}
     room = _room(nodes, need) - math.ceil(engines * config.cpus_per_engine / config.cpus_per_worker)
-    if not config.workers and room < 1:
+    if room < 1 and (engines or not config.workers):
         raise ConfigError(
             f"expected a node with {need} for a worker, got {_alive(nodes)} with {engines} engines; ask for less per"
             " worker"
         )
     if config.workers > room:
-        log.warning("the cluster has room for %d of %d workers with %s; the others wait", room, config.workers, need)
-    return config.workers or room
+        others = "are left out" if engines else "wait"
+        log.warning(
+            "the cluster has room for %d of %d workers with %s; the others %s", room, config.workers, need, others
+        )
+    return min(config.workers or room, room) if engines else config.workers or room
 
 
 def count_engines(nodes: Sequence[Mapping[str, Any]], config: RayConfig) -> int:

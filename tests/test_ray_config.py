@@ -62,5 +62,6 @@ def test_engines_that_fit_nowhere_are_refused():
 def test_workers_leave_room_for_the_engines_and_need_no_gpu_then():
     assert count_workers([NODE], RayConfig(gpus_per_worker=1), engines=0) == 2
     assert count_workers([NODE], RayConfig(gpus_per_worker=1, cpus_per_engine=2), engines=2) == 4
+    assert count_workers([NODE], RayConfig(workers=20), engines=2) == 6
     with pytest.raises(ConfigError, match="with 8 engines"):
         count_workers([NODE], RayConfig(), engines=8)

