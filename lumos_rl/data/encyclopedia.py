@@ -98,13 +98,19 @@ class Entity:
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """The entities of one split."""
+    """The entities of one split, by kind and by name."""
 
-    entities: tuple[Entity, ...]
+    kinds: Mapping[str, Sequence[Entity]]
+    names: Mapping[str, Sequence[Entity]]
 
-    def of(self, kind: str) -> list[Entity]:
+    @property
+    def entities(self) -> list[Entity]:
+        """All of them."""
+        return [entity for entities in self.kinds.values() for entity in entities]
+
+    def of(self, kind: str) -> Sequence[Entity]:
         """Those of one kind."""
-        return [entity for entity in self.entities if entity.kind == kind]
+        return self.kinds[kind]
 
 
 @lru_cache(maxsize=6)
@@ -131,7 +137,10 @@ def encyclopedia(split: str, seed: int = 0) -> Part:
     for kind, entities in found.items():
         for entity in entities:
             _ARTICLES[kind](entity, found, rng)
-    return Part(tuple(entity for entities in found.values() for entity in entities))
+    by_name: dict[str, list[Entity]] = {}
+    for entity in (entity for entities in found.values() for entity in entities):
+        by_name.setdefault(entity.name, []).append(entity)
+    return Part(found, by_name)
 
 
 def _names(kind: str, seed: int) -> list[str]:

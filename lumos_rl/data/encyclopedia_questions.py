@@ -251,8 +251,7 @@ def _task(draft: _Draft, key: str, benchmark: str, split: str, part: Part, rng: 
 
 def _with_distractors(gold: Sequence[Entity], part: Part, rng: random.Random) -> list[Entity]:
     """The gold entities among others: their namesakes, then others of the same kinds."""
-    namesakes = [entity for entity in part.entities if any(entity.name == own.name for own in gold)]
-    articles = list(dict.fromkeys([*gold, *namesakes]))
+    articles = list(dict.fromkeys([*gold, *(namesake for own in gold for namesake in part.names[own.name])]))
     while len(articles) < PARAGRAPHS:
         other = rng.choice(part.of(rng.choice(gold).kind))
         if other not in articles:

@@ -18,7 +18,9 @@ from __future__ import annotations
 
 import hashlib
 import random
+import threading
 from collections.abc import Callable, Iterator, Mapping
+from functools import lru_cache
 from itertools import islice
 
 from lumos_rl.core import Action, Subgoal, Task
@@ -70,7 +72,25 @@ def synthetic_tasks(benchmark: str, split: str = "test", limit: int | None = Non
     if split not in SPLIT_SHARES:
         raise UnknownNameError("split of a built-in suite", split, SPLIT_SHARES)
     count = DEFAULT_SIZE[split] if limit is None else limit
-    return list(islice(SUITES[benchmark](benchmark, split, seed), count))
+    return _drawn(benchmark, split, seed).first(count)
+
+
+@lru_cache(maxsize=16)
+def _drawn(benchmark: str, split: str, seed: int) -> _Drawn:
+    return _Drawn(SUITES[benchmark](benchmark, split, seed))
+
+
+class _Drawn:
+    """The problems of a suite that were drawn so far: hundreds of environments in one process draw them once."""
+
+    def __init__(self, stream: Iterator[Task]) -> None:
+        self._stream, self._tasks = stream, list[Task]()
+        self._lock = threading.Lock()
+
+    def first(self, count: int) -> list[Task]:
+        with self._lock:
+            self._tasks.extend(islice(self._stream, max(0, count - len(self._tasks))))
+            return self._tasks[:count]
 
 
 def _stream(benchmark: str, split: str, seed: int) -> Iterator[Task]:
