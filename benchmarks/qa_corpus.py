@@ -63,10 +63,9 @@ def index(path: Path) -> dict[str, float]:
 
 
 def memory_mb() -> tuple[float, float]:
-    """Resident memory of this process, and the part of it that is its own."""
+    """Resident memory of this process, and the part of it that no other process can share."""
     fields = dict(line.split(":", 1) for line in Path("/proc/self/smaps_rollup").read_text().splitlines()[1:])
-    own = sum(int(fields[name].split()[0]) for name in ("Private_Clean", "Private_Dirty"))
-    return int(fields["Rss"].split()[0]) / 1024, own / 1024
+    return int(fields["Rss"].split()[0]) / 1024, int(fields["Anonymous"].split()[0]) / 1024
 
 
 def timed(function: Callable[[str], Any], arguments: list[str]) -> tuple[float, float]:
