@@ -22,7 +22,7 @@ from lumos_rl.data import load_tasks
 from lumos_rl.data.annotate import annotate
 from lumos_rl.data.synthetic import synthetic_tasks
 from lumos_rl.language import format_actions
-from lumos_rl.metrics import mean_interval
+from lumos_rl.metrics import mean_interval, wilson_interval
 from lumos_rl.prompts import NO_ANSWER, parse_reading
 from lumos_rl.tools.ranking import plain_rank, rank
 from lumos_rl.tools.titles import key_of
@@ -42,7 +42,8 @@ class Oracle:
 
 
 def shown(values: Sequence[float]) -> str:
-    low, high = mean_interval(values)
+    is_rate = set(values) <= {0.0, 1.0}
+    low, high = wilson_interval(round(sum(values)), len(values)) if is_rate else mean_interval(values)
     return f"{100 * sum(values) / len(values):.1f} % [{100 * low:.1f}, {100 * high:.1f}] (n = {len(values)})"
 
 

@@ -31,7 +31,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lumos_rl.errors import DataError, LumosError
+from lumos_rl.errors import InfrastructureError, LumosError
 from lumos_rl.tools.corpus_index import FORMS, MANIFEST, OFFSETS, STORE, WORD_HASHES, WORD_IDS, fresh_index, text_hash
 from lumos_rl.tools.knowledge import MAX_CHOICES, Found, Piece
 from lumos_rl.tools.ranking import rank
@@ -56,6 +56,12 @@ class Corpus:
         self.source = source.absolute()
         self.name = f"corpus {source.name}"
         self.folder = fresh_index(self.source)
+        try:
+            self._open()
+        except (OSError, ValueError, KeyError) as error:
+            raise InfrastructureError(f"expected a whole index in {self.folder}, got {error}; delete it") from error
+
+    def _open(self) -> None:
         self.size: int = json.loads((self.folder / MANIFEST).read_text())["documents"]
         self._offsets = self._map(OFFSETS)
         self._store = np.memmap(self.folder / STORE, dtype=np.uint8, mode="r")
@@ -156,7 +162,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for name in named:
         try:
             corpus = Corpus(Path(name))
-        except (LumosError, DataError) as error:
+        except LumosError as error:
             print(f"error: {error}", file=sys.stderr)
             return 2
         print(f"{corpus.folder}: {corpus.size:,} documents")

@@ -100,12 +100,11 @@ def decide(question: str, lines: Sequence[Line]) -> bool | None:
 
 
 def _by_quantities(question: str, asked: str, lines: Sequence[Line]) -> bool | None:
-    much, little = _MUCH.search(asked), _LITTLE.search(asked)
-    if not (much or little):
+    much = _MUCH.search(asked)
+    sign = much or _LITTLE.search(asked)
+    if sign is None:
         return None
-    sign = much or little
-    assert sign is not None
-    left, right = _side(question[: sign.start()], lines, last=True), _side(question[sign.end() :], lines, last=False)
+    left, right = _side(question[: sign.start()], lines), _side(question[sign.end() :], lines)
     if left is None or right is None:
         return None
     if left == right:
@@ -115,7 +114,7 @@ def _by_quantities(question: str, asked: str, lines: Sequence[Line]) -> bool | N
     return (more if much else not more) != negated
 
 
-def _side(text: str, lines: Sequence[Line], last: bool) -> Fraction | None:
+def _side(text: str, lines: Sequence[Line]) -> Fraction | None:
     """The quantity that one side of a comparison states, or that the lines state about what it names."""
     number = read_quantity(text)
     if number is not None:
@@ -134,15 +133,14 @@ def _mentioned(text: str, question: str) -> bool:
 
 
 def _by_sameness(question: str, asked: str, lines: Sequence[Line]) -> bool | None:
-    same, different = _SAME.search(asked), _DIFFERENT.search(asked)
-    if not (same or different):
+    different = _DIFFERENT.search(asked)
+    sign = different or _SAME.search(asked)
+    if sign is None:
         return None
     answers = [normalize_answer(line.answer) for line in lines if line.answer]
     if len(answers) >= 2:
         equal = answers[-1] == answers[-2]
     else:
-        sign = different or same
-        assert sign is not None
         left = re.sub(r"^\s*\w+\s+|\s+(?:the|a|as)\s*$", " ", question[: sign.start()])
         right = re.sub(r"^\s*(?:as|from|than|to|with)?\s+", "", question[sign.end() :])
         pair = [set(words(left)), set(words(right))]
@@ -206,8 +204,7 @@ def choose(question: str, options: tuple[str, str], lines: Sequence[Line]) -> st
 
 
 def _about(option: str, line: Line) -> bool:
-    name = suffixless(option)
-    return f" {name} " in f" {key_of(line.title)} " or (line.answer is None and name == suffixless(line.title))
+    return f" {suffixless(option)} " in f" {key_of(line.title)} "
 
 
 def _value(lines: Sequence[Line], asked: str, dated: bool) -> Fraction | None:

@@ -122,9 +122,9 @@ def _spans(question: str, title: str, sentence: str) -> Iterator[_Span]:
 
 
 def _trimmed(text: str, start: int, sentence: str, own: str, is_name: bool) -> Iterator[_Span]:
-    """The span without an opening article or period; nothing where the question holds it already."""
+    """The span without opening words that are no part of a name; nothing where the question holds it already."""
     text = text.strip(" .,'’")
-    while is_name and text.partition(" ")[0] in _NO_NAMES and (start == 0 or " " in text):
+    while is_name and text.partition(" ")[0] in _NO_NAMES:
         start, text = start + len(text.partition(" ")[0]) + 1, text.partition(" ")[2]
     if text and f" {key_of(text)} " not in own and not (is_name and text.isdigit()):
         yield _Span(text, start, sentence)
@@ -149,9 +149,8 @@ def _fit(question: str, span: _Span) -> float:
     before = span.sentence[: span.start].rstrip().rpartition(" ")[2].lower()
     asked = set(re.findall(r"\w+", plain(question)))
     if "who" in asked or "whom" in asked:
-        return (0.2 if " " in span.text else 0.0) + (
-            0.2 if before == "by" else -0.2 if before in ("in", "at", "of") else 0.0
-        )
+        place = 0.2 if before == "by" else -0.2 if before in ("in", "at", "of") else 0.0
+        return place + (0.2 if " " in span.text else 0.0)
     if asked & _ABOUT_PLACES:
         return 0.25 if before in ("in", "at", "near", "to", "from", "of") else 0.0
     return 0.0

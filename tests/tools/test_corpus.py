@@ -100,6 +100,12 @@ def test_a_broken_line_is_a_load_error_with_file_and_line(tmp_path, line, said):
     assert not list(tmp_path.glob("*.partial")) and not list(tmp_path.glob("*.index"))
 
 
+def test_a_damaged_index_is_a_failure_of_the_infrastructure(source):
+    (Corpus(source).folder / "documents.bin").unlink()
+    with pytest.raises(InfrastructureError, match=r"expected a whole index in .*; delete it"):
+        Corpus(source)
+
+
 def test_no_documents_are_a_load_error(tmp_path):
     with pytest.raises(MissingFileError, match=r"expected \*\.jsonl or"):
         Corpus(tmp_path)
