@@ -36,6 +36,7 @@ def make(address: str) -> gym.Env[str, str]:
     return gym.make("lumos_rl/InterCodeSQL-v0", tasks=[TASK], backend=address)
 
 
+@pytest.mark.slow
 def test_64_environments_share_a_server(sql_server: str) -> None:
     outcomes: list[tuple[float, str]] = []
 
