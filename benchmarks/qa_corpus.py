@@ -84,7 +84,7 @@ def read(path: Path) -> dict[str, float]:
     corpus = Corpus(path)
     opened = 1000 * (time.perf_counter() - start)
     rng = np.random.default_rng(1)
-    pieces = [corpus.document(int(number)) for number in rng.integers(0, corpus.size, QUERIES)]
+    pieces = [corpus.document(int(number))[0] for number in rng.integers(0, corpus.size, QUERIES)]
     titles = timed(corpus.lookup, [piece.title for piece in pieces])
     texts = [piece.text.replace(".", " ").split() for piece in pieces]
     queries = [" ".join(rng.choice(words, min(8, len(words)), replace=False)) for words in texts]

@@ -33,12 +33,12 @@ from numpy.typing import NDArray
 
 from lumos_rl.errors import InfrastructureError, LumosError
 from lumos_rl.tools.corpus_index import FORMS, MANIFEST, OFFSETS, STORE, WORD_HASHES, WORD_IDS, fresh_index, text_hash
-from lumos_rl.tools.knowledge import MAX_CHOICES, Found, Piece
+from lumos_rl.tools.knowledge import MAX_CHOICES, Found, Piece, split_document
 from lumos_rl.tools.ranking import rank
-from lumos_rl.tools.titles import split_sentences, words
+from lumos_rl.tools.titles import words
 
 _CANDIDATES = 10  # documents that BM25 proposes for each one that is asked for, to be ranked again with their titles
-_MOST_PIECES = 200  # pieces of one document, or documents with one title, that a lookup gives
+_MOST_DOCUMENTS = 200  # with one title that a lookup gives
 _COMMON = 0.1  # a word in a larger share of all documents is skipped where the query has rarer ones
 _COMMON_FROM = 100_000  # documents from which that is done: below, every word is quick
 
@@ -80,11 +80,11 @@ class Corpus:
     def _map(self, name: str) -> NDArray[Any]:
         return np.load(self.folder / f"{name}.npy", mmap_mode="r")  # type: ignore[no-any-return]
 
-    def document(self, index: int) -> Piece:
-        """One document, by its position."""
+    def document(self, index: int) -> list[Piece]:
+        """The pieces of one document, by its position."""
         start, end = int(self._offsets[index]), int(self._offsets[index + 1])
         title, text = json.loads(self._store[start:end].tobytes())
-        return Piece(title, tuple(text if isinstance(text, list) else split_sentences(text)))
+        return split_document(title, text)
 
     def lookup(self, query: str) -> Found:
         """The documents with that title: as written, else without case and accents, else without a suffix."""
@@ -103,13 +103,13 @@ class Corpus:
         hashes, ids = self._titles[form]
         wanted_hash = text_hash(wanted)
         start = int(np.searchsorted(hashes, wanted_hash))
-        for position in range(start, min(start + _MOST_PIECES, len(hashes))):
+        for position in range(start, min(start + _MOST_DOCUMENTS, len(hashes))):
             if hashes[position] != wanted_hash:
                 return
-            yield self.document(int(ids[position]))
+            yield from self.document(int(ids[position]))
 
     def search(self, query: str, count: int) -> list[Piece]:
-        """The best documents: proposed by BM25 over all, then ranked by `lumos_rl.tools.ranking.rank`."""
+        """The best pieces of the documents that BM25 proposes, ranked by `lumos_rl.tools.ranking.rank`."""
         wanted = self._word_ids_of(words(query))
         if not wanted or not self.size:
             return []
@@ -117,7 +117,7 @@ class Corpus:
         proposed = min(count * _CANDIDATES, self.size)
         top = np.argpartition(-scores, proposed - 1)[:proposed]
         top = top[np.lexsort((top, -scores[top]))]
-        pieces = [self.document(int(index)) for index in top if scores[index] > 0]
+        pieces = [piece for index in top if scores[index] > 0 for piece in self.document(int(index))]
         order = rank(query, [(piece.title, piece.text) for piece in pieces])
         return [pieces[index] for index in order[:count]]
 

@@ -21,11 +21,12 @@ from typing import Protocol, runtime_checkable
 from lumos_rl.errors import ToolError
 from lumos_rl.tools.base import Value, lookup
 from lumos_rl.tools.ranking import rank
-from lumos_rl.tools.titles import key_of, suffixless
+from lumos_rl.tools.titles import key_of, split_sentences, suffixless
 
 MAX_PIECES = 5  # pieces that a ranking returns; Yin et al. 2023 show the reader five
 MAX_CHOICES = 5  # titles listed for an ambiguous query
 MAX_SHOWN = 6_000  # characters of paragraphs shown for one query; ParagraphRetrieve still sees all of them
+MAX_WORDS = 200  # words of one piece of a document; a longer paragraph is split between sentences
 MAX_QUERY = 2_000  # characters; a longer one is no query
 _NAMES = re.compile(r"\s*\[?\s*((?:R[0-9]+|Output)(?:\s*,\s*(?:R[0-9]+|Output))*)\s*\]?\s*,?\s*")
 _REFERENCE = re.compile(r"(?<![\w-])(?:R[0-9]+|Output)(?![\w-])")
@@ -48,6 +49,27 @@ class Piece:
         """Title and text in one line, as models and readers see them; facts have no title."""
         text = " ".join(self.text.split())
         return f"[{self.title}] {text}" if self.title else text
+
+
+def split_document(title: str, text: str | Sequence[str]) -> list[Piece]:
+    """The pieces of a document: its paragraphs, one a line, the long ones split between sentences.
+
+    Args:
+        title: Its title.
+        text: Its text, or the sentences of its only paragraph.
+    """
+    paragraphs = [split_sentences(line) for line in text.splitlines()] if isinstance(text, str) else [list(text)]
+    pieces: list[Piece] = []
+    for sentences in paragraphs:
+        part: list[str] = []
+        for sentence in sentences:
+            if part and sum(len(each.split()) for each in [*part, sentence]) > MAX_WORDS:
+                pieces.append(Piece(title, tuple(part)))
+                part = []
+            part.append(sentence)
+        if part:
+            pieces.append(Piece(title, tuple(part)))
+    return pieces or [Piece(title, ())]
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,8 +160,8 @@ class Facts:
     def search(self, query: str, count: int) -> list[Piece]:
         """All facts up to `count`, those that share words with the query first."""
         order = rank(query, [("", piece.text) for piece in self.pieces])
-        rest = [index for index in range(len(self.pieces)) if index not in order]
-        return [self.pieces[index] for index in (order + rest)[:count]]
+        order += sorted(set(range(len(self.pieces))) - set(order))
+        return [self.pieces[index] for index in order[:count]]
 
 
 class Nothing:
@@ -225,7 +247,7 @@ class ParagraphRetrieve:
         if not pieces:
             raise ToolError(f"{', '.join(names)} hold no paragraphs to pick from; query a title first")
         order = rank(query, [(piece.title, piece.text) for piece in pieces])
-        order += [index for index in range(len(pieces)) if index not in set(order)]
+        order += sorted(set(range(len(pieces))) - set(order))
         best = tuple(pieces[index] for index in order[:MAX_PIECES])
         self.found += best
         text = "\n".join(f"Evidence {number}: {piece.line}" for number, piece in enumerate(best, 1))

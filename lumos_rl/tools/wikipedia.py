@@ -34,9 +34,9 @@ from pathlib import Path
 from typing import Any
 
 from lumos_rl.errors import ConfigError, InfrastructureError, MissingFileError
-from lumos_rl.tools.knowledge import MAX_CHOICES, Found, Piece
+from lumos_rl.tools.knowledge import MAX_CHOICES, Found, Piece, split_document
 from lumos_rl.tools.ranking import rank
-from lumos_rl.tools.titles import key_of, split_sentences
+from lumos_rl.tools.titles import key_of
 
 _MOST_PIECES = 200  # paragraphs of one article
 _ARTICLES = 3  # articles that a search reads
@@ -134,7 +134,7 @@ class Wikipedia:
             for piece in _pieces(page)
         ]
         order = rank(query, [(piece.title, piece.text) for piece in found])
-        order += [index for index in range(len(found)) if index not in set(order)]
+        order += sorted(set(range(len(found))) - set(order))
         return [found[index] for index in order[:count]]
 
     def _page(self, title: str) -> Mapping[str, Any] | None:
@@ -253,9 +253,8 @@ def _keep(path: Path, record: Mapping[str, Any]) -> None:
 
 def _pieces(page: Mapping[str, Any]) -> list[Piece]:
     """The paragraphs of an article, without headings."""
-    lines = [line.strip() for line in str(page.get("extract", "")).split("\n")]
-    paragraphs = [line for line in lines if line and not line.startswith("==")]
-    return [Piece(str(page["title"]), tuple(split_sentences(line))) for line in paragraphs[:_MOST_PIECES]]
+    lines = [line for line in str(page.get("extract", "")).splitlines() if not line.startswith("==")]
+    return split_document(str(page["title"]), "\n".join(lines))[:_MOST_PIECES]
 
 
 def open_wikipedia(setting: str) -> Wikipedia:

@@ -12,6 +12,7 @@ from lumos_rl.tools.knowledge import (
     Piece,
     Pieces,
     Source,
+    split_document,
 )
 from lumos_rl.tools.question import qa_tools
 from lumos_rl.tools.ranking import rank
@@ -145,6 +146,16 @@ def test_long_paragraphs_are_cut_when_shown_and_kept_whole():
     assert len(value.text) < 6_100
     assert "(1 more paragraphs)" in value.text
     assert len(value.exact.items) == 2
+
+
+def test_a_document_is_split_into_paragraphs_and_long_ones_between_sentences():
+    long = " ".join(f"Sentence {number} has exactly six words." for number in range(50))
+    pieces = split_document("A", f"One. Two.\n\n{long}")
+    assert [len(piece.text.split()) for piece in pieces] == [2, 198, 102]
+    assert {piece.title for piece in pieces} == {"A"}
+    assert " ".join(piece.text for piece in pieces[1:]) == long
+    assert split_document("A", ["One.", " Two."]) == [Piece("A", ("One.", " Two."))]
+    assert split_document("A", "") == [Piece("A", ())]
 
 
 def test_facts_are_all_found_whatever_is_asked_those_that_fit_first():
