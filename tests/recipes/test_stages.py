@@ -22,8 +22,8 @@ from lumos_rl.recipes.run import EVALUATION, PAIRS, TRAJECTORIES, RunFolder
 from lumos_rl.recipes.sft import annotated_rows, base_stage, sft_stage, train_on
 from lumos_rl.recipes.sft_then_dpo import control_stage, refine
 from lumos_rl.recipes.summary import write_summary
+from lumos_rl.recipes.tasks import resampled, training_tasks
 from lumos_rl.recipes.tasks import test_tasks as tasks_to_test_on
-from lumos_rl.recipes.tasks import training_tasks
 from lumos_rl.rollout import RolloutConfig, plan_episodes, run_episodes
 from lumos_rl.training.settings import DPOSettings, LoraSettings, SFTSettings
 
@@ -175,6 +175,17 @@ def test_refinement_learns_successes_then_preferences(run):
         HFPolicy.load(run.checkpoint(version), device="cpu").close()
     metrics = [json.loads(line) for line in (run.path / "metrics.jsonl").read_text().splitlines()]
     assert {"sft", "rs-1", "dpo-2", "collect/sft", "evaluate/dpo-2"} <= {line["stage"] for line in metrics}
+
+
+def test_plans_that_were_found_are_learned_with_other_numbers_too(run):
+    found = [replace(task, id=f"{task.id}#0") for task in explored(CONFIG)]
+    expected = annotated_rows(CONFIG, resampled(found, 2, CONFIG.data, CONFIG.seed))
+    assert expected
+    learn(run, half, steps=(Refine.RS,), rs=replace(CONFIG.refine.rs, resample=2))
+    assert stage(run, "rs-1")["copies"] == len(expected)
+    assert stage(run, "rs-1")["rows"] == 8 + 6 + len(expected)
+    learn(run, never, ("rs-1",), steps=(Refine.RS, Refine.RS), rs=replace(CONFIG.refine.rs, resample=2))
+    assert stage(run, "rs-2")["copies"] == 0
 
 
 def test_the_control_takes_as_many_steps_as_the_refinement(run):
