@@ -20,7 +20,10 @@ from lumos_rl.data.sql_suite import KINDS, sql_stream
 from lumos_rl.errors import ConfigError, DataError, MissingFileError
 from lumos_rl.language import format_actions
 
-DUMP = "CREATE DATABASE `Zoo`; USE `Zoo`; CREATE TABLE `Cats` (`id` int, `name` text); INSERT INTO `Cats` VALUES (1,'Tom');"
+DUMP = (
+    "CREATE DATABASE `Zoo`; USE `Zoo`; CREATE TABLE `Cats` (`id` int, `name` text);"
+    " INSERT INTO `Cats` VALUES (1,'Tom');"
+)
 RECORD = {"db": "Zoo", "query": " Who? ", "gold": "SELECT Name FROM CATS", "hardness": "easy", "db_tables": {}}
 
 
