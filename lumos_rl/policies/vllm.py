@@ -198,8 +198,8 @@ class VLLMPolicy:
         return self._engines[key if key in self._engines else None]
 
     def _add(self, asked: _Asked) -> None:
-        self._asked[asked.request.id] = asked
         self._engine(asked.key).add(asked, self._adapters.get(asked.key), self.tokenizer.eos_token_id)
+        self._asked[asked.request.id] = asked
 
     def _completion(self, asked: _Asked, output: Any) -> Completion:
         ids, eos = list(output.token_ids), self.tokenizer.eos_token_id
@@ -286,26 +286,33 @@ class _Engine:
         self._adapters: list[Any] = []
 
     def add(self, asked: _Asked, adapter: Any, eos: int) -> None:
-        """Begins a turn."""
+        """Begins a turn.
+
+        Raises:
+            ConfigError: vLLM does not take its sampling settings.
+        """
         from vllm import SamplingParams
         from vllm.inputs import TokensPrompt
         from vllm.sampling_params import RequestOutputKind
 
         sampling = asked.request.sampling
-        parameters = SamplingParams(
-            temperature=sampling.temperature,
-            top_p=sampling.top_p,
-            max_tokens=min(sampling.max_new_tokens, self.context - len(asked.ids)),
-            stop=list(sampling.stop),
-            stop_token_ids=[eos],
-            seed=asked.request.seed if sampling.temperature else None,
-            logprobs=0 if sampling.logprobs else None,  # of the sampled token, besides no others
-            detokenize=bool(sampling.stop),
-            skip_special_tokens=False,
-            output_kind=RequestOutputKind.FINAL_ONLY,
-        )
-        prompt = TokensPrompt(prompt_token_ids=asked.ids)
-        self._engine.add_request(asked.request.id, prompt, parameters, lora_request=adapter)
+        try:
+            parameters = SamplingParams(
+                temperature=sampling.temperature,
+                top_p=sampling.top_p,
+                max_tokens=min(sampling.max_new_tokens, self.context - len(asked.ids)),
+                stop=list(sampling.stop),
+                stop_token_ids=[eos],
+                seed=asked.request.seed if sampling.temperature else None,
+                logprobs=0 if sampling.logprobs else None,  # of the sampled token, besides no others
+                detokenize=bool(sampling.stop),
+                skip_special_tokens=False,
+                output_kind=RequestOutputKind.FINAL_ONLY,
+            )
+            prompt = TokensPrompt(prompt_token_ids=asked.ids)
+            self._engine.add_request(asked.request.id, prompt, parameters, lora_request=adapter)
+        except ValueError as error:
+            raise ConfigError(f"expected sampling settings that vLLM takes, got {sampling}: {error}") from error
 
     def step(self) -> list[Any]:
         """One token of every turn under way; the outputs of those that are finished.

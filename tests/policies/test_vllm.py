@@ -189,6 +189,13 @@ def test_adapters_that_do_not_fit_are_refused(policy, models, tmp_path):
 
 
 @pytest.mark.slow
+def test_sampling_that_vllm_does_not_take_is_refused(policy):
+    with pytest.raises(ConfigError, match=r"temperature must be in \[0, 2\], got 3"):
+        policy.submit(Request("hot", Module.PLANNER, (user("3"),), Sampling(3.0)))
+    assert policy.collect() == []
+
+
+@pytest.mark.slow
 def test_full_models_are_served_and_replaced(models, tmp_path, vllm):
     policy = VLLMPolicy.load(models / "base")
     same_as_transformers(policy, models / "base")
