@@ -3,7 +3,7 @@
 The semantics are those of WebShop (Yao et al. 2022), to the letter; nothing here needs Java, a browser or a model.
 
     product.py    one record of the catalogue file → Product
-    analysis.py   text → index terms (porter.py stems them)
+    analysis.py   text → index terms (words.py finds words, porter.py stems them)
     search.py     BM25 as Lucene computes it, on memory-mapped arrays
     catalogue.py  all products with their search index, in memory or on disk
     goals.py      what to buy: goals made from a catalogue, in a fixed order

@@ -4,9 +4,10 @@
     >>> [int(document) for document in index.search("red lamps")]
     [2, 0]
 
-An index is a handful of arrays: for each term the documents that hold it with how often they do, and for each document
-its length and its place in the order of ids. Nothing in it is a Python object, so any number of processes can map one
-copy on disk.
+Scores are computed in single precision and added in double, step by step as Lucene does, because that decides which
+products are a tie (`benchmarks/webshop_lucene.py` compares the two). An index is a handful of arrays: for each term the
+documents that hold it with how often they do, and for each document its length and its place in the order of ids.
+Nothing in it is a Python object, so any number of processes can map one copy on disk.
 """
 
 from __future__ import annotations
@@ -24,9 +25,9 @@ from numpy.typing import NDArray
 from lumos_rl.errors import DataError
 from lumos_rl.tools.shop.analysis import terms
 
-K1, B = 0.9, 0.4  # Anserini's defaults, which WebShop searches with
+K1, B = np.float32(0.9), np.float32(0.4)  # Anserini's defaults, which WebShop searches with
+ONE = np.float32(1)
 MAX_HITS = 50  # WebShop, SEARCH_RETURN_N
-DECIMALS = 5  # scores that agree this far are a tie: Lucene adds in single precision
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +116,7 @@ class SearchIndex:
         if scores is None:
             return []
         found = np.flatnonzero(scores)
-        scores = np.round(scores[found], DECIMALS)
+        scores = scores[found]
         if len(found) > limit:
             least = np.partition(scores, len(found) - limit)[len(found) - limit]
             kept = scores >= least
@@ -123,10 +124,11 @@ class SearchIndex:
         best = np.lexsort((self.order[found], -scores))[:limit]
         return [int(document) for document in found[best]]
 
-    def _scores(self, query: str) -> NDArray[np.float64] | None:
+    def _scores(self, query: str) -> NDArray[np.float32] | None:
         """BM25 of every document; None when the query has no known term."""
         count, length = int(self.totals[0]), int(self.totals[1])
-        norms = K1 * (1 - B + B * DECODED_LENGTHS * count / max(length, 1))  # of each length code
+        mean = np.float32(max(length, 1) / max(count, 1))
+        norms = ONE / (K1 * ((ONE - B) + B * DECODED_LENGTHS / mean))  # of each length code
         scores: NDArray[np.float64] | None = None
         for term, times in Counter(terms(query)).items():
             key = np.uint64(_key(term))
@@ -134,12 +136,13 @@ class SearchIndex:
             if place == len(self.keys) or self.keys[place] != key:
                 continue
             part = slice(int(self.starts[place]), int(self.starts[place + 1]))
-            documents, held = self.documents[part], self.counts[part].astype(np.float64)
+            documents, held = self.documents[part], self.counts[part].astype(np.float32)
             idf = math.log(1 + (count - len(documents) + 0.5) / (len(documents) + 0.5))
+            weight = np.float32(times) * np.float32(idf)
             if scores is None:
                 scores = np.zeros(len(self.lengths))
-            scores[documents] += times * idf * held / (held + norms[self.lengths[documents]])
-        return scores
+            scores[documents] += weight - weight / (ONE + held * norms[self.lengths[documents]])
+        return None if scores is None else scores.astype(np.float32)
 
 
 def _key(term: str) -> int:
@@ -156,7 +159,7 @@ def _decoded(code: int) -> int:
     return EXACT_LENGTHS + (mantissa if exponent == 0 else (mantissa + 8) << (exponent - 1))
 
 
-DECODED_LENGTHS = np.array([_decoded(code) for code in range(256)], np.float64)
+DECODED_LENGTHS = np.array([_decoded(code) for code in range(256)], np.float32)
 
 
 def encode_lengths(lengths: NDArray[np.uint32]) -> NDArray[np.uint8]:
