@@ -23,6 +23,7 @@ from lumos_rl.core import Subgoal, Task
 from lumos_rl.data.encyclopedia import Entity, Part, encyclopedia
 from lumos_rl.data.qa_plans import QAPlan
 
+_TRIES = 200  # draws until another kind of question gets its turn: the bridges run out after some thousands
 PARAGRAPHS = 10  # of a task's context, as in HotpotQA's distractor setting
 
 # (kind, relation) → the question that asks for it, and how a subgoal names it.
@@ -149,11 +150,11 @@ def question_stream(benchmark: str, split: str, seed: int = 0) -> Iterator[Task]
     seen: set[str] = set()
     while True:
         kind, unwanted = rng.choice(kinds), rng.choice(("yes", "no"))  # so that both are as frequent
-        draft = None
-        while draft is None or draft.text in seen or draft.answer == unwanted:
-            draft = kind(part, rng)
-        seen.add(draft.text)
-        yield _task(draft, f"{label}{len(seen) - 1}", benchmark, split, part, rng)
+        drafts = (kind(part, rng) for _ in range(_TRIES))
+        draft = next((each for each in drafts if each and each.text not in seen and each.answer != unwanted), None)
+        if draft is not None:
+            seen.add(draft.text)
+            yield _task(draft, f"{label}{len(seen) - 1}", benchmark, split, part, rng)
 
 
 def _follow(start: Entity, relations: Sequence[str]) -> _Chain | None:

@@ -107,6 +107,12 @@ def test_another_seed_gives_other_questions_about_the_same_encyclopedia():
     assert other[0].id == "hotpotqa/train/synthetic-1-0"
 
 
+@pytest.mark.slow
+def test_questions_do_not_run_out():
+    tasks = list(islice(question_stream("hotpotqa", "dev", 3), 4_000))
+    assert len({task.instruction for task in tasks}) == 4_000
+
+
 def test_the_articles_can_be_written_as_documents(tmp_path):
     main(["--out", str(tmp_path / "documents.jsonl")])
     documents = [json.loads(line) for line in (tmp_path / "documents.jsonl").read_text().splitlines()]
