@@ -37,8 +37,8 @@ _TERM = rf"(?:the )?({_REFERENCE}|{_NUMBER})"
 _SIGNS: Mapping[str, str] = {
     r"(?:at least|(?:greater|more|larger|higher) than or equal to|equal to or (?:greater|more) than)": ">=",
     r"(?:at most|(?:less|smaller|lower|fewer) than or equal to|equal to or (?:less|fewer) than)": "<=",
-    r"(?:greater|more|larger|higher|bigger|longer|taller|heavier|later|older|faster|hotter) than|after|above": ">",
-    r"(?:less|fewer|smaller|lower|shorter|lighter|earlier|younger|slower|colder) than|before|below": "<",
+    r"(?:greater|more|larger|higher|bigger|longer|taller|heavier|later|faster|hotter) than|after|above": ">",
+    r"(?:less|fewer|smaller|lower|shorter|lighter|earlier|slower|colder) than|before|below": "<",
     r"(?:the )?same as|(?:the )?same|equal to|identical to": "=",
     r"(?:not the same as|not equal to|different (?:from|than|to))": "!=",
 }

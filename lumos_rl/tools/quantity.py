@@ -45,6 +45,7 @@ _TENS = "twenty thirty forty fifty sixty seventy eighty ninety".split()
 _UNITS = {word: value for value, word in enumerate(_SMALL)} | {word: 20 + 10 * i for i, word in enumerate(_TENS)}
 _WORDS = re.compile(rf"\b(?:(?:{'|'.join([*_UNITS, *_SCALES])})\b[\s-]*(?:and\s+)?)+", re.IGNORECASE)
 _COMPARISON = re.compile(r"^\s*(?P<left>.+?)\s*(?P<sign>==|!=|≠|(?<![<>!=])=(?!=))\s*(?P<right>.+?)\s*$", re.DOTALL)
+_LONGEST = 400  # characters of a number; longer ones are none
 _LITERALS = {True: "True", False: "False"}
 
 
@@ -61,7 +62,7 @@ def read_quantity(text: str) -> Fraction | None:
     """The date of a text, else its first number, in digits or words; None where there is neither."""
     if date := (_BC.search(text) or _DATE.search(text)):
         return read_date(date[0])
-    if found := _SCALED.search(text):
+    if (found := _SCALED.search(text)) and len(found["number"]) <= _LONGEST:
         return Fraction(found["number"].replace(",", "")) * _SCALES.get((found["scale"] or "").lower(), 1)
     if spelled := _WORDS.search(text):
         return Fraction(_spelled(spelled[0]))
@@ -81,7 +82,7 @@ class FactCalculator(Calculator):
         """
         numbers = {name: _as_number(value) for name, value in bindings.items()}
         try:
-            value = super().__call__(_literals(args), numbers)
+            value = super().__call__(_literals(args) if len(args) <= MAX_LENGTH else args, numbers)
         except ToolError:
             same = _same_text(args, bindings)
             if same is None:

@@ -58,7 +58,9 @@ def test_it_really_calculates(expression, result):
     assert calculate(expression) == result
 
 
-@pytest.mark.parametrize("expression", ["R5 > 3", "R99 = R1", "R1 +", "", "R5 + R6", " " * 60_000 + "=", "R5 R6"])
+@pytest.mark.parametrize(
+    "expression", ["R5 > 3", "R99 = R1", "R1 +", "", "R5 + R6", " " * 60_000 + "=", "9" * 5_000 + " million", "R5 R6"]
+)
 def test_what_has_no_value_says_so(expression):
     with pytest.raises(ToolError):
         calculate(expression)
@@ -76,6 +78,7 @@ def test_what_has_no_value_says_so(expression):
         ("March 1, 2000", Fraction(2000) + Fraction(60, 366)),
         ("1st of May 1999", Fraction(1999) + Fraction(120, 365)),
         ("none of these", None),
+        ("9" * 5_000, None),
         ("", None),
     ],
 )
