@@ -24,7 +24,9 @@ help:
 demo: $(READY)
 	$(BIN)/python -m lumos_rl.recipes.sft_then_dpo $(ARGS)
 
+# The SQL tests use a MariaDB server of their own, and are skipped where it cannot be installed.
 test: $(READY)
+	@envs/sql/mariadb.sh install || true
 	$(BIN)/python -m pytest $(ARGS)
 
 lint: $(READY)

@@ -14,7 +14,7 @@ from functools import cache
 from importlib import import_module
 from typing import Any
 
-from lumos_rl.errors import MissingExtraError, ToolError, ToolLimitError
+from lumos_rl.errors import ConfigError, MissingExtraError, ToolError, ToolLimitError
 
 MAX_STATEMENT = 60_000  # characters; InterCode's longest recorded statement has fewer than 1,000
 MAX_TOKENS = 6_000
@@ -87,7 +87,12 @@ def _dialect() -> Any:
 
     Strict.Parser = Parser
     Strict.parser_class = Parser
-    return sqlglot, Strict()
+    strict = Strict()
+    try:
+        strict.parser()
+    except TypeError as error:
+        raise ConfigError("expected sqlglot in Python, got its compiled build; run: pip uninstall sqlglotc") from error
+    return sqlglot, strict
 
 
 def syntax_error(near: str, line: int = 1) -> ToolError:

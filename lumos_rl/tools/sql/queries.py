@@ -53,7 +53,7 @@ def translate(tree: Any, catalog: Catalog, database: str, full_group_by: bool = 
     tree = unwrapped(tree)
     queries.sources.check(tree)
     columns = queries.read(tree, None)
-    sql = tree.sql("sqlite", comments=False, identify=True)
+    sql = tree.sql("sqlite", comments=False, identify=True, copy=False)
     return Translation(sql, tuple(columns), queries.expressions.is_changing)
 
 

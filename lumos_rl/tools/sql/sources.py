@@ -34,9 +34,14 @@ class Sources:
 
     def check(self, tree: Any) -> None:
         """Refuses a query of a table that is not there, wherever it stands: MySQL opens all tables first."""
-        named = {cte.alias.lower() for cte in tree.find_all(self.exp.CTE)} | {"dual"}
-        for table in tree.find_all(self.exp.Table):
-            if table.this.key == "identifier" and (table.db or table.name.lower() not in named):
+        tables, named = [], {"dual"}
+        for node in tree.walk():
+            if node.key == "table" and node.this.key == "identifier":
+                tables.append(node)
+            elif node.key == "cte":
+                named.add(node.alias.lower())
+        for table in tables:
+            if table.db or table.name.lower() not in named:
                 self._stored(table)
 
     def _stored(self, node: Any) -> tuple[str, Table]:
