@@ -1,0 +1,174 @@
+"""Figures of InterCode SQL: agreement with the published episodes, agreement of the back ends, speed.
+
+    python benchmarks/sql.py FOLDER                                       # SQLite alone
+    python benchmarks/sql.py FOLDER --server mysql://root@127.0.0.1:3307  # and a MySQL or MariaDB server
+
+FOLDER holds the tasks, the dump and `gpt4_trajectories_*.json`. A server of one's own: `envs/sql/mariadb.sh start DIR`.
+"""
+
+import argparse
+import itertools
+import json
+import threading
+import time
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import gymnasium as gym
+
+import lumos_rl.envs  # noqa: F401 (registers the ids)
+from lumos_rl.core import Task
+from lumos_rl.data import load_tasks
+from lumos_rl.data.annotate import annotate
+from lumos_rl.language import format_actions
+from lumos_rl.tools.sql import sqlite
+
+Plays = list[tuple[int, list[tuple[str, str, float]]]]  # task, and action, observation and reward of each turn
+
+
+def make(folder: Path, backend: str, **settings: Any) -> gym.Env[str, str]:
+    return gym.make("lumos_rl/InterCodeSQL-v0", source=folder, backend=backend, max_turns=10**6, **settings)
+
+
+def recorded(folder: Path) -> Plays:
+    """The recorded episodes, without turns that the environment of the time did not run."""
+    plays = []
+    for path in sorted(folder.glob("gpt4_trajectories*.json")):
+        for key, episode in json.loads(path.read_text()).items():
+            history = episode["turn_history"]
+            turns = zip(history["actions"], history["observations"], history["rewards"], strict=True)
+            plays.append((int(key), [turn for turn in turns if not turn[1].startswith("Format your SQL")]))
+    return plays
+
+
+def replay(folder: Path, backend: str, plays: Plays, sound: set[int]) -> dict[str, str]:
+    env, counts = make(folder, backend, reward="iou", protocol="try_again"), Counter[str]()
+    for task, turns in plays:
+        env.reset(options={"task": task})
+        for action, shown, reward in turns:
+            if env.unwrapped._episode.ended:  # type: ignore[attr-defined]
+                env.reset(options={"task": task})
+            _, got, _, _, info = env.step(action)
+            was_error = not shown.startswith(("[", "None"))
+            counts["turns"] += 1
+            counts["same verdict"] += was_error == (info["error"] is not None)
+            if task in sound:
+                counts["graded"] += 1
+                counts["same reward"] += abs(got - reward) < 1e-9
+            if shown.startswith("[") and info["rows"] is not None:
+                counts["results"] += 1
+                counts["same rows"] += "".join(sorted(str(list(info["rows"])))) == "".join(sorted(shown))
+    env.close()
+    return {
+        "recorded turns: same verdict (error or not)": share(counts["same verdict"], counts["turns"]),
+        "recorded turns of sound tasks: same reward": share(counts["same reward"], counts["graded"]),
+        "recorded results: same rows": share(counts["same rows"], counts["results"]),
+    }
+
+
+def share(part: int, whole: int) -> str:
+    return f"{part:,} of {whole:,} = {part / whole:.2%}"
+
+
+def gold(folder: Path, backend: str, plans: list[Task]) -> dict[str, str]:
+    env, full = make(folder, backend), 0
+    for task in plans:
+        env.reset(options={"task": task.id})
+        for subgoal in task.subgoals:
+            env.step(format_actions(subgoal.actions))
+        full += env.step("Finish()")[1] == 1.0
+    env.close()
+    return {"gold plans that run: reward 1": share(full, len(plans))}
+
+
+def rows_of(folder: Path, backend: str, tasks: list[Task]) -> list[Counter[str] | None]:
+    env, found = make(folder, backend), []
+    for index, task in enumerate(tasks):
+        env.reset(options={"task": index})
+        rows = env.step(str(task.answer))[4]["rows"]
+        found.append(None if rows is None else Counter(map(str, rows)))
+    env.close()
+    return found
+
+
+def speed(folder: Path, backend: str, plays: Plays, tasks: list[Task]) -> dict[str, str]:
+    """Steps over the recorded statements, first when each is new, then when each was seen; and resets."""
+    # A server works in another process, so only the time on the clock counts there.
+    clock = time.process_time if backend == "sqlite" else time.perf_counter
+    sqlite._translated.cache_clear()
+    env, figures = make(folder, backend), {}
+    env.reset(options={"task": 0})
+    env.step("SHOW TABLES")
+    for name in ("each statement new", "statements seen before"):
+        steps, elapsed = 0, 0.0
+        for task, turns in plays:
+            env.reset(options={"task": task})
+            start = clock()
+            for action, _, _ in turns:
+                env.step(action)
+            elapsed += clock() - start
+            steps += len(turns)
+        figures[f"steps/s, one core, {name}"] = f"{steps / elapsed:,.0f}"
+    for name, statement in (("reset after an episode that read, ms", "SELECT 1"), ("… that wrote, ms", None)):
+        times = []
+        for index in itertools.islice(itertools.cycle(range(len(tasks))), 60):
+            env.reset(options={"task": index})
+            if statement is None:
+                table = env.step("SHOW TABLES")[4]["rows"][0][0]
+                env.step(f"ALTER TABLE `{table}` ADD COLUMN extra INT")
+            else:
+                env.step(statement)
+            start = clock()
+            env.reset(options={"task": index})
+            env.step("SELECT 1")  # opens what reset left for later
+            times.append(clock() - start)
+        figures[name] = f"{1000 * sorted(times)[len(times) // 2]:.2f}"
+    env.close()
+    return figures
+
+
+def together(folder: Path, backend: str, plays: Plays, number: int = 64) -> dict[str, str]:
+    """Many environments at once, in threads of this process."""
+    sizes: list[int] = []
+
+    def play(which: int) -> None:
+        env = make(folder, backend)
+        for task, turns in plays[which::number]:
+            env.reset(options={"task": task})
+            sizes.append(len([env.step(action) for action, _, _ in turns]))
+        env.close()
+
+    threads = [threading.Thread(target=play, args=(which,)) for which in range(number)]
+    start = time.perf_counter()
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    elapsed = time.perf_counter() - start
+    return {f"{number} environments at once: episodes, steps/s": f"{len(sizes)}, {sum(sizes) / elapsed:,.0f}"}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Figures of InterCode SQL.")
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--server", help="mysql://user:password@host:port")
+    arguments = parser.parse_args()
+    folder, backends = arguments.folder, ["sqlite", *([arguments.server] if arguments.server else [])]
+    tasks, plays = load_tasks("intercode_sql", folder), recorded(arguments.folder)
+    plans = [task for task in map(annotate, tasks) if isinstance(task, Task)]
+    sound = {index for index, task in enumerate(tasks) if task.id in {plan.id for plan in plans}}
+    print(f"{len(tasks)} tasks, {len(plans)} gold queries that run, {len(plays)} recorded episodes")
+    for backend in backends:
+        print(f"\n{backend}")
+        figures = gold(folder, backend, plans) | replay(folder, backend, plays, sound)
+        figures |= speed(folder, backend, plays, tasks) | together(folder, backend, plays)
+        for name, figure in figures.items():
+            print(f"  {name:<60}{figure}")
+    if len(backends) == 2:
+        pairs = list(zip(*(rows_of(folder, backend, tasks) for backend in backends), strict=True))
+        print(f"\ngold queries with the same rows on both: {share(sum(a == b for a, b in pairs), len(pairs))}")
+
+
+if __name__ == "__main__":
+    main()
