@@ -33,7 +33,7 @@ class Preset:
 
 # Sizes and steps of `tiny` are meant for two CPU cores; README has what they came to.
 _TINY = RunConfig(
-    data=DataConfig(annotated=300, resample=7, explore=1600, test_tasks=300),
+    data=DataConfig(annotated=150, resample=11, explore=1600, test_tasks=300),
     model=ModelConfig(
         profile="compact",
         scratch=ScratchSettings(vocabulary=1024, hidden=128, layers=2, heads=4, feedforward=384, context=256),
@@ -48,13 +48,14 @@ _TINY = RunConfig(
         adam_beta2=0.95,
         save_steps=100,
     ),
-    rollout=RolloutConfig(samples=2, temperatures=(0.7, 1.0), max_subgoals=5, max_new_tokens=32, concurrency=256),
+    rollout=RolloutConfig(samples=2, temperatures=(0.7, 1.0), max_subgoals=5, max_new_tokens=24, concurrency=256),
     refine=RefineConfig(
-        steps=(Refine.RS, Refine.RS, Refine.DPO),
+        steps=(Refine.RS, Refine.DPO),
         rs=RejectionConfig(
             max_per_task=2,
+            resample=5,
             train=SFTSettings(
-                max_steps=300,
+                max_steps=350,
                 learning_rate=2e-3,
                 batch_size=32,
                 max_length=256,
@@ -74,7 +75,7 @@ _TINY = RunConfig(
             )
         ),
     ),
-    evaluate=RolloutConfig(samples=2, temperatures=(0.0, 1.0), max_subgoals=5, max_new_tokens=32, concurrency=256),
+    evaluate=RolloutConfig(samples=2, temperatures=(0.0, 1.0), max_subgoals=5, max_new_tokens=24, concurrency=256),
     ray=RayConfig(workers=2),
 )
 
@@ -84,7 +85,7 @@ _SVAMP = RunConfig(
         train=("mawps=mawps_asdiv",),
         test="svamp=svamp",
         annotated=0,
-        resample=3,
+        resample=5,
         explore=600,
         test_tasks=0,
         lower_case=True,
@@ -94,12 +95,14 @@ _SVAMP = RunConfig(
         scratch=ScratchSettings(vocabulary=2048, hidden=128, layers=2, heads=4, feedforward=384, context=384),
         generate_batch=128,
     ),
-    sft=replace(_TINY.sft, max_steps=1300, max_length=384),
+    sft=replace(_TINY.sft, max_steps=2200, max_length=384),
     rollout=replace(_TINY.rollout, samples=4, max_subgoals=4, max_new_tokens=48),
     refine=replace(
         _TINY.refine,
         steps=(Refine.RS, Refine.DPO),
-        rs=RejectionConfig(max_per_task=2, train=replace(_TINY.refine.rs.train, max_steps=300, max_length=384)),
+        rs=RejectionConfig(
+            max_per_task=2, resample=2, train=replace(_TINY.refine.rs.train, max_steps=300, max_length=384)
+        ),
         dpo=PreferenceConfig(train=replace(_TINY.refine.dpo.train, max_length=384)),
     ),
     evaluate=replace(_TINY.evaluate, max_subgoals=4, max_new_tokens=48),
