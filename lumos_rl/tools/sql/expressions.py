@@ -44,7 +44,6 @@ class Expressions:
         self.exp, self.database, self.query = load("sqlglot.expressions"), database, query
         self.is_changing = False
         self._ready: dict[int, tuple[Any, Type]] = {}
-        self._real = self.exp.DataType.build("REAL", dialect="sqlite")
 
     def read(self, node: Any, scope: Scope) -> Type:
         """The type of an expression, which is rewritten.
@@ -77,7 +76,7 @@ class Expressions:
 
     def real(self, node: Any) -> Any:
         """The node as a floating-point number."""
-        return self.exp.Cast(this=node, to=self._real.copy())
+        return self.exp.Cast(this=node, to=self.exp.DataType(this=self.exp.DataType.Type.DOUBLE))
 
     def collated(self, node: Any) -> Any:
         """The node under MySQL's collation."""
