@@ -43,8 +43,22 @@ HOMES = {
     "datasets": ["data/", "training/"],
     "gymnasium": ["envs/", "rollout.py", "ray_rollout.py", "recipes/"],
     "sympy": ["tools/"],
+    "bm25s": ["tools/"],
 }
-HEAVY = {"torch", "ray", "vllm", "trl", "peft", "transformers", "datasets", "sympy", "gymnasium", "accelerate", "wandb"}
+HEAVY = {
+    "bm25s",
+    "torch",
+    "ray",
+    "vllm",
+    "trl",
+    "peft",
+    "transformers",
+    "datasets",
+    "sympy",
+    "gymnasium",
+    "accelerate",
+    "wandb",
+}
 
 MAX_FILE_LINES = 400
 MAX_FUNCTION_LINES = 60
