@@ -23,7 +23,9 @@ from lumos_rl.metrics import normalize_answer
 from lumos_rl.metrics import yes_no as read_yes_no
 from lumos_rl.tools.base import Value
 from lumos_rl.tools.calculator import Calculator
+from lumos_rl.tools.code import Code, value_of_text
 from lumos_rl.tools.expression import MAX_LENGTH
+from lumos_rl.tools.knowledge import Reply
 
 _MONTHS = "january february march april may june july august september october november december".split()
 _MONTH = "|".join(f"{name}|{name[:3]}\\.?" for name in _MONTHS)
@@ -69,6 +71,18 @@ def read_quantity(text: str) -> Fraction | None:
     return None
 
 
+class FactCode(Code):
+    """Code on what was answered: R3 is the bare answer of a `QA`, a number where it is one."""
+
+    def __call__(self, args: str, bindings: Mapping[str, Value]) -> Value:
+        """The result of the code; raises as `Code` does."""
+        plain = {
+            name: value_of_text(value.exact.answer) if isinstance(value.exact, Reply) else value
+            for name, value in bindings.items()
+        }
+        return super().__call__(args, plain)
+
+
 class FactCalculator(Calculator):
     """Arithmetic and comparisons on what texts state: numbers with units, number words, dates, yes and no."""
 
@@ -109,7 +123,7 @@ def _as_number(value: Value) -> Value:
 
 def answer_text(value: Value) -> object:
     """The bare answer of a result of `QA`; any other value's exact object."""
-    return getattr(value.exact, "answer", value.exact)
+    return value.exact.answer if isinstance(value.exact, Reply) else value.exact
 
 
 def _literals(args: str) -> str:

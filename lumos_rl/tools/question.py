@@ -20,7 +20,6 @@ from lumos_rl.errors import ConfigError, ToolError
 from lumos_rl.metrics import normalize_answer
 from lumos_rl.prompts import NO_ANSWER, reading_prompt
 from lumos_rl.tools.base import Tool, Value, lookup
-from lumos_rl.tools.code import Code
 from lumos_rl.tools.deciding import is_yes_no, verdict
 from lumos_rl.tools.extractive import ExtractiveReader
 from lumos_rl.tools.knowledge import (
@@ -35,7 +34,7 @@ from lumos_rl.tools.knowledge import (
     fill,
     split_context,
 )
-from lumos_rl.tools.quantity import FactCalculator
+from lumos_rl.tools.quantity import FactCalculator, FactCode
 
 Reader = Callable[[str], str]
 _EXAMPLE = "QA([R2, R6], Question: Who wrote it?)"
@@ -150,6 +149,6 @@ def qa_tools(source: Source, reader: Reader | None = None, decisive: str | None 
         ("ParagraphRetrieve", ParagraphRetrieve()),
         ("QA", QA(source, reader or ExtractiveReader(), decisive)),
         ("Calculator", FactCalculator()),
-        ("Code", Code()),
+        ("Code", FactCode()),
     )
     return dict(tools)

@@ -5,7 +5,7 @@ import pytest
 from lumos_rl.errors import ToolError
 from lumos_rl.tools.base import Value
 from lumos_rl.tools.knowledge import Reply
-from lumos_rl.tools.quantity import FactCalculator, read_date, read_quantity
+from lumos_rl.tools.quantity import FactCalculator, FactCode, read_date, read_quantity
 
 ANSWERS = {
     "R1": "five",
@@ -84,6 +84,10 @@ def test_what_has_no_value_says_so(expression):
 )
 def test_quantities_of_texts(text, value):
     assert read_quantity(text) == value
+
+
+def test_code_sees_bare_answers():
+    assert FactCode()("print(R11 - 1970, R5.lower())", BINDINGS).text == "10 american"
 
 
 def test_dates_of_texts():
