@@ -25,6 +25,7 @@ from lumos_rl.core import Message
 from lumos_rl.errors import ConfigError, DataError, MissingFileError, UnknownNameError
 
 PROFILE_FILE = "prompt_profile.json"
+READERS = frozenset({"QA", "DescribeTable"})  # tools of benchmarks whose grounder reads the results so far
 
 # Markup of the released Lumos models, for base models without a chat template of their own.
 LUMOS_CHAT_TEMPLATE = (
@@ -125,11 +126,12 @@ class PromptProfile:
     def grounder_turn(self, instruction: str, subgoal_line: str, tools: Sequence[str], results: Sequence[str]) -> str:
         """The grounder's user message after as many subgoals as there are results.
 
-        In question answering, told by its tool `QA`, the grounder reads the earlier results; elsewhere it does not.
+        In question answering and on databases, told by a tool of theirs, the grounder reads the earlier results: the
+        passages that were found, the columns that a table has. Elsewhere it does not.
         """
         if not results:
             return self.grounder_first(instruction, subgoal_line, tools)
-        return self.grounder_next(subgoal_line, results if "QA" in tools else ())
+        return self.grounder_next(subgoal_line, () if READERS.isdisjoint(tools) else results)
 
     def grounder_next(self, subgoal_line: str, results: Sequence[str] = ()) -> str:
         """The grounder's later user messages.

@@ -10,15 +10,17 @@ import gymnasium as gym
 import pytest
 
 import lumos_rl.envs  # noqa: F401 (registers the ids)
-from lumos_rl.core import Task
+from lumos_rl.core import Formulation, Module, Task
 from lumos_rl.data import load_tasks
 from lumos_rl.data.annotate import annotate
+from lumos_rl.data.conversations import conversations
 from lumos_rl.data.convert import main
 from lumos_rl.data.plan_builder import Reject
 from lumos_rl.data.sql_domains import DOMAINS, suite_dump
 from lumos_rl.data.sql_suite import KINDS, sql_stream
 from lumos_rl.errors import ConfigError, DataError, MissingFileError
 from lumos_rl.language import format_actions
+from lumos_rl.prompts import get_profile
 
 DUMP = (
     "CREATE DATABASE `Zoo`; USE `Zoo`; CREATE TABLE `Cats` (`id` int, `name` text);"
@@ -195,3 +197,10 @@ def test_both_back_ends_give_the_same_rows(benchmark_data: Any, sql_server: str)
     for env in envs:
         env.close()
     assert same >= 0.979 * len(tasks)  # the others cut an order with ties
+
+
+def test_the_grounder_reads_what_the_tables_look_like() -> None:
+    [task] = load_tasks("intercode_sql", limit=1)
+    grounder = conversations(task, Formulation.ITERATIVE, get_profile("lumos"))[Module.GROUNDER]
+    described = task.subgoals[1].actions[0].result
+    assert f"The execution result for Subgoal 2 is {described}" in grounder[-2]["content"]
