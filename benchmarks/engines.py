@@ -13,6 +13,7 @@ engine is a column of its own. CPU seconds are those of the case's process; othe
     loop-hf       the episode loop on Transformers
     waves         lock-step on Transformers: no episode's next turn before every episode's last one
     reload        waves, the model loaded again for each, and finished episodes generated again
+    full-vllm, full-hf   the loop on the model itself, for both modules, without adapters
     ray-vllm, ray-hf   the loop on Ray with one worker
     concurrency-N loop-vllm with N episodes at once
     tools-N       loop-vllm with steps that take N ms, in threads; tools-50-inline without threads
@@ -38,6 +39,7 @@ from typing import Any
 import gymnasium
 
 SPEED = ("engine", "loop-vllm", "loop-hf", "waves", "reload")
+FULL = ("full-vllm", "full-hf")
 RAY = ("ray-vllm", "ray-hf")
 SCALE = ("concurrency-1", "concurrency-16", "concurrency-64", "concurrency-256")
 TOOLS = ("tools-0", "tools-50", "tools-500", "tools-50-inline")
@@ -189,7 +191,8 @@ def run_case(case: str, path: str, base: str, episodes: int) -> dict[str, Any]:
     if case in ("waves", "reload"):
         policy, concurrency = Waves(path, case == "reload"), episodes
     else:
-        policy = hf_policy(path) if case == "loop-hf" else vllm_policy(path)
+        served = base if kind == "full" else path
+        policy = hf_policy(served) if number == "hf" else vllm_policy(served)
     warm(policy)
     started_s = time.monotonic() - began
     return measured(lambda: play(policy, episodes, concurrency, latency_s, threads), started_s)
@@ -279,7 +282,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", type=Path, help="checkpoint of a full model; without it, one is trained")
     parser.add_argument("--episodes", type=int, default=512)
-    parser.add_argument("--cases", nargs="*", default=[*SPEED, *RAY, *SCALE, *TOOLS, *MEMORY])
+    parser.add_argument("--cases", nargs="*", default=[*SPEED, *FULL, *RAY, *SCALE, *TOOLS, *MEMORY])
     parser.add_argument("--case", help=argparse.SUPPRESS)
     parser.add_argument("--adapters", help=argparse.SUPPRESS)
     given = parser.parse_args()

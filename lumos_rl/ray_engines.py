@@ -44,6 +44,7 @@ class Engines:
         from ray.util.scheduling_strategies import PlacementGroupSchedulingStrategy
 
         self._ray, self._config, self._remove = ray, config, remove_placement_group
+        self._hosts: list[Any] = []
         bundle = {"CPU": float(config.cpus_per_engine), "GPU": float(config.gpus_per_engine)}
         bundle = {kind: amount for kind, amount in bundle.items() if amount}
         count = min(count_engines(ray.nodes(), config), workers)
@@ -88,7 +89,7 @@ class Engines:
     def close(self) -> None:
         """Ends them, and gives back what they held."""
         if self._ray.is_initialized():
-            for host in getattr(self, "_hosts", []):
+            for host in self._hosts:
                 self._ray.kill(host, no_restart=True)
             for group in self._groups:
                 self._remove(group)

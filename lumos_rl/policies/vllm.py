@@ -56,6 +56,7 @@ class VLLMPolicy:
     def __init__(self, layout: Layout, version: str, start: Callable[[str, Layout], _Engine], in_turn: bool) -> None:
         self._start, self._in_turn = start, in_turn
         self._numbers = itertools.count(1)  # of adapters
+        self._known: dict[str, Layout] = {}  # by version
         self._asked: dict[str, _Asked] = {}
         self._done: list[Completion] = []
         self._engines: dict[str | None, _Engine] = {}
@@ -137,11 +138,14 @@ class VLLMPolicy:
             Whether the engine went on running.
 
         Raises:
-            ConfigError: Turns are under way, or the adapters do not fit the engine.
+            ConfigError: Turns are under way, the version is the name of another checkpoint already, or the adapters do
+                not fit the engine.
         """
         if self._asked or self._held:
             raise ConfigError(f"expected no turns under way, got {len(self._asked)}; collect them before an update")
         layout = Layout.of(path)
+        if self._known.get(version, layout) != layout:
+            raise ConfigError(f"expected a new name for {path}, got {version!r}, which is {self._known[version]}")
         same_base = layout.bases == self._layout.bases and layout.adapters.keys() == self._layout.adapters.keys()
         if not layout.adapters or not same_base:
             self._stop()
@@ -175,16 +179,14 @@ class VLLMPolicy:
         self._serve(layout, version)
 
     def _serve(self, layout: Layout, version: str) -> None:
-        """Gives the engines the adapters of a version, and takes those of the one before."""
-        self._layout, self.version = layout, version
-        self._names = {
-            key: f"{key or 'all'}@{version}" for key in layout.adapters or layout.bases if key or layout.adapters
-        }
-        if layout.adapters:
-            wanted = [(self._names[key], next(self._numbers), path) for key, path in layout.adapters.items()]
-            self._adapters = dict(zip(layout.adapters, self._engine(None).set_adapters(wanted), strict=True))
-        else:
-            self._adapters = {}
+        """Gives the engine the adapters of a version, in place of those of the one before."""
+        parts = layout.adapters or layout.bases
+        names = {key: f"{key or 'all'}@{version}" for key in parts if key or layout.adapters}
+        wanted = [(names[key], next(self._numbers), path) for key, path in layout.adapters.items()]
+        loaded = self._engine(None).set_adapters(wanted) if wanted else []
+        self._adapters = dict(zip(layout.adapters, loaded, strict=True))
+        self._layout, self._names = layout, names
+        self.version, self._known[version] = version, layout
 
     def _take_turn(self) -> None:
         """Lets the module with most waiting turns have the memory."""

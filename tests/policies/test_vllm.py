@@ -164,6 +164,8 @@ def test_the_running_engine_takes_new_adapters(policy, models):
     same_as_transformers(policy, models / "v0")
     assert policy.update(models / "v1", "v1") and policy.process_ids() == before
     same_as_transformers(policy, models / "v1")  # under new names, whatever the prefix cache holds of the old ones
+    with pytest.raises(ConfigError, match=r"expected a new name for .*v0, got 'v1'"):
+        policy.update(models / "v0", "v1")
     assert policy.update(models / "v0", "v0-again")
     same_as_transformers(policy, models / "v0")
 
