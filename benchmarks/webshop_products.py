@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+_DRAWN = 2_000_000  # words in a row, of which texts are pieces
 _SYLLABLES = (
     "ba",
     "cor",
@@ -62,9 +63,12 @@ def records(count: int, seed: int = 0) -> Iterator[tuple[dict[str, Any], dict[st
     """So many records of the items file, each with its entry of the attribute file."""
     rng = random.Random(seed)
     vocabulary, sums = words()
+    drawn = rng.choices(vocabulary, cum_weights=sums, k=min(200 * count, _DRAWN))
 
     def text(low: int, high: int) -> str:
-        return " ".join(rng.choices(vocabulary, cum_weights=sums, k=rng.randint(low, high)))
+        length = rng.randint(low, high)
+        start = rng.randrange(len(drawn) - length)
+        return " ".join(drawn[start : start + length])
 
     for number in range(count):
         kind = rng.choice(_KINDS)

@@ -91,15 +91,17 @@ def _resident_mb() -> float:
     return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
 
 
-def on_ray(source: str, workers: int, environments: int, seconds: float) -> list[dict[str, float]]:
-    """The same in Ray workers, all at once."""
+def on_ray(source: str, workers: int, seconds: float) -> list[dict[str, float]]:
+    """The same in Ray workers, all at once: a row for each worker and count."""
     import ray
 
-    ray.init(num_cpus=workers, include_dashboard=False, log_to_driver=False)
-    task = ray.remote(num_cpus=1)(play)
-    results: list[dict[str, float]] = ray.get([task.remote(source, environments, seconds, n) for n in range(workers)])
+    ray.init("local", num_cpus=workers, include_dashboard=False, log_to_driver=False)
+    task = ray.remote(num_cpus=1, max_calls=1)(play)  # a fresh process for each
+    rows: list[dict[str, float]] = []
+    for count in COUNTS:
+        rows += ray.get([task.remote(source, count, seconds, number) for number in range(workers)])
     ray.shutdown()
-    return results
+    return rows
 
 
 def main() -> None:
@@ -119,7 +121,8 @@ def main() -> None:
         source = str(Path(made) / "shop")
         write(Path(source), options.products)
         if options.ray:
-            rows = [row for count in COUNTS for row in on_ray(source, options.ray, count, options.seconds)]
+            _measure(source, 1, 0.1)  # builds the index
+            rows = on_ray(source, options.ray, options.seconds)
         else:
             rows = [_measure(source, count, options.seconds) for count in (COUNTS[0], *COUNTS)][1:]  # the first builds
     print(f"{options.products:,} products" + (f", {options.ray} Ray workers at once" if options.ray else ""))
