@@ -74,9 +74,15 @@ def _opened(folder: Path) -> Catalogue:
 
 
 def cache_folder() -> Path:
-    """Where indexes are kept."""
-    home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(os.environ.get(CACHE_VARIABLE) or Path(home) / "lumos_rl")
+    """Where indexes are kept: the folder that `CACHE_VARIABLE` names, the user's cache, or else a temporary one."""
+    if named := os.environ.get(CACHE_VARIABLE):
+        return Path(named)
+    home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    try:
+        home.mkdir(parents=True, exist_ok=True)
+    except OSError:  # a user without a home to write to
+        home = Path(tempfile.gettempdir())
+    return (home if os.access(home, os.W_OK) else Path(tempfile.gettempdir())) / "lumos_rl"
 
 
 def _key(files: Files, num_products: int | None) -> str:
@@ -96,6 +102,8 @@ def _build(files: Files, num_products: int | None, folder: Path) -> None:
             partial = Path(made) / "catalogue"
             partial.mkdir()
             Catalogue.write(read_products(files, report, num_products), partial, report.as_dict)
+            if not report.loaded:
+                raise DataError(f"expected products in {files.items}, got none: {dict(report.problems) or 'no record'}")
             partial.rename(folder)
     except OSError as error:
         if isinstance(error, LumosError):
@@ -144,9 +152,10 @@ def _stored_goals(catalogue: Catalogue, kind: str) -> list[Goal]:
     path = catalogue.folder / f"goals-{kind}.jsonl"
     if not path.is_file():
         goals = _some(GOAL_MAKERS[kind](catalogue), kind, catalogue)
-        with tempfile.NamedTemporaryFile("w", dir=catalogue.folder, delete=False) as file:
+        partial = path.with_name(f"{path.name}.{os.getpid()}")
+        with partial.open("w") as file:
             file.writelines(json.dumps(goal) + "\n" for goal in goals)
-        Path(file.name).replace(path)
+        partial.replace(path)
     with path.open() as lines:
         return [json.loads(line) for line in lines]
 

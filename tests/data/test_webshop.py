@@ -107,6 +107,19 @@ def test_a_file_that_is_no_list_of_objects_says_where(tmp_path: Path, text: str,
         loaded(folder)
 
 
+@pytest.mark.parametrize("records", [[], [record("nan"), record("TOOLONG12345")]])
+def test_a_file_without_a_single_product_is_refused(tmp_path: Path, records: list[Any]) -> None:
+    with pytest.raises(DataError, match="expected products in"):
+        open_catalogue(write_files(tmp_path, records))
+
+
+def test_a_product_without_any_word_can_be_loaded_and_not_found(tmp_path: Path) -> None:
+    bare = {"name": "The", "full_description": "", "small_description": [], "customization_options": {}}
+    catalogue = open_catalogue(write_files(tmp_path, [record("B001", **bare)]))
+    assert len(catalogue.search("the")) == 0
+    assert len(catalogue.with_category("home")) == 1
+
+
 def test_a_wrong_folder_says_which_files_are_expected(tmp_path: Path) -> None:
     for folder in (tmp_path, tmp_path / "nowhere"):
         with pytest.raises(
