@@ -54,6 +54,12 @@ _TOUCHING = frozenset(
     """.split()
 )
 
+_QUOTED = ("STRING", "IDENTIFIER")
+_CLAUSE_RANKS = {"FROM": 1, "WHERE": 2, "GROUP BY": 3, "HAVING": 4, "ORDER BY": 5, "LIMIT": 6}
+_RESTART = frozenset({"SELECT", "UNION", "UNION ALL", "INTERSECT", "EXCEPT", ";"})
+_BEFORE_ITEMS = frozenset({"", "SELECT", "DISTINCT", "(", ",", "FROM", "WHERE", "GROUP BY", "ORDER BY"})
+_AFTER_ITEMS = frozenset({"", ")", ",", ";", "FROM", "WHERE", "GROUP BY", "HAVING", "ORDER BY", "LIMIT"})
+
 
 def load(name: str) -> Any:
     """A module of sqlglot.
@@ -136,18 +142,29 @@ def _from_parser(error: Exception, text: str) -> ToolError:
 
 
 def _check_tokens(tokens: list[Any], text: str) -> None:
+    """Refuses what the parser would let pass: commas without a neighbour, clauses out of order, blanks before "("."""
     if len(tokens) > MAX_TOKENS:
         raise ToolLimitError(f"expected at most {MAX_TOKENS} words and signs of SQL, got {len(tokens)}")
-    depth = 0
-    for before, token in zip([None, *tokens], tokens, strict=False):
-        if token.text == "(":
-            depth += 1
-            touching = before is not None and before.text.lower() in _TOUCHING and before.end + 1 != token.start
-            if touching and text[before.start : before.end + 1].lower() in _TOUCHING:
+    ranks = [0]  # of the last clause, for each open bracket
+    words = [token.text.upper() if token.token_type.name not in _QUOTED else "''" for token in tokens]
+    for place, (token, word) in enumerate(zip(tokens, words, strict=True)):
+        before = words[place - 1] if place else ""
+        after = words[place + 1] if place + 1 < len(words) else ""
+        if word == "(":
+            if before.lower() in _TOUCHING and tokens[place - 1].end + 1 != token.start:
                 raise syntax_error(text[token.start + 1 :], token.line)
-        elif token.text == ")":
-            depth -= 1
-        elif token.text.upper() in ("FIRST", "LAST") and before is not None and before.text.upper() == "NULLS":
-            raise syntax_error(text[before.start :], token.line)
-        if depth > MAX_DEPTH:
+            ranks.append(0)
+        elif word == ")":
+            ranks = ranks[:-1] or [0]
+        elif word in _RESTART:
+            ranks[-1] = 0
+        elif word in _CLAUSE_RANKS:
+            if _CLAUSE_RANKS[word] <= ranks[-1]:
+                raise syntax_error(text[token.start :], token.line)
+            ranks[-1] = _CLAUSE_RANKS[word]
+        elif word == "," and (before in _BEFORE_ITEMS or after in _AFTER_ITEMS):
+            raise syntax_error(text[token.start + 1 :], token.line)
+        elif word in ("FIRST", "LAST") and before == "NULLS":
+            raise syntax_error(text[tokens[place - 1].start :], token.line)
+        if len(ranks) > MAX_DEPTH:
             raise ToolLimitError(f"expected at most {MAX_DEPTH} brackets within brackets, got more")

@@ -37,7 +37,11 @@ _CONSTANTS = {"database", "schema", "version", "user", "current_user", "session_
 
 def _column(x: Expressions, node: Any, scope: Scope) -> Type:
     name, qualifier = node.name, node.args.get("table")
-    if node.this.key == "star" or (qualifier is None and not node.this.args.get("quoted") and name.lower() in RESERVED):
+    if (
+        node.this.key == "star"
+        or node.args.get("catalog") is not None
+        or (qualifier is None and not node.this.args.get("quoted") and name.lower() in RESERVED)
+    ):
         raise syntax_error(node.sql("mysql"))
     found = scope.resolve(name, qualifier.name if qualifier is not None else "")
     for part in ("db", "catalog"):
