@@ -96,8 +96,8 @@ class LoadReport:
     listed: list[dict[str, Any]] = field(default_factory=list)
 
     def add(self, record: int, asin: str, problem: str) -> None:
-        """Notes a problem; what follows a comma or "got" is particular to the record and not counted apart."""
-        self.problems[re.split(r", got |; | of '", problem)[0]] += 1
+        """Notes a problem; what was got instead is particular to the record and not counted apart."""
+        self.problems[problem.partition(", got ")[0]] += 1
         if len(self.listed) < LISTED:
             self.listed.append({"record": record, "asin": asin, "problem": problem})
 

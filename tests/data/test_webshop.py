@@ -57,6 +57,8 @@ def test_broken_records_are_left_out_or_mended_counted_and_listed(tmp_path: Path
         "left out: duplicate asin": 1,
         "left out: asin 'nan' or longer than 10 characters": 2,
         "left out: expected an object with an asin": 2,
+        "pricing: none; taken as $100.0": 1,
+        "customization_options: expected an object": 1,
         "pricing: expected text with '$' and a number": 1,
         "small_description: expected a list or text": 1,
         "full_description: expected text": 1,

@@ -139,6 +139,7 @@ def _bullets(value: Any, note: Note) -> tuple[str, ...]:
 def _pricing(value: Any, note: Note) -> tuple[tuple[float, ...], str]:
     """Prices and tag; a product without a readable price costs `NO_PRICE`, as in the original one with none."""
     if not value:
+        note(f"pricing: none; taken as ${NO_PRICE}")
         return (NO_PRICE,), f"${NO_PRICE}"
     try:
         prices = [float(Decimal(re.sub(r"[^\d.]", "", part))) for part in value.split("$")[1:]]
@@ -155,20 +156,18 @@ def _pricing(value: Any, note: Note) -> tuple[tuple[float, ...], str]:
 def _options(value: Any, note: Note) -> tuple[dict[str, list[str]], dict[str, str | None]]:
     options: dict[str, list[str]] = {}
     images: dict[str, str | None] = {}
-    if value and not isinstance(value, Mapping):
+    if not isinstance(value, Mapping):
         note(f"customization_options: expected an object, got {_kind(value)}")
         return options, images
-    for name, entries in (value or {}).items():
-        if entries is None:
-            continue
+    for name, entries in value.items():
         if not isinstance(entries, list):
-            note(f"customization_options: expected a list for {name!r}, got {_kind(entries)}")
+            note(f"customization_options: expected a list of values for each option, got {_kind(entries)} for {name!r}")
             continue
         values = []
         for entry in entries:
             text = entry.get("value") if isinstance(entry, Mapping) else None
             if not isinstance(text, str):
-                note(f"customization_options: an entry of {name!r} without a value was left out")
+                note(f"customization_options: an entry without a value was left out, got {entry!r} for {name!r}")
                 continue
             shown = text.strip().replace("/", " | ").lower()
             values.append(shown)

@@ -27,7 +27,8 @@ def read(attributes: Any = None, **fields: Any) -> tuple[Product, list[str]]:
 )
 def test_prices(pricing: Any, prices: tuple[float, ...], tag: str) -> None:
     product, notes = read(pricing=pricing)
-    assert (product.pricing, product.price_tag, notes) == (prices, tag, [])
+    assert (product.pricing, product.price_tag) == (prices, tag)
+    assert notes == ([] if pricing else ["pricing: none; taken as $100.0"])
 
 
 @pytest.mark.parametrize("pricing", ["34.00", "$", "$1.2.3", 34.0, ["$3"]])
@@ -46,7 +47,7 @@ def test_options_are_lower_case_with_bars_for_slashes_and_keep_repeats() -> None
     product, notes = read(customization_options=entries)
     assert product.options == {"color": ["black | white", "a  |  b", "red", "red"], "fit": ["x"]}
     assert product.option_images["x"] == "i"
-    assert notes == []
+    assert notes == ["customization_options: expected a list of values for each option, got null for 'Size'"]
 
 
 def test_a_text_is_one_bullet_and_the_query_is_trimmed() -> None:
