@@ -31,6 +31,9 @@ from lumos_rl.tools.shop.search import MAX_HITS
 Search = Callable[[list[str]], Sequence[str]]  # keywords → ids of products, best first
 
 _ACTION = re.compile(r"(.+)\[(.+)\]")
+_SEARCH, _BUY, _BACK, _NEXT, _PREVIOUS = (
+    title.lower() for title in (pages.SEARCH, pages.BUY, pages.BACK, pages.NEXT, pages.PREVIOUS)
+)
 _SUB_TITLES = {title.lower(): title for title in pages.SUB_PAGES}
 
 
@@ -165,16 +168,16 @@ class Session:
         node = self.page.targets.get(target)
         if node is None:
             raise ToolError(f"{target[:60]!r} is not on this page; clickables: {', '.join(self.page.clickables)}")
-        if target == pages.SEARCH.lower():
+        if target == _SEARCH:
             raise ToolError("'search' alone does nothing; use search[words]")
-        name, button = self.page.name, {title.lower(): title for title in (pages.BUY, pages.BACK)}.get(target)
-        if button == pages.BUY:
+        name = self.page.name
+        if target == _BUY:
             self._buy()
-        elif button == pages.BACK:
+        elif target == _BACK:
             self._index()
-        elif name == PageName.RESULTS and target in (pages.NEXT.lower(), pages.PREVIOUS.lower()):
-            self._results(self.keywords or [""], self.number + (1 if target == pages.NEXT.lower() else -1))
-        elif name == PageName.ITEM and target == pages.PREVIOUS.lower():
+        elif name is PageName.RESULTS and target in (_NEXT, _PREVIOUS):
+            self._results(self.keywords or [""], self.number + (1 if target == _NEXT else -1))
+        elif name is PageName.ITEM and target == _PREVIOUS:
             self._results(self.keywords or [""], self.number)
         elif target in _SUB_TITLES:
             self.page = pages.sub_page(self.instruction, self._open_product(), _SUB_TITLES[target])
