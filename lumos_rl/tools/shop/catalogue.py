@@ -28,7 +28,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lumos_rl.errors import MissingFileError
-from lumos_rl.tools.shop.product import NO_PRICE, Product
+from lumos_rl.tools.shop.product import MAX_ASIN, NO_PRICE, Product
 from lumos_rl.tools.shop.search import SearchIndex
 
 PRICE_SEED = 0  # of what the original leaves to an unseeded generator; as if `random.seed(0)` stood before it loads
@@ -231,6 +231,8 @@ class Catalogue:
 
     def _place(self, asin: str) -> int | None:
         asins = self._columns.asins
+        if len(asin) > MAX_ASIN:  # NumPy would copy all ids to compare them with a longer text
+            return None
         place = int(np.searchsorted(asins, asin)) if len(asins) else 0
         return int(self._columns.places[place]) if place < len(asins) and asins[place] == asin else None
 
