@@ -55,7 +55,7 @@ def create_scratch_model(texts: Iterable[str], folder: Path, config: ScratchSett
 
 
 def build_tokenizer(texts: Iterable[str], vocabulary: int, whole_numbers: int = 0) -> PreTrainedTokenizerFast:
-    """Byte-level BPE with Lumos chat markup; numbers are single digits, but for those from 10 to below `whole_numbers`."""
+    """Byte-level BPE with Lumos chat markup; digits are tokens, and so are the numbers from 10 below `whole_numbers`."""
     inner = Tokenizer(models.BPE())
     inner.pre_tokenizer = pre_tokenizers.Sequence(
         [pre_tokenizers.Digits(individual_digits=True), pre_tokenizers.ByteLevel(add_prefix_space=False)]
