@@ -245,8 +245,8 @@ class LumosEnv(gymnasium.Env[str, str], ABC):
 
         Returns:
             Observation, reward (the benchmark's metric at the end, before that `reward()`), whether the task ended,
-            whether the step budget ran out, and info: `results` (output → text), `error` (what the action did wrong, or None), and
-            at the end `success`, `metrics` and `answer`.
+            whether the step budget ran out, and info: `results` (output → text), `error` (what the action did wrong, or
+            None), and at the end `success`, `metrics` and `answer`.
 
         Raises:
             NotResetError: There is no episode yet.

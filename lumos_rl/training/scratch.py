@@ -3,7 +3,7 @@
     create_scratch_model(texts, Path("runs/demo/base"), ScratchSettings(), seed=0)
 
 writes an untrained model folder that Transformers, TRL and PEFT load like any other. The tokenizer is byte-level BPE,
-so any text survives it. Small whole numbers are one token each and copied in one go; digits of others stand alone.
+so any text survives it, with every digit a token of its own: numbers are copied digit by digit, never looked up.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def create_scratch_model(texts: Iterable[str], folder: Path, config: ScratchSett
         config: Shape of the model.
         seed: Seed of the initial weights.
     """
-    tokenizer = build_tokenizer(texts, config.vocabulary, config.whole_numbers)
+    tokenizer = build_tokenizer(texts, config.vocabulary)
     torch.manual_seed(seed)
     model = LlamaForCausalLM(
         LlamaConfig(
@@ -54,8 +54,8 @@ def create_scratch_model(texts: Iterable[str], folder: Path, config: ScratchSett
     model.save_pretrained(str(folder))
 
 
-def build_tokenizer(texts: Iterable[str], vocabulary: int, whole_numbers: int = 0) -> PreTrainedTokenizerFast:
-    """Byte-level BPE with Lumos chat markup; digits are tokens, and so are the numbers from 10 below `whole_numbers`."""
+def build_tokenizer(texts: Iterable[str], vocabulary: int) -> PreTrainedTokenizerFast:
+    """Byte-level BPE with single digits and Lumos chat markup."""
     inner = Tokenizer(models.BPE())
     inner.pre_tokenizer = pre_tokenizers.Sequence(
         [pre_tokenizers.Digits(individual_digits=True), pre_tokenizers.ByteLevel(add_prefix_space=False)]
@@ -70,7 +70,6 @@ def build_tokenizer(texts: Iterable[str], vocabulary: int, whole_numbers: int = 
         show_progress=False,
     )
     inner.train_from_iterator(texts, trainer)
-    inner.add_tokens([AddedToken(str(number), normalized=False) for number in range(10, whole_numbers)])
     return PreTrainedTokenizerFast(
         tokenizer_object=inner,
         pad_token=PAD,

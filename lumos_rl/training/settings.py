@@ -19,8 +19,7 @@ class ScratchSettings:
     """Shape of the model that is built when no base model is given.
 
     Attributes:
-        vocabulary: Most entries of the tokenizer, before whole numbers are added.
-        whole_numbers: Whole numbers from 10 to below this are one token each; 0 spells all numbers digit by digit.
+        vocabulary: Most entries of the tokenizer.
         hidden: Width of the model.
         layers: Number of blocks.
         heads: Attention heads.
@@ -31,7 +30,6 @@ class ScratchSettings:
     """
 
     vocabulary: int = 1024
-    whole_numbers: int = 0
     hidden: int = 192
     layers: int = 4
     heads: int = 6

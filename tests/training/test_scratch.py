@@ -23,13 +23,6 @@ def test_every_digit_is_a_token_of_its_own():
     assert TOKENIZER.tokenize("1203 4.56") == ["1", "2", "0", "3", "Ġ", "4", ".", "5", "6"]
 
 
-def test_whole_numbers_below_a_bound_are_one_token_each():
-    tokenizer = build_tokenizer(TEXTS, 400, whole_numbers=100)
-    assert tokenizer.tokenize("99 100,7") == ["99", "Ġ", "10", "0", ",", "7"]
-    assert tokenizer.decode(tokenizer.encode("99 + 100 - 07.50")) == "99 + 100 - 07.50"
-    assert len(tokenizer) == len(TOKENIZER) + 90
-
-
 @pytest.mark.parametrize("text", [PAD, END, *MARKUP])
 def test_markup_is_one_token(text):
     assert len(TOKENIZER.encode(text, add_special_tokens=False)) == 1
