@@ -212,7 +212,7 @@ def folder_manifest(
     """
     catalogue = open_catalogue(source, num_products)
     whole = has_splits(source, goals, num_products)
-    tasks, digest = _tasks_on_disk(catalogue, goals, str(source), num_products, whole)
+    tasks, digest = _tasks_on_disk(catalogue, goals, str(source.absolute()), num_products, whole)
     return [task for task in tasks if not whole or split in (None, task.split)], digest
 
 

@@ -167,17 +167,21 @@ class WebShopEnv(LumosEnv):
         return self._remembered(self._page())
 
     def read(self, text: str) -> list[Action]:
-        """Actions of the action language, or else the text as an action of the shop."""
+        """The text as an action of the shop, or else as actions of the action language.
+
+        Raises:
+            ActionParseError: It is neither.
+        """
         self._language_text = None
-        if not _NATIVE.match(text):
-            try:
-                actions = parse_actions(text)
-            except ActionParseError:
-                pass
-            else:
-                self._language_text = text
-                return actions
-        return [Action((), ACT, text)]
+        if _NATIVE.match(text):
+            return [Action((), ACT, text)]
+        try:
+            actions = parse_actions(text)
+        except ActionParseError as error:
+            wanted = "expected search[words], click[one of the clickables] or actions such as R1 = Search(words)"
+            raise ActionParseError(f"{wanted}; as such: {error}") from error
+        self._language_text = text
+        return actions
 
     def observe(self, action: str, execution: Execution, notes: Sequence[str]) -> str:
         """The page, without a word more; after actions of the language what they came to."""

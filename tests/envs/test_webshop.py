@@ -91,6 +91,12 @@ def test_a_text_that_is_no_action_leaves_the_observation_as_it_is(folder: Path, 
     assert after[4]["clickables"] == page[4]["clickables"]
 
 
+def test_what_is_in_neither_language_is_told_both(folder: Path) -> None:
+    *_, step = play(make(folder), "R1 = Search(lamp")
+    assert "expected search[words]" in step[4]["error"]
+    assert "expected ')' to end the call" in step[4]["error"]
+
+
 def test_the_turns_are_limited_without_a_word_in_the_observation(folder: Path) -> None:
     env = make(folder, max_turns=2)
     _, first, second = play(env, "search[lamp]", "think")
