@@ -12,14 +12,19 @@ from tiny_shop import write_files
 import lumos_rl.envs  # noqa: F401 (registers the ids)
 from lumos_rl.data import load_tasks
 from lumos_rl.data.annotate import annotate
+from lumos_rl.data.conversations import conversations
 from lumos_rl.data.resample import resample
+from lumos_rl.data.tool_names import tool_names
 from lumos_rl.data.webshop import CACHE_VARIABLE, load_goals, open_catalogue
 from lumos_rl.data.webshop_suite import SPLIT_SHARES, shop_files, suite_catalogue, suite_goals, suite_tasks
 from lumos_rl.errors import UnknownNameError
 from lumos_rl.language import format_actions
+from lumos_rl.policies.base import ScriptedPolicy
+from lumos_rl.prompts import COMPACT_PROFILE
 from lumos_rl.recipes.config import DataConfig
 from lumos_rl.recipes.tasks import test_tasks as held_out_tasks
 from lumos_rl.recipes.tasks import training_tasks
+from lumos_rl.rollout import RolloutConfig, plan_episodes, run_episodes
 
 TOOLS = ["Search", "Click", "FeatureRetrieve", "Click", "Click", "FeatureRetrieve", "Pick", "Click", "Click"]
 
@@ -126,3 +131,20 @@ def test_a_task_without_its_plan_is_annotated_from_its_goal() -> None:
     [task] = suite_tasks("train", 1)
     bare = type(task)(task.id, "webshop", task.instruction, task.answer, "train", meta=task.meta)
     assert annotate(bare) == task
+
+
+def test_a_policy_that_knows_the_plans_shops_through_the_rollout_as_it_was_trained() -> None:
+    """What the conversations teach is what the environment answers: every prompt of an episode is a trained one."""
+    tasks = suite_tasks("train", 3)
+    taught = {}
+    for task in tasks:
+        for messages in conversations(task, profile=COMPACT_PROFILE, tools=tool_names("webshop")).values():
+            for place in range(1, len(messages), 2):
+                taught[str(messages[:place])] = messages[place]["content"]
+    policy = ScriptedPolicy(lambda request: taught[str([dict(message) for message in request.messages])])
+    plans = plan_episodes(tasks, RolloutConfig())
+    episodes = list(run_episodes(lambda _: gym.make("lumos_rl/WebShop-v0", limit=1), plans, policy, COMPACT_PROFILE))
+    assert [(episode.reward, episode.success, episode.stop_reason) for episode in episodes] == [
+        (1.0, True, "ended")
+    ] * 3
+    assert all(len(episode.turns) == 12 for episode in episodes)
