@@ -47,6 +47,8 @@ HOMES = {
 }
 HEAVY = {
     "bm25s",
+    "pymysql",
+    "sqlglot",
     "torch",
     "ray",
     "vllm",

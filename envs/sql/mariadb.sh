@@ -43,7 +43,7 @@ start)
     fi
     "$server" --no-defaults --datadir="$dir/data" --socket="$dir/s.sock" --pid-file="$dir/server.pid" \
         --bind-address=127.0.0.1 --port="$port" --lower-case-table-names=1 --user="$user" \
-        --max-connections=500 </dev/null >"$dir/server.log" 2>&1 &
+        --max-connections=500 --max-allowed-packet=4M </dev/null >"$dir/server.log" 2>&1 &
     pid=$!
     echo "$pid" >"$dir/pid"
     for _ in $(seq 300); do
@@ -58,10 +58,11 @@ stop)
     [ -f "$dir/pid" ] || exit 0
     pid=$(cat "$dir/pid")
     kill "$pid" 2>/dev/null || true
-    for _ in $(seq 300); do
+    for _ in $(seq 100); do
         kill -0 "$pid" 2>/dev/null || break
         sleep 0.1
     done
+    kill -9 "$pid" 2>/dev/null || true # a statement would not end; the data survive that as well
     rm -f "$dir/pid"
     ;;
 *)

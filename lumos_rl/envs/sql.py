@@ -108,8 +108,8 @@ class SqlEnv(LumosEnv):
         """A statement, `submit`, `skip`, or actions of the action language."""
         self._native = _LANGUAGE.match(text) is None
         word = text.strip().rstrip(";").strip().lower()
-        if word in (SUBMIT, SKIP):
-            return [Action((), FINISH, word)]
+        if word.startswith(SUBMIT) or word == SKIP:
+            return [Action((), FINISH, SKIP if word == SKIP else SUBMIT)]
         self._of_episode().last = None  # what is graded is what this step shows
         if not self._native:
             return super().read(text)

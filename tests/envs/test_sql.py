@@ -59,7 +59,7 @@ def test_submit_after_anything_else_earns_nothing(make: Any, last: str) -> None:
     env = make()
     env.step(NAMES)
     env.step(last)
-    assert env.step("SUBMIT;")[1:3] == (0.0, True)
+    assert env.step("Submit it;")[1:3] == (0.0, True)
 
 
 def test_submit_before_any_statement_and_skip_earn_nothing(make: Any) -> None:

@@ -61,6 +61,7 @@ def opened(request: pytest.FixtureRequest) -> Iterator[Database]:
     with pytest.MonkeyPatch.context() as patch:
         for name in ("sqlite", "server"):
             patch.setattr(f"lumos_rl.tools.sql.{name}.STATEMENT_S", LIMIT_S)
+        patch.setattr("lumos_rl.tools.sql.server.GRACE_S", 2.0)
         if request.param == "sqlite":
             yield SqliteDatabase(image_of(DUMP))
             return
@@ -169,6 +170,9 @@ FULL_GROUP_BY = "sql_mode=only_full_group_by"
         ("SELECT kind, weight FROM animal GROUP BY kind", FULL_GROUP_BY),
         ("SELECT DISTINCT kind FROM animal ORDER BY weight", "incompatible with DISTINCT"),
         ("SELECT rank FROM animal", "error in your SQL syntax"),
+        ("SELECT kind, FROM animal", "error in your SQL syntax"),
+        ("SELECT kind, COUNT(*) FROM animal LIMIT 1 GROUP BY kind", "error in your SQL syntax"),
+        ("SELECT a.b.c.kind FROM animal", "error in your SQL syntax"),
         ("SELECT CAST(born AS INTEGER) FROM animal", "error in your SQL syntax"),
         ("SELECT COUNT (*) FROM animal", "error in your SQL syntax"),
         ("SELECT kind FROM animal FULL OUTER JOIN keeper USING (keeper_id)", "error in your SQL syntax"),
@@ -333,6 +337,9 @@ def test_work_without_end_is_stopped(database: Database, statement: str) -> None
         "WITH RECURSIVE n(i) AS (SELECT 'aa' UNION ALL SELECT CONCAT(i, i) FROM n) SELECT MAX(LENGTH(i)) FROM n",
         "SELECT REPEAT('a', 100000) REGEXP '^(a+)+$b'",
         "SELECT REPEAT('a', 100000) LIKE '%a%a%a%a%a%a%a%a%b'",
+        "SELECT REPEAT('a', 300000) LIKE CONCAT('%', REPEAT('a', 20000), 'b')",
+        f"SELECT COUNT(*) FROM {MANY} WHERE CONCAT(REPEAT('a', 24), a1.kind) REGEXP '^(a+)+$'",
+        f"SELECT SUM(LENGTH(REPLACE(REPEAT('ab', 400000), 'b', a1.kind))) FROM {MANY}",
         "SELECT LENGTH(REPEAT(REPEAT('a', 1000000), 1000000))",
         "SELECT RPAD('a', 1000000000, 'b')",
         "SELECT REPLACE(REPEAT('a', 1000000), 'a', REPEAT('b', 1000000))",

@@ -66,8 +66,8 @@ def connect(at: Mapping[str, Any], **more: Any) -> Any:
     deadline = time.monotonic() + _RECONNECT_S
     while True:
         try:
-            limits = {"connect_timeout": 10, "read_timeout": 60, "write_timeout": 60}
-            return pymysql.connect(charset="utf8mb4", **limits, **at, **more)
+            limits = {"connect_timeout": 10, "read_timeout": 60, "write_timeout": 60, **more}
+            return pymysql.connect(charset="utf8mb4", **at, **limits)
         except (pymysql.err.OperationalError, OSError) as error:
             code = error.args[0] if error.args else 0
             if code in (1045, 1044, 1049) or time.monotonic() > deadline:

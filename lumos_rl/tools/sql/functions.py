@@ -26,6 +26,7 @@ from lumos_rl.tools.sql import clock
 
 COLLATION = "mysql"
 MAX_TEXT = 1_000_000  # characters
+MAX_LIKE = 10_000_000  # characters of pattern times characters of text
 REGEXP_S = 0.5  # seconds for one match
 
 
@@ -66,7 +67,13 @@ def sqlite_number(text: str) -> float:
 
 
 def like(pattern: str, text: str, escape: str = "\\") -> int:
-    """LIKE under the collation; linear in pattern times text."""
+    """LIKE under the collation.
+
+    Raises:
+        ValueError: Pattern times text is too long: that is the time it can take.
+    """
+    if len(pattern) * len(text) > MAX_LIKE:
+        raise ValueError(f"expected at most {MAX_LIKE} characters of pattern times text")
     parts: list[str | None] = []  # a character, "" for any one, None for any number
     position = 0
     while position < len(pattern):

@@ -15,6 +15,7 @@ refused here, so that both servers agree with the published episodes.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import re
 import secrets
@@ -31,6 +32,8 @@ from lumos_rl.tools.sql.schema import Catalog, Row
 from lumos_rl.tools.sql.scope import RefusedQueryError
 
 _GONE = frozenset({2003, 2006, 2013, 2014, 1053, 1927, 0})  # the client's and server's codes for a lost connection
+_TOO_LONG = "Query execution was interrupted, maximum statement execution time of {:g} s exceeded"
+GRACE_S = 8.0  # seconds that a server has to end a statement by itself
 _SLOW = frozenset({1969, 3024})
 _COMMENTS = re.compile(r"\A(?:\s|/\*(?![!M]).*?\*/|--[ \t][^\n]*\n|#[^\n]*\n|\()*", re.DOTALL)
 _READS = ("select", "with", "show", "desc", "describe", "explain", "values", "table")
@@ -208,8 +211,22 @@ class ServerDatabase:
             rows = self._limited(cursor)
             cursor.close()
         except pymysql.err.MySQLError as error:
+            if "timed out" in str(error):
+                self._kill(connection)
             raise self._refusal(error) from error
         return rows
+
+    def _kill(self, connection: Any) -> None:
+        """Ends a statement within which the server does not look at its own limit, such as a LIKE of long texts.
+
+        Raises:
+            ToolLimitError: It is the statement that takes so long, for the server answers others.
+            InfrastructureError: The server answers no one.
+        """
+        self._disconnect()
+        with admin(self._settings) as cursor, contextlib.suppress(client().err.MySQLError):
+            cursor.execute(f"KILL CONNECTION {connection.thread_id()}")
+        raise ToolLimitError(_TOO_LONG.format(STATEMENT_S))
 
     def _limited(self, cursor: Any) -> list[Row]:
         rows: list[Row] = []
@@ -237,9 +254,7 @@ class ServerDatabase:
         for original, own in self._copies.items():
             message = message.replace(own, original)
         if code in _SLOW:
-            return ToolLimitError(
-                f"Query execution was interrupted, maximum statement execution time of {STATEMENT_S:g} s exceeded"
-            )
+            return ToolLimitError(_TOO_LONG.format(STATEMENT_S))
         if found := re.search(
             r"denied to user .* for routine '([^']*)'|denied to this account for routine '([^']*)'", message
         ):
@@ -270,7 +285,9 @@ class ServerDatabase:
             if not self._has_account:
                 self._make_account()
             account = {**self._settings, "user": self._name, "password": self._password}
-            self._connection = connect(account, database=self._used, autocommit=True)
+            self._connection = connect(
+                account, database=self._used, autocommit=True, read_timeout=STATEMENT_S + GRACE_S
+            )
             with self._connection.cursor() as cursor:
                 cursor.execute(f"SET SESSION sql_mode = '{_MODES}'")
                 cursor.execute("SELECT VERSION()")

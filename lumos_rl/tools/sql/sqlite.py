@@ -35,7 +35,7 @@ from lumos_rl.tools.sql.show import explain, explained, is_show, show
 from lumos_rl.tools.sql.writes import WRITES, write
 
 _OLDEST = (3, 39)  # the first with RIGHT JOIN
-_STEPS = 5_000  # of SQLite's virtual machine between two looks at the clock: well below a millisecond
+_STEPS = 200  # of SQLite's virtual machine between two looks at the clock: a few rows, as a row can cost much
 _QUERIES = ("select", "union", "intersect", "except", "subquery")
 _READING = frozenset({sqlite3.SQLITE_SELECT, sqlite3.SQLITE_READ, sqlite3.SQLITE_FUNCTION, sqlite3.SQLITE_RECURSIVE})
 _REFUSED = frozenset(
