@@ -211,6 +211,21 @@ def test_full_models_are_served_and_replaced(models, tmp_path, vllm):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("name", ["base", "v0"])
+def test_bfloat16_is_near_what_transformers_compute(models, vllm, name):
+    policy = VLLMPolicy.load(models / name, "half", dtype="bfloat16")
+    done = generate(policy, requests(HOT))
+    policy.close()
+    for module in ("planner", "grounder"):
+        model = load_model(models / name if name == "base" else models / name / module, torch.float32).eval()
+        for each in [each for key, each in done.items() if key.startswith(module)]:
+            with torch.no_grad():
+                logs = model(torch.tensor([[*each.prompt_ids, *each.ids]])).logits[0, :-1].log_softmax(-1)
+            wanted = [logs[len(each.prompt_ids) - 1 + at, token].item() for at, token in enumerate(each.ids)]
+            assert each.logprobs == pytest.approx(wanted, abs=0.2)  # rounding; another model is off by more than 1
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("in_turn", [True, False])
 def test_modules_that_are_full_models_each(models, tmp_path, vllm, in_turn):
     shutil.copytree(models / "base", tmp_path / "planner")
