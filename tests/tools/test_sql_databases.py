@@ -370,6 +370,17 @@ JUNK += [
 ]
 
 
+def test_tables_cannot_grow_without_end() -> None:
+    database = SqliteDatabase(image_of(DUMP))
+    database.begin("zoo")
+    rows(database, "CREATE TABLE heap (t text)")
+    rows(database, "INSERT INTO heap VALUES ('x')")
+    errors = [database.execute("INSERT INTO heap SELECT REPEAT('a', 900000) FROM heap").error for _ in range(9)]
+    assert "The table is full" in str(errors[-1])  # 2^9 rows would take 460 MB
+    database.begin("zoo")
+    assert rows(database, "SHOW TABLES") == [("animal",), ("keeper",)]
+
+
 @pytest.mark.parametrize("text", JUNK, ids=range(len(JUNK)))
 def test_junk_is_refused_and_nothing_else_happens(database: Database, text: str) -> None:
     result = database.execute(text)

@@ -21,7 +21,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Self
 
-from lumos_rl.errors import ConfigError, ToolError, ToolLimitError
+from lumos_rl.errors import ConfigError, DataError, ToolError, ToolLimitError
 from lumos_rl.tools.sql.accumulate import install_aggregates
 from lumos_rl.tools.sql.calls import cell
 from lumos_rl.tools.sql.dialect import parse, syntax_error
@@ -36,6 +36,7 @@ from lumos_rl.tools.sql.writes import WRITES, write
 
 _OLDEST = (3, 39)  # the first with RIGHT JOIN
 _STEPS = 200  # of SQLite's virtual machine between two looks at the clock: a few rows, as a row can cost much
+MAX_BYTES = 128_000_000  # of a copy that an episode writes to
 _QUERIES = ("select", "union", "intersect", "except", "subquery")
 _READING = frozenset({sqlite3.SQLITE_SELECT, sqlite3.SQLITE_READ, sqlite3.SQLITE_FUNCTION, sqlite3.SQLITE_RECURSIVE})
 _REFUSED = frozenset(
@@ -96,7 +97,10 @@ def _fill(connection: sqlite3.Connection, name: str, table: Table, rows: Iterabl
     for statement in index_definitions(name, table):
         connection.execute(statement)
     marks = ", ".join("?" * len(table.columns))
-    connection.executemany(f'INSERT OR IGNORE INTO "{name}" VALUES ({marks})', rows)
+    try:
+        connection.executemany(f'INSERT INTO "{name}" VALUES ({marks})', rows)
+    except sqlite3.IntegrityError as error:
+        raise DataError(f"expected rows that keep the keys of table {name}, got others: {error}") from error
 
 
 class SqliteDatabase:
@@ -145,6 +149,7 @@ class SqliteDatabase:
         install_aggregates(connection, self._stop)
         for limit, value in _LIMITS.items():
             connection.setlimit(limit, value)
+        connection.execute(f"PRAGMA max_page_count = {MAX_BYTES // 4096}")
         connection.set_authorizer(self._authorize)
         connection.set_progress_handler(self._is_late, _STEPS)
         return connection
@@ -263,6 +268,8 @@ class SqliteDatabase:
             return ToolError(f"Column '{found[1]}' cannot be null")
         if text.startswith("UNIQUE constraint failed"):
             return ToolError("Duplicate entry for key 'PRIMARY'")
+        if "is full" in text:
+            return ToolLimitError(f"The table is full: expected at most {MAX_BYTES} bytes of tables")
         if "too big" in text or "too many" in text or "too large" in text:
             return ToolLimitError(f"{text}; ask for less")
         return ToolError(text)
