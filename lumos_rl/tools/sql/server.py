@@ -67,6 +67,26 @@ def _catalog(dump: str, where: str) -> Catalog:
     return read_dump(dump, where).catalog
 
 
+@functools.lru_cache(maxsize=20_000)
+def _refused(dump: str, where: str, statement: str, database: str, full_group_by: bool) -> ToolError | None:
+    """Why MySQL 8 would refuse a query; None where it would not, or where the server says so itself."""
+    try:
+        tree = parse(statement)
+    except ToolError:
+        return None
+    try:
+        if tree.key in ("select", "union", "intersect", "except"):
+            translate(tree, _catalog(dump, where), database, full_group_by)
+    except ToolError as error:
+        is_own = isinstance(error, RefusedQueryError) or "SQL syntax" in str(error)
+        return error.with_traceback(None) if is_own else None
+    except RecursionError:
+        return ToolLimitError("expected a simpler statement, got one that is nested too deeply")
+    except (AttributeError, IndexError, KeyError, TypeError, ValueError):
+        return None  # a tree that MySQL's texts do not give
+    return None
+
+
 class ServerDatabase:
     """The databases of a server, as an episode sees them; see `lumos_rl.tools.sql.results.Database`.
 
@@ -183,22 +203,9 @@ class ServerDatabase:
         Raises:
             ToolError: The statement is such.
         """
-        try:
-            tree = parse(statement)
-        except ToolError:
-            return  # the server says it in its own words
-        try:
-            if tree.key in ("select", "union", "intersect", "except"):
-                translate(tree, self.catalog, self.database, self.full_group_by)
-        except RefusedQueryError:
-            raise
-        except ToolError as error:
-            if "SQL syntax" in str(error) and not self._copies:
-                raise
-        except RecursionError as error:
-            raise ToolLimitError("expected a simpler statement, got one that is nested too deeply") from error
-        except (AttributeError, IndexError, KeyError, TypeError, ValueError):
-            return  # a tree that MySQL's texts do not give; the server says why
+        error = _refused(self._dump, self._where, statement, self.database, self.full_group_by)
+        if isinstance(error, RefusedQueryError | ToolLimitError) or (error is not None and not self._copies):
+            raise error.with_traceback(None)  # it is kept: else every raise would add to its traceback
 
     def _fetch(self, statement: str) -> list[Row] | None:
         pymysql = client()

@@ -217,7 +217,7 @@ class SqliteDatabase:
 
     def _rows(self, found: Translation | ToolError | None, statement: str) -> list[Row] | None:
         if isinstance(found, ToolError):
-            raise found
+            raise found.with_traceback(None)  # it is kept: else every raise would add to its traceback
         if found is None:
             self._write(statement)
             return None
