@@ -46,6 +46,14 @@ def fetch(address: str, **form: str) -> str:
         return str(answer.read().decode())
 
 
+def refused(address: str, **form: str) -> int:
+    """Status of a request that fails."""
+    with pytest.raises(HTTPError) as error:
+        fetch(address, **form)
+    error.value.close()
+    return error.value.code
+
+
 def begin(site: str, goal: int) -> str:
     """Address of a new visit."""
     with urlopen(f"{site}/play/{goal}", timeout=30) as answer:
@@ -159,19 +167,14 @@ def test_after_the_purchase_the_reward_stays() -> None:
 
 @pytest.mark.parametrize("path", ["/nothing", "/visit/unknown", "/watch/0/0", "/play/999999", "/play/x", "/watch/0/-1"])
 def test_an_unknown_page_is_not_found(path: str) -> None:
-    with serving() as site, pytest.raises(HTTPError) as error:
-        fetch(f"{site}{path}")
-    assert error.value.code == 404
+    with serving() as site:
+        assert refused(f"{site}{path}") == 404
 
 
 def test_a_form_to_nowhere_or_too_large_is_refused() -> None:
     with serving() as site:
-        with pytest.raises(HTTPError) as error:
-            fetch(f"{site}/visit/unknown", act="search", query="x")
-        assert error.value.code == 404
-        with pytest.raises(HTTPError) as error:
-            fetch(begin(site, 0), act="search", query="x" * MAX_BODY)
-        assert error.value.code == 413
+        assert refused(f"{site}/visit/unknown", act="search", query="x") == 404
+        assert refused(begin(site, 0), act="search", query="x" * MAX_BODY) == 413
 
 
 def test_texts_are_escaped_and_pages_without_an_address_cannot_be_used() -> None:
