@@ -294,6 +294,7 @@ class _Engine:
             ConfigError: vLLM does not take its sampling settings.
         """
         from vllm import SamplingParams
+        from vllm.exceptions import VLLMValidationError
         from vllm.inputs import TokensPrompt
         from vllm.sampling_params import RequestOutputKind
 
@@ -313,7 +314,7 @@ class _Engine:
             )
             prompt = TokensPrompt(prompt_token_ids=asked.ids)
             self._engine.add_request(asked.request.id, prompt, parameters, lora_request=adapter)
-        except ValueError as error:
+        except (ValueError, VLLMValidationError) as error:
             raise ConfigError(f"expected sampling settings that vLLM takes, got {sampling}: {error}") from error
 
     def step(self) -> list[Any]:
