@@ -33,14 +33,14 @@ class Preset:
 
 # Sizes and steps of `tiny` are meant for two CPU cores; README has what they came to.
 _TINY = RunConfig(
-    data=DataConfig(annotated=150, resample=11, explore=1600, test_tasks=300),
+    data=DataConfig(annotated=150, resample=40, explore=1600, test_tasks=300),
     model=ModelConfig(
         profile="compact",
         scratch=ScratchSettings(vocabulary=1024, hidden=128, layers=2, heads=4, feedforward=384, context=256),
         generate_batch=128,
     ),
     sft=SFTSettings(
-        max_steps=900,
+        max_steps=1100,
         learning_rate=4e-3,
         batch_size=32,
         max_length=256,
@@ -55,7 +55,7 @@ _TINY = RunConfig(
             max_per_task=2,
             resample=5,
             train=SFTSettings(
-                max_steps=350,
+                max_steps=300,
                 learning_rate=2e-3,
                 batch_size=32,
                 max_length=256,
