@@ -207,7 +207,11 @@ class KnowledgeQuery:
         return Value(Pieces(pieces), _shown(pieces))
 
     def _look_up(self, asked: str, bindings: Mapping[str, Value]) -> tuple[str, Found]:
-        """The query and the document it names; a title such as "Audi R8" or "“Heroes”" is taken as it is first."""
+        """The query and the document it names; a title such as "Audi R8" or "“Heroes”" is taken as it is first.
+
+        Raises:
+            ToolError: It is empty or too long, or no title and without a word to search for.
+        """
         query, found = "", Found()
         readings: list[Callable[[], str]] = [
             lambda: fill(asked, bindings),
@@ -216,11 +220,11 @@ class KnowledgeQuery:
         if not _REFERENCE.fullmatch(asked):
             readings.insert(0, lambda: asked)
         for reading in readings:
-            if (text := checked_query(reading(), "KnowledgeQuery(Paris)")) != query:
+            if (text := _in_one_line(reading(), "KnowledgeQuery(Paris)")) != query:
                 query, found = text, self.source.lookup(text)
             if found.pieces or found.choices:
-                break
-        return query, found
+                return query, found
+        return checked_query(query, "KnowledgeQuery(Paris)"), found
 
 
 class ParagraphRetrieve:
@@ -258,12 +262,12 @@ def split_context(args: str, label: str, example: str) -> tuple[list[str], str]:
     """The result names and the text of `[R2, R6], Question: …`, whose label may be left out after names.
 
     Raises:
-        ToolError: There is neither a name nor the label.
+        ToolError: There is neither a name nor the label, or something else stands between them.
     """
     found = _NAMES.match(args)
     rest = args[found.end() :] if found else args
     labelled = re.match(rf"\s*(?:\[\s*\]\s*,?\s*)?{label}\s*:\s*", rest, re.IGNORECASE)
-    if not found and not labelled:
+    if not labelled and (not found or re.search(rf"\b{label}\s*:", rest, re.IGNORECASE)):
         raise ToolError(f"expected earlier results and a {label.lower()}, as in {example}, got {args[:60]!r}")
     return re.findall(r"R[0-9]+|Output", found[1]) if found else [], rest[labelled.end() if labelled else 0 :].strip()
 
@@ -290,10 +294,16 @@ def checked_query(query: str, example: str) -> str:
     """The query, if it can be one.
 
     Raises:
-        ToolError: It is empty or too long.
+        ToolError: It is too long, or holds no word.
     """
     if not re.search(r"\w", query):
         raise ToolError(f"expected a query, as in {example}, got {'nothing' if not query else repr(query[:20])}")
+    return _in_one_line(query, example)
+
+
+def _in_one_line(query: str, example: str) -> str:
+    if not query.strip():
+        raise ToolError(f"expected a query, as in {example}, got nothing")
     if len(query) > MAX_QUERY:
         raise ToolError(f"expected a query of at most {MAX_QUERY} characters, got {len(query)}")
     return " ".join(query.split())

@@ -22,7 +22,7 @@ ED = Piece("Ed Wood", ("Ed Wood was an American filmmaker.", " He directed Glen 
 GLEN = Piece("Glen or Glenda", ("It is a 1953 film.",))
 PLANET, ELEMENT = Piece("Mercury (planet)", ("A planet.",)), Piece("Mercury (element)", ("A metal.",))
 ZOE = Piece("Zoë Kruså", ("A Danish painter.",))
-CARS = [Piece(title, ("A car.",)) for title in ("Audi R8", '"Heroes"', "Heroes")]
+CARS = [Piece(title, ("A car.",)) for title in ("Audi R8", '"Heroes"', "Heroes", "!!!")]
 SOURCE = Paragraphs(
     [GLEN, ED, PLANET, ELEMENT, ZOE, Piece("The Tower", ("A tower.",)), Piece("the tower", ("A song.",)), *CARS]
 )
@@ -57,6 +57,8 @@ def test_the_sources_keep_the_protocol():
         ("Audi R8", "Audi R8"),
         ('"Heroes"', '"Heroes"'),
         ("Heroes", "Heroes"),
+        ("!!!", "!!!"),
+        ('"!!!"', "!!!"),
     ],
 )
 def test_a_title_is_found_exactly_or_nearly(query, title):
@@ -100,6 +102,11 @@ def test_an_ambiguous_query_lists_at_most_five_titles():
         ("R1 = KnowledgeQuery(Ed Wood); R2 = ParagraphRetrieve(R1)", "expected a query"),
         ("R1 = Calculator(2 + 3); R2 = ParagraphRetrieve(R1, Query: x)", "R1 holds no paragraphs"),
         ("R1 = QA([R1], Question: Who?)", "unknown result 'R1'"),
+        (
+            "R1 = KnowledgeQuery(Ed Wood); R2 = QA([R1, ], Question: Who?)",
+            "expected earlier results and a question, as",
+        ),
+        ("R1 = ParagraphRetrieve([R1 R2], Query: x)", "expected earlier results and a query, as"),
         ("R1 = KnowledgeQuery(Ed Wood); R2 = QA([R1], Question: )", "expected a query, as in QA([R2, R6], Question:"),
         ("R1 = KnowledgeQuery(Ed Wood); R2 = KnowledgeQuery(R1)", "R1 holds paragraphs, expected an answer"),
     ],
