@@ -141,15 +141,21 @@ def _load_bm25(folder: Path) -> Any:
     return bm25s.BM25.load(folder / "bm25", mmap=True, load_vocab=False, show_progress=False)
 
 
-@lru_cache(maxsize=8)
 def open_corpus(source: Path) -> Corpus:
-    """The documents of a file or folder, indexed first where they are not.
+    """The documents of a file or folder, indexed first where they are not; opened once per process and index.
 
     Raises:
         MissingFileError: There are none.
         DataError: A line is no document: file, line, expected, got.
         InfrastructureError: The index cannot be written.
     """
+    source = source.absolute()
+    return _opened(source, (fresh_index(source) / MANIFEST).stat().st_mtime_ns)
+
+
+@lru_cache(maxsize=8)
+def _opened(source: Path, made_ns: int) -> Corpus:
+    """`made_ns` tells an index from the one before it."""
     return Corpus(source)
 
 

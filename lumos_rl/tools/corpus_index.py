@@ -14,6 +14,7 @@ import gzip
 import hashlib
 import json
 import shutil
+import zlib
 from array import array
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -83,9 +84,13 @@ def read_documents(files: list[Path]) -> Iterator[tuple[str, str | list[str]]]:
     """
     for path in files:
         with _OPENERS.get(path.suffix, open)(path, "rb") as lines:
-            for number, line in enumerate(lines, 1):
-                if line.strip():
-                    yield _document(line, f"{path.name}:{number}")
+            number = 0
+            try:
+                for number, line in enumerate(lines, 1):
+                    if line.strip():
+                        yield _document(line, f"{path.name}:{number}")
+            except (EOFError, OSError, zlib.error) as error:  # a compressed file that is cut short, or is none
+                raise DataError(f"{path.name}:{number + 1}: expected another line or the end, got {error}") from error
 
 
 def _document(line: bytes, where: str) -> tuple[str, str | list[str]]:

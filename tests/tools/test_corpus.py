@@ -1,10 +1,12 @@
 import bz2
+import gzip
 import json
 import multiprocessing
 import os
 import pickle
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -100,6 +102,15 @@ def test_a_broken_line_is_a_load_error_with_file_and_line(tmp_path, line, said):
     assert not list(tmp_path.glob("*.partial")) and not list(tmp_path.glob("*.index"))
 
 
+@pytest.mark.parametrize("name", ["a.jsonl.gz", "a.jsonl.bz2"])
+@pytest.mark.parametrize("spoil", [lambda whole: whole[:-9], lambda whole: b"no archive"])
+def test_a_compressed_file_that_is_not_whole_is_a_load_error_with_file_and_line(tmp_path, name, spoil):
+    pack = {".gz": gzip.compress, ".bz2": bz2.compress}[name[7:]]
+    (tmp_path / name).write_bytes(spoil(pack(json.dumps(DOCUMENTS[0]).encode())))
+    with pytest.raises(DataError, match=rf"{name}:\d: expected another line or the end"):
+        Corpus(tmp_path / name)
+
+
 def test_a_damaged_index_is_a_failure_of_the_infrastructure(source):
     (Corpus(source).folder / "documents.bin").unlink()
     with pytest.raises(InfrastructureError, match=r"expected a whole index in .*; delete it"):
@@ -124,6 +135,15 @@ def test_a_place_that_cannot_be_written_to_is_a_failure_of_the_infrastructure(so
 def test_a_copy_maps_the_same_files(source):
     corpus = open_corpus(source)
     assert pickle.loads(pickle.dumps(corpus)) is corpus
+
+
+def test_documents_that_changed_are_opened_anew(tmp_path, monkeypatch):
+    for number in (1, 2):
+        (tmp_path / str(number)).mkdir()
+        monkeypatch.chdir(tmp_path / str(number))
+        assert open_corpus(write(Path("documents.jsonl"), DOCUMENTS[:number])).size == number
+    write(Path("documents.jsonl"), DOCUMENTS[:3])
+    assert open_corpus(Path("documents.jsonl")).size == 3
 
 
 def search(source):
