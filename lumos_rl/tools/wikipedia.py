@@ -42,6 +42,7 @@ _MOST_PIECES = 200  # paragraphs of one article
 _ARTICLES = 3  # articles that a search reads
 _LONGEST_SEARCH = 300  # characters, the API's limit
 _LONGEST_TITLE = 255  # bytes, the same
+_NO_ARTICLE = ("missing", "invalid", "special")  # marks of a page without a text of its own
 _BUSY = ("maxlag", "ratelimited", "readonly")  # error codes of an API that may answer later
 _LONGEST_WAIT_S = 60.0
 
@@ -147,7 +148,7 @@ class Wikipedia:
             "titles": title,
         }
         pages = self._query(asked).get("pages", [])
-        if not pages or pages[0].get("missing") or pages[0].get("invalid"):
+        if not pages or any(pages[0].get(mark) for mark in _NO_ARTICLE):
             return None
         page: Mapping[str, Any] = pages[0]
         return page
@@ -224,9 +225,11 @@ class Wikipedia:
             reply = json.loads(body)
         except ValueError as error:
             raise _TransientError(f"expected JSON, got {body[:60]!r}") from error
-        if not isinstance(reply, dict):
-            raise _TransientError(f"expected a JSON object, got {body[:60]!r}")
+        if not isinstance(reply, dict) or not isinstance(reply.get("query", {}), dict):
+            raise _TransientError(f"expected a JSON object with an object 'query', got {body[:60]!r}")
         if problem := reply.get("error"):
+            if not isinstance(problem, dict):  # something between here and the API
+                raise _TransientError(f"{problem!r:.60}")
             if problem.get("code") in _BUSY:
                 raise _TransientError(f"{problem.get('code')}: {problem.get('info')}")
             raise InfrastructureError(f"{self.settings.url} refused {dict(request)}: {problem}")

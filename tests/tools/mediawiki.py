@@ -47,6 +47,8 @@ def reply_to(asked: dict[str, str]) -> dict[str, object]:
     title = REDIRECTS.get(asked["titles"], asked["titles"])
     if "<" in title:
         return {"query": {"pages": [{"title": title, "invalid": True}]}}
+    if title.startswith("Special:"):
+        return {"query": {"pages": [{"title": title, "special": True}]}}
     if asked["prop"] == "links":
         return {
             "query": {"pages": [{"title": title, "links": [{"ns": 0, "title": x} for x in DISAMBIGUATIONS[title]]}]}
@@ -60,7 +62,8 @@ def reply_to(asked: dict[str, str]) -> dict[str, object]:
 
 @contextmanager
 def serving(*faults: str, **headers: str) -> Iterator[tuple[str, Script]]:
-    """The address of a server that first commits the faults ("429", "500", "404", "hang", "broken", "error:CODE")."""
+    """The address of a server that first commits the faults ("429", "500", "404", "hang", "broken", "error",
+    "query", "error:CODE")."""
     script = Script(list(faults), headers={name.replace("_", "-"): value for name, value in headers.items()})
 
     class Handler(BaseHTTPRequestHandler):
@@ -75,6 +78,8 @@ def serving(*faults: str, **headers: str) -> Iterator[tuple[str, Script]]:
             body = json.dumps(reply_to(asked), ensure_ascii=False).encode()
             if fault == "broken":
                 body = body[: len(body) // 2]
+            if fault in ("error", "query"):
+                body = json.dumps({fault: ["unexpected"]}).encode()
             if fault.startswith("error:"):
                 body = json.dumps({"error": {"code": fault[6:], "info": "sorry"}}).encode()
             self.send_response(int(fault) if fault.isdigit() else 200)

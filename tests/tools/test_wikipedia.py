@@ -59,13 +59,13 @@ def test_what_is_no_title_is_searched(tmp_path):
         assert wikipedia.search("xylophone", 5) == []
 
 
-@pytest.mark.parametrize("query", ["a<b>", "x" * 300, "|", "ä" * 200])
+@pytest.mark.parametrize("query", ["a<b>", "x" * 300, "|", "ä" * 200, "Special:Random"])
 def test_what_cannot_be_a_title_leads_to_nothing(tmp_path, query):
     with serving() as (url, _):
         assert source(url, tmp_path).lookup(query).pieces == ()
 
 
-@pytest.mark.parametrize("fault", ["429", "500", "503", "hang", "broken", "error:ratelimited"])
+@pytest.mark.parametrize("fault", ["429", "500", "503", "hang", "broken", "error:ratelimited", "error", "query"])
 def test_a_fault_that_may_pass_is_tried_again(tmp_path, fault):
     with serving(fault, fault) as (url, script):
         assert source(url, tmp_path).lookup("Ed Wood").pieces[0].title == "Ed Wood"
