@@ -34,7 +34,7 @@ _FLOAT_DIGITS = 6  # decimals from which a number is read as a rounded float
 _FLOAT_TOLERANCE = Fraction(1, 10**6)
 _ARTICLES = re.compile(r"\b(a|an|the)\b")
 _PUNCTUATION = str.maketrans("", "", string.punctuation)
-_YES_NO = re.compile(r"(?<![\w'’])(?:(yes|true)|(no|false))(?![\w'’])", re.IGNORECASE)
+_YES_NO = re.compile(r"(?<![\w'’])(?:(yes|(?<!not )true)|(no|(?<!not )false))(?![\w'’])", re.IGNORECASE)
 
 
 def numeric_match(prediction: str | float | Fraction | None, gold: str | float | Fraction) -> bool:
@@ -120,7 +120,8 @@ def token_f1(prediction: str | None, gold: str) -> float:
 def yes_no(text: str | None) -> bool | None:
     """The yes or no (or true or false) that an answer says; None when it says neither, or does not decide.
 
-    A word that opens the answer decides; elsewhere both kinds in one answer are undecided. `north` holds no `no`.
+    A word that opens the answer decides; elsewhere both kinds in one answer are undecided. `north` holds no `no`, and
+    `not true` is no `true`.
     """
     found = list(_YES_NO.finditer(text or ""))
     if not found:

@@ -135,6 +135,8 @@ def test_token_f1_is_computed_by_hand(prediction, gold, score):
         ("The answer is no", False),
         ("Yes, there is no doubt.", True),
         ("It could be yes or no", None),
+        ("That is not true.", None),
+        ("Not false", None),
         ("Northern snow", None),
         ("know", None),
         ("", None),

@@ -67,7 +67,7 @@ class QAEnv(LumosEnv):
                 raise ConfigError(f"expected {name} as a function from text to text, got {type(function).__name__}")
         super().__init__(benchmark, **settings)
         self.knowledge = knowledge
-        self.reader = reader or ExtractiveReader()
+        self.reader: Callable[[str], str] = ExtractiveReader() if reader is None else reader
         self.judge = judge
         self._shared = open_source(knowledge)
         self._decisive = benchmark in YES_NO_BENCHMARKS
@@ -76,7 +76,8 @@ class QAEnv(LumosEnv):
 
     def tools(self, task: Task) -> Mapping[str, Tool]:
         """KnowledgeQuery, ParagraphRetrieve, QA, Calculator and Code."""
-        self._source = self._shared or task_source(task.meta, None if self.knowledge is None else str(self.knowledge))
+        own = None if self.knowledge is None else str(self.knowledge)
+        self._source = task_source(task.meta, own) if self._shared is None else self._shared
         self._tools = qa_tools(self._source, self.reader, task.instruction if self._decisive else None)
         return self._tools
 
@@ -107,9 +108,16 @@ class QAEnv(LumosEnv):
         right = exact_match(answer, gold)
         metrics = {"em": float(right), "f1": token_f1(answer, gold), **recall}
         if self.judge is not None:
-            said = self.judge(judging_prompt(task.instruction, answer, gold)) if answer else "no"
-            metrics["judge"] = float(yes_no(said) is True)
+            metrics["judge"] = float(self._judged(self.judge, task, answer))
         return Grade(float(right), right, metrics)
+
+    def _judged(self, judge: Callable[[str], str], task: Task, answer: str | None) -> bool:
+        if not answer:
+            return False
+        said = judge(judging_prompt(task.instruction, answer, str(task.answer)))
+        if not isinstance(said, str):
+            raise ConfigError(f"expected a judge that returns text, got {type(said).__name__} from {judge!r}")
+        return yes_no(said) is True
 
     def _oracle(self) -> dict[str, float]:
         """Marks the result of an episode that was given the facts its question was made from."""

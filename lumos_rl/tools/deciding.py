@@ -71,8 +71,8 @@ def read_line(line: str) -> Line:
 
 
 def verdict(answer: str | None) -> bool | None:
-    """The yes or no of an answer; None where it is neither. "No answer" is neither."""
-    return None if answer == NO_ANSWER else yes_no(answer)
+    """The yes or no of an answer; None where it is neither. "No answer", however written, is neither."""
+    return None if normalize_answer(answer or "") == NO_ANSWER.lower() else yes_no(answer)
 
 
 def is_yes_no(question: str) -> bool:

@@ -147,7 +147,7 @@ def qa_tools(source: Source, reader: Reader | None = None, decisive: str | None 
     tools: Iterable[tuple[str, Tool]] = (
         ("KnowledgeQuery", KnowledgeQuery(source)),
         ("ParagraphRetrieve", ParagraphRetrieve()),
-        ("QA", QA(source, reader or ExtractiveReader(), decisive)),
+        ("QA", QA(source, ExtractiveReader() if reader is None else reader, decisive)),
         ("Calculator", FactCalculator()),
         ("Code", FactCode()),
     )

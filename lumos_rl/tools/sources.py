@@ -27,12 +27,14 @@ def open_source(knowledge: str | os.PathLike[str] | Source | None) -> Source | N
             "wikipedia:cache:FOLDER", a file or folder of documents, or a source.
 
     Raises:
-        ConfigError: None of these.
+        ConfigError: None of these, e.g. an empty text.
         MissingFileError: There are no such documents.
         DataError: A document cannot be read.
     """
     if knowledge is None or knowledge in PER_TASK:
         return None
+    if isinstance(knowledge, str) and not knowledge.strip():
+        raise ConfigError(f"expected knowledge as {', '.join(PER_TASK)}, wikipedia, or a path, got an empty text")
     if isinstance(knowledge, str) and knowledge.partition(":")[0] == "wikipedia":
         from lumos_rl.tools.wikipedia import open_wikipedia
 

@@ -13,7 +13,7 @@ from lumos_rl.data.tool_names import tool_names
 from lumos_rl.envs.qa import supporting_titles
 from lumos_rl.errors import ConfigError, InfrastructureError, MissingFileError
 from lumos_rl.language import format_actions
-from lumos_rl.tools.knowledge import Paragraphs, Piece
+from lumos_rl.tools.knowledge import Found, Paragraphs, Piece
 
 CONTEXT = [
     ["Glen or Glenda", ["Glen or Glenda is a film directed by Ed Wood."]],
@@ -147,6 +147,7 @@ def test_a_strategy_is_graded_by_the_word_it_says():
     info = play(STRATEGY, *lines, "Finish()")[4]
     assert (info["answer"], info["success"]) == ("no", True)
     assert play(STRATEGY, "Finish(nobody knows)")[1] == 0.0
+    assert play(STRATEGY, "Finish(no answer.)")[1] == 0.0
 
 
 def test_knowledge_of_a_folder_wikipedia_or_a_source_replaces_the_tasks_own(tmp_path):
@@ -196,6 +197,11 @@ def test_a_reader_that_fails_is_no_verdict_on_the_action():
     ("settings", "error", "said"),
     [
         ({"knowledge": "facts.txt"}, MissingFileError, "expected knowledge as context, facts, wikipedia, or a file"),
+        (
+            {"knowledge": ""},
+            ConfigError,
+            "expected knowledge as context, facts, wikipedia, or a path, got an empty text",
+        ),
         ({"knowledge": 7}, ConfigError, "expected knowledge as text, a path or a Source, got int"),
         ({"knowledge": "wikipedia:rewind:x"}, ConfigError, "wikipedia:record:FOLDER"),
         ({"reader": "gpt"}, ConfigError, "expected reader as a function from text to text, got str"),
@@ -210,6 +216,32 @@ def test_a_setting_that_cannot_work_is_said_at_once(settings, error, said):
 def test_a_reader_that_gives_no_text_is_said_at_once():
     with pytest.raises(ConfigError, match="expected a reader that returns text, got NoneType"):
         play(BRIDGE, FIRST_HOP, "R3 = QA([R2], Question: Who?)", reader=lambda prompt: None)
+    with pytest.raises(ConfigError, match="expected a judge that returns text, got int"):
+        play(BRIDGE, "Finish(x)", judge=lambda prompt: 1)
+
+
+class Counted(list):
+    """A source and reader that is falsy as long as it was not asked."""
+
+    name = "mine"
+
+    def lookup(self, query):
+        self.append(query)
+        return Found((Piece(query, ("A painter.",)),))
+
+    def search(self, query, count):
+        return []
+
+    def __call__(self, prompt):
+        self.append(prompt)
+        return "Rome"
+
+
+def test_a_source_or_reader_without_length_is_still_the_one_that_was_given():
+    line = "R1 = KnowledgeQuery(Ed Wood); R2 = QA([R1], Question: Where?)"
+    info = play(BRIDGE, line, knowledge=Counted(), reader=Counted())[4]
+    assert info["results"] == {"R1": "[Ed Wood] A painter.", "R2": "Question: Where?; Answer: Rome"}
+    assert info["knowledge"] == "mine"
 
 
 def test_tools_are_listed_as_the_environment_lists_them():
