@@ -45,7 +45,7 @@ def _pairs(row: Row, name: str, second: str, kind: type[object]) -> list[list[An
     if not isinstance(value, list):
         raise bad_field(row, name, "a list", value)
     for item in value:
-        if not (isinstance(item, list | tuple) and len(item) == 2 and isinstance(item[0], str)):
+        if not (isinstance(item, list | tuple) and len(item) == 2 and isinstance(item[0], str) and item[0].strip()):
             raise bad_field(row, name, f"pairs of a title and {second}", item)
         parts = item[1] if kind is list else ()
         if not isinstance(item[1], kind) or not all(isinstance(part, str) for part in parts):

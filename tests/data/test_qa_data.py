@@ -92,6 +92,7 @@ def test_a_bare_question_is_a_task_without_context(tmp_path):
         ("hotpotqa", {"answer": None}, "dev.json:1: field 'answer': expected text, got None"),
         ("hotpotqa", {"context": [["Ed"]]}, "field 'context': expected pairs of a title and sentences, got ['Ed']"),
         ("hotpotqa", {"context": [["Ed", [1]]]}, "field 'context': expected pairs of a title and sentences"),
+        ("hotpotqa", {"context": [[" ", ["A."]]]}, "field 'context': expected pairs of a title and sentences"),
         ("hotpotqa", {"context": {"title": ["a"]}}, "expected columns title and sentences of equal length"),
         ("hotpotqa", {"context": "Ed"}, "field 'context': expected a list, got 'Ed'"),
         ("hotpotqa", {"supporting_facts": [["Ed", "1"]]}, "field 'supporting_facts': expected pairs of a title and"),
