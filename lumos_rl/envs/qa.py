@@ -22,7 +22,7 @@ from lumos_rl.prompts import judging_prompt
 from lumos_rl.tools.base import Executor, Tool, Value
 from lumos_rl.tools.deciding import verdict
 from lumos_rl.tools.extractive import ExtractiveReader
-from lumos_rl.tools.knowledge import KnowledgeQuery, ParagraphRetrieve, Pieces, Reply, Source
+from lumos_rl.tools.knowledge import Facts, KnowledgeQuery, ParagraphRetrieve, Pieces, Reply, Source
 from lumos_rl.tools.question import QA, compose, qa_tools
 from lumos_rl.tools.sources import open_source, task_source
 from lumos_rl.tools.titles import key_of
@@ -121,7 +121,7 @@ class QAEnv(LumosEnv):
 
     def _oracle(self) -> dict[str, float]:
         """Marks the result of an episode that was given the facts its question was made from."""
-        return {"oracle_facts": 1.0} if self._source is not None and self._source.name.startswith("facts") else {}
+        return {"oracle_facts": 1.0} if isinstance(self._source, Facts) else {}
 
     def _recall(self, wanted: Iterable[str]) -> dict[str, float]:
         """Share of the supporting documents among those that `ParagraphRetrieve` showed and `QA` read.

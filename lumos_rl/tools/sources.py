@@ -24,7 +24,7 @@ def open_source(knowledge: str | os.PathLike[str] | Source | None) -> Source | N
 
     Args:
         knowledge: None, "context", "facts", "wikipedia", "wikipedia:record:FOLDER", "wikipedia:replay:FOLDER",
-            "wikipedia:cache:FOLDER", a file or folder of documents, or a source.
+            a file or folder of documents, or a source.
 
     Raises:
         ConfigError: None of these, e.g. an empty text.
@@ -64,5 +64,5 @@ def task_source(meta: Mapping[str, Any], knowledge: str | None = None) -> Source
         return Paragraphs(Piece(title, tuple(sentences)) for title, sentences in meta["context"])
     if meta.get("facts") and knowledge != "context":
         return Facts(meta["facts"])
-    wanted = {"context": "paragraphs", "facts": "facts"}.get(knowledge or "", "paragraphs and no facts")
+    wanted = {"context": "paragraphs", "facts": "facts"}.get(knowledge or "", "paragraphs and facts")
     return Nothing(f"this task comes without {wanted}, so there is nothing to look in")

@@ -127,7 +127,7 @@ def test_a_question_without_context_is_observed_as_such(line):
     assert info["error"]
     assert info["error"] in observation
     if "KnowledgeQuery" in line:
-        assert "this task comes without paragraphs and no facts" in observation
+        assert "this task comes without paragraphs and facts" in observation
     assert play(BARE, "R1 = QA(Question: Who directed it?)")[4]["results"]["R1"].endswith("Answer: No answer")
 
 
@@ -156,8 +156,9 @@ def test_knowledge_of_a_folder_wikipedia_or_a_source_replaces_the_tasks_own(tmp_
     line = "R1 = KnowledgeQuery(Ed Wood)"
     for knowledge in (documents, str(documents), tmp_path):
         assert play(BRIDGE, line, knowledge=knowledge)[0] == "R1 = [Ed Wood] Ed Wood was born in Rome."
-    own = Paragraphs([Piece("Ed Wood", ("A painter.",))], "mine")
-    assert play(BRIDGE, line, knowledge=own)[4]["knowledge"] == "mine"
+    own = Paragraphs([Piece("Ed Wood", ("A painter.",))], "facts of mine")
+    assert play(BRIDGE, line, knowledge=own)[4]["knowledge"] == "facts of mine"
+    assert play(BRIDGE, line, "Finish(x)", knowledge=own)[4]["metrics"]["supporting_recall"] == 0.5
     assert play(STRATEGY, line, knowledge="context")[4]["error"]
 
 
