@@ -32,6 +32,7 @@ MANIFEST, STORE = "index.json", "documents.bin"
 OFFSETS, WORD_HASHES, WORD_IDS = "documents.offsets", "words.hashes", "words.ids"
 FORMS: Mapping[str, Callable[[str], str]] = {"exact": str.strip, "plain": key_of, "suffixless": suffixless}
 _PATTERNS = ("*.jsonl", "*.jsonl.gz", "*.jsonl.bz2", "wiki_*.bz2")
+_WHOLE = "*.json"  # of a folder without these: a document in each, or a list of them
 _OPENERS: Mapping[str, Callable[..., Any]] = {".gz": gzip.open, ".bz2": bz2.open}
 
 
@@ -62,18 +63,18 @@ def fresh_index(source: Path) -> Path:
 
 
 def document_files(source: Path) -> list[Path]:
-    """The files with documents: `source` itself, or those in it.
+    """The files with documents: `source` itself, or those in it; .json files only where there are no lines.
 
     Raises:
         MissingFileError: There are none.
     """
     if source.is_file():
         return [source]
-    found = sorted({path for pattern in _PATTERNS for path in source.rglob(pattern)}) if source.is_dir() else []
-    found = [path for path in found if ".lumos_index" not in path.relative_to(source).parts]
-    if not found:
-        raise MissingFileError(f"expected {' or '.join(_PATTERNS)} in {source.absolute()}, got none")
-    return found
+    for patterns in (_PATTERNS, (_WHOLE,)):
+        found = {path for pattern in patterns for path in source.rglob(pattern) if path.is_file()}
+        if own := sorted(path for path in found if ".lumos_index" not in path.relative_to(source).parts):
+            return own
+    raise MissingFileError(f"expected {' or '.join((*_PATTERNS, _WHOLE))} in {source.absolute()}, got none")
 
 
 def read_documents(files: list[Path]) -> Iterator[tuple[str, str | list[str]]]:
@@ -83,23 +84,39 @@ def read_documents(files: list[Path]) -> Iterator[tuple[str, str | list[str]]]:
         DataError: A line is no document: file, line, expected, got.
     """
     for path in files:
+        if path.match(_WHOLE) and (values := _whole(path)):
+            for number, value in enumerate(values, 1):
+                yield _document(value, f"{path.name}, document {number}")
+            continue
         with _OPENERS.get(path.suffix, open)(path, "rb") as lines:
             number = 0
             try:
                 for number, line in enumerate(lines, 1):
                     if line.strip():
-                        yield _document(line, f"{path.name}:{number}")
+                        yield _document(_parsed(line, f"{path.name}:{number}"), f"{path.name}:{number}")
             except (EOFError, OSError, zlib.error) as error:  # a compressed file that is cut short, or is none
                 raise DataError(f"{path.name}:{number + 1}: expected another line or the end, got {error}") from error
 
 
-def _document(line: bytes, where: str) -> tuple[str, str | list[str]]:
+def _whole(path: Path) -> list[Any]:
+    """The documents of a file that is one JSON value; none of a file with one a line."""
     try:
-        value = json.loads(line)
+        value = json.loads(path.read_bytes())
+    except (ValueError, RecursionError):
+        return []
+    return value if isinstance(value, list) else [value]
+
+
+def _parsed(line: bytes, where: str) -> Any:
+    try:
+        return json.loads(line)
     except (ValueError, RecursionError) as error:
         raise DataError(f"{where}: expected one JSON object, got {line[:60]!r} ({error})") from error
+
+
+def _document(value: Any, where: str) -> tuple[str, str | list[str]]:
     if not isinstance(value, dict):
-        raise DataError(f"{where}: expected an object with title and text, got {line[:60]!r}")
+        raise DataError(f"{where}: expected an object with title and text, got {value!r:.60}")
     title, text = value.get("title"), value.get("text")
     if not isinstance(title, str) or not title.strip():
         raise DataError(f"{where}: field 'title': expected text, got {title!r:.60}")

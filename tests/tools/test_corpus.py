@@ -82,6 +82,19 @@ def test_a_folder_holds_files_of_several_kinds(tmp_path):
     assert corpus.folder == tmp_path / ".lumos_index"
 
 
+def test_a_folder_may_hold_a_document_in_each_file(tmp_path):
+    for number, document in enumerate(DOCUMENTS[2:4]):
+        (tmp_path / f"{number}.json").write_text(json.dumps(document, indent=1))
+    (tmp_path / "list.json").write_text(json.dumps(DOCUMENTS[:2]))
+    write(tmp_path / "lines.json", DOCUMENTS[4:])
+    assert open_corpus(tmp_path).size == 6
+    (tmp_path / "list.json").write_text(json.dumps([DOCUMENTS[0], {"text": "A"}]))
+    with pytest.raises(DataError, match=r"list\.json, document 2: field 'title': expected text, got None"):
+        open_corpus(tmp_path)
+    write(tmp_path / "lines.jsonl", DOCUMENTS[:1])
+    assert open_corpus(tmp_path).size == 1
+
+
 @pytest.mark.parametrize(
     ("line", "said"),
     [
