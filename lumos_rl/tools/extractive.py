@@ -81,13 +81,13 @@ def _best_span(question: str, lines: Sequence[Line]) -> str | None:
     asked = [word for word in words(question) if not word.isdigit()]
     sentences = [(line.title, sentence) for line in lines for sentence in line.sentences]
     bags = [set(map(_root, words(f"{title} {sentence}"))) for title, sentence in sentences]
-    weights = {
-        root: math.log(1 + (len(bags) + 1) / (1 + sum(root in bag for bag in bags))) for root in set(map(_root, asked))
+    weights = {  # in the question's order: sums in another order may differ in the last bit, and so decide a tie
+        root: math.log(1 + (len(bags) + 1) / (1 + sum(root in bag for bag in bags))) for root in map(_root, asked)
     }
     total = sum(weights.values()) or 1.0
     best: tuple[float, str] | None = None
     for (title, sentence), bag in zip(sentences, bags, strict=True):
-        share = sum(weights[root] for root in weights.keys() & bag) / total
+        share = sum(weight for root, weight in weights.items() if root in bag) / total
         if share <= 0.15:
             continue
         for span in _spans(question, title, sentence):

@@ -1,3 +1,6 @@
+import os
+import subprocess
+import sys
 import time
 
 import pytest
@@ -89,6 +92,27 @@ def test_the_last_answer_answers_the_whole():
     )
     assert read("Do they share a city?", ANN, "Question: R7; Answer: yes") == "yes"
     assert read("Which is it, Ann Lee or Bo Ray?", "Question: Which is it, Ann Lee or Bo Ray?; Answer: Cy") == "Cy"
+
+
+TIES = """
+import random
+from lumos_rl.prompts import reading_prompt
+from lumos_rl.tools.extractive import ExtractiveReader
+names = "Ann Lee,Bo Ray,Cy Fox,Di Gee,Ed Hay".split(",")
+for seed in range(120):
+    rng = random.Random(seed)
+    asked = rng.sample("alpha bravo charlie delta echoes foxtrot golfing hotel india juliet kilo lima".split(), 8)
+    evidence = [f"{name} {' '.join(rng.sample(asked, 7))}." for name in names]
+    print(ExtractiveReader()(reading_prompt(f"Who {' '.join(asked)}?", evidence)))
+"""
+
+
+def test_spans_that_fit_alike_are_chosen_alike_in_every_process():
+    def run(seed):
+        environment = {**os.environ, "PYTHONHASHSEED": seed}
+        return subprocess.run([sys.executable, "-c", TIES], env=environment, capture_output=True, check=True).stdout
+
+    assert run("1") == run("2") == run("3")
 
 
 @pytest.mark.parametrize("yes_no", [True, False])
