@@ -38,6 +38,10 @@ def task(row: Row, split: str) -> Task:
             meta[name] = _texts(row, name)
     if "evidence" in row.value:
         meta["evidence"] = list_field(row, "evidence")
+        if not all(
+            isinstance(steps, list) and all(isinstance(mark, list) for mark in steps) for steps in meta["evidence"]
+        ):
+            raise bad_field(row, "evidence", "a list of steps for each annotator, each a list", meta["evidence"])
     return Task(f"strategyqa/{split}/{key}", "strategyqa", question, "yes" if answer else "no", split, meta=meta)
 
 

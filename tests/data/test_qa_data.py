@@ -98,6 +98,12 @@ def test_a_bare_question_is_a_task_without_context(tmp_path):
         ("hotpotqa", {"supporting_facts": [["Ed", "1"]]}, "field 'supporting_facts': expected pairs of a title and"),
         ("strategyqa", {"answer": "yes"}, "field 'answer': expected true or false, got 'yes'"),
         ("strategyqa", {"facts": [""]}, "field 'facts': expected a list of texts"),
+        (
+            "strategyqa",
+            {"evidence": [[["A-1"], None]]},
+            "field 'evidence': expected a list of steps for each annotator",
+        ),
+        ("strategyqa", {"evidence": ["operation"]}, "field 'evidence': expected a list of steps for each annotator"),
         ("strategyqa", {"qid": 7}, "field 'qid': expected text, got 7"),
     ],
 )
