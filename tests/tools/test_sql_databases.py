@@ -259,6 +259,18 @@ def test_variables_do_not_outlive_their_episode(database: Database) -> None:
     assert database.execute("SELECT @secret").rows in (((None,),), None)
 
 
+def test_ties_are_cut_alike_by_every_connection_every_time(database: Database) -> None:
+    tables = ", ".join(f"animal a{i}" for i in range(5))
+    numbers = ", ".join(f"a{i}.animal_id" for i in range(5))
+    query = f"SELECT {numbers} FROM {tables} GROUP BY {numbers} ORDER BY COUNT(*) LIMIT 1"
+    others = [deepcopy(database) for _ in range(3)]
+    try:
+        assert len({str(rows(each, query)) for each in [database, *others] * 3}) == 1
+    finally:
+        for other in others:
+            other.close()
+
+
 REACHING_OUT = [
     "ATTACH DATABASE '{}' AS stolen",
     "VACUUM INTO '{}'",
