@@ -149,6 +149,8 @@ class Site:
             LookupError: No such trajectory or turn.
             ConfigError: Its task is not one of this shop's.
         """
+        if index < 0 or step < 0:
+            raise LookupError(index, step)
         trajectory = self.trajectories[index]
         env = self.new_env()
         env.reset(options={"task": _task_of(trajectory, env)})
@@ -168,7 +170,7 @@ class Site:
             steps.append(html.link_html(f"/watch/{index}/{step + 1}", "Next", "next"))
         told = f"{escape(trajectory.id)}, turn {step} of {len(trajectory.turns)}"
         parts = [f"<h1>{told}</h1>", f'<div class="bar">{"".join(steps)}{html.link_html("/", "All")}</div>']
-        parts += [f"<h2>{turn.module}</h2><pre>{escape(turn.completion)}</pre>" for turn in turns[-1:]]
+        parts += [f"<h2>{escape(turn.module)}</h2><pre>{escape(turn.completion)}</pre>" for turn in turns[-1:]]
         parts += [html.note_html(error)] if error else []
         parts.append(html.page_html(session.page, session.instruction, session.options, None))
         if session.reward is not None:
@@ -213,7 +215,11 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         """Takes a step of a visit."""
-        size = int(self.headers.get("Content-Length") or 0)
+        length = self.headers.get("Content-Length") or "0"
+        if not (length.isascii() and length.isdigit()):
+            self.send_error(HTTPStatus.BAD_REQUEST)
+            return
+        size = int(length)
         if size > MAX_BODY:
             self.send_error(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
             return
@@ -277,7 +283,7 @@ def make_server(settings: Settings) -> ThreadingHTTPServer:
     site.new_env()
     try:
         return ThreadingHTTPServer((settings.host, settings.port), partial(_Handler, site))
-    except OSError as error:
+    except (OSError, OverflowError) as error:  # the latter for a port that is none
         raise ConfigError(
             f"expected to listen on {settings.host}:{settings.port}, got {error}; try --port 0"
         ) from error

@@ -165,10 +165,34 @@ def test_after_the_purchase_the_reward_stays() -> None:
         assert "bought already" in fetch(visit, act="search", query="dog bed")
 
 
-@pytest.mark.parametrize("path", ["/nothing", "/visit/unknown", "/watch/0/0", "/play/999999", "/play/x", "/watch/0/-1"])
+@pytest.mark.parametrize("path", ["/nothing", "/visit/unknown", "/watch/0/0", "/play/999999", "/play/x", "/play/-1"])
 def test_an_unknown_page_is_not_found(path: str) -> None:
     with serving() as site:
         assert refused(f"{site}{path}") == 404
+
+
+@pytest.mark.parametrize("place", ["0/-1", "-1/0", "0/13", "1/0", "0/x"])
+def test_a_stored_episode_has_only_its_own_turns(tmp_path: Path, place: str) -> None:
+    with serving(trajectories=stored(tmp_path / "episodes.jsonl")) as site:
+        assert "turn 12 of 12" in fetch(f"{site}/watch/0/12")
+        assert refused(f"{site}/watch/{place}") == 404
+
+
+def test_every_text_of_a_stored_episode_is_escaped(tmp_path: Path) -> None:
+    path = stored(tmp_path / "episodes.jsonl")
+    path.write_text(path.read_text(encoding="utf-8").replace('"planner"', '"<b>planner"'), encoding="utf-8")
+    with serving(trajectories=path) as site:
+        assert "&lt;b&gt;planner" in fetch(f"{site}/watch/0/1")
+
+
+@pytest.mark.parametrize("length", ["-1", "many"])
+def test_a_form_of_no_length_is_refused(length: str) -> None:
+    with serving() as site:
+        request = Request(f"{site}/visit/unknown", b"x", {"Content-Length": length})
+        with pytest.raises(HTTPError) as error:
+            urlopen(request, timeout=5)
+        error.value.close()
+        assert error.value.code == 400
 
 
 def test_a_form_to_nowhere_or_too_large_is_refused() -> None:
@@ -188,6 +212,8 @@ def test_a_taken_port_and_a_missing_file_are_said_in_words(tmp_path: Path, capsy
         port = int(site.rpartition(":")[2])
         with pytest.raises(ConfigError, match="try --port 0"):
             make_server(Settings(port=port))
+    with pytest.raises(ConfigError, match="0-65535"):
+        make_server(Settings(port=65_536))
     with pytest.raises(MissingFileError, match="trajectories"):
         make_server(Settings(port=0, trajectories=tmp_path / "none.jsonl"))
     assert main(["--source", str(tmp_path)]) == 2
