@@ -27,7 +27,7 @@ from lumos_rl.data.plan_builder import Reject
 from lumos_rl.data.qa_plans import CANNOT_WRITE, DOES_NOT_RUN, QAPlan, as_argument
 from lumos_rl.data.strategyqa import evidence_titles
 from lumos_rl.errors import ToolError
-from lumos_rl.tools.deciding import is_yes_no, verdict
+from lumos_rl.tools.deciding import is_yes_no
 from lumos_rl.tools.titles import key_of, suffixless
 
 _STEP = re.compile(r"(?<=\w)?#\s?(\d+)")
@@ -56,16 +56,21 @@ def annotated(task: Task) -> Task | Reject:
     try:
         for index, step in enumerate(steps):
             answers.append(_add_step(plan, task, index, step, answers))
-        if not is_yes_no(steps[-1]) or verdict(plan.last.rpartition("Answer: ")[2]) is None:
+        if not is_yes_no(steps[-1]) or not _decided(plan):
             plan.ask(as_argument(task.instruction), answers)
             plan.close("Answer the question with yes or no.")
     except ToolError as error:
         return Reject(task.id, DOES_NOT_RUN, str(error))
     except ValueError as error:
         return Reject(task.id, CANNOT_WRITE, str(error))
-    if verdict(plan.last.rpartition("Answer: ")[2]) is None:
+    if not _decided(plan):
         return Reject(task.id, "the plan does not end in yes or no", plan.last[-60:])
     return plan.finished()
+
+
+def _decided(plan: QAPlan) -> bool:
+    """Whether the last result is yes or no and nothing else."""
+    return plan.last.rpartition("Answer: ")[2] in ("yes", "no")
 
 
 def _add_step(plan: QAPlan, task: Task, index: int, step: str, answers: list[str]) -> str:

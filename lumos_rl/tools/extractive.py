@@ -79,19 +79,19 @@ class ExtractiveReader:
 
 def _best_span(question: str, lines: Sequence[Line]) -> str | None:
     asked = [word for word in words(question) if not word.isdigit()]
-    sentences = [(line.title, sentence) for line in lines for sentence in line.sentences]
-    bags = [set(map(_root, words(f"{title} {sentence}"))) for title, sentence in sentences]
+    sentences = [(line, sentence) for line in lines if line.answer != NO_ANSWER for sentence in line.sentences]
+    bags = [set(map(_root, words(f"{line.title} {sentence}"))) for line, sentence in sentences]
     weights = {  # in the question's order: sums in another order may differ in the last bit, and so decide a tie
         root: math.log(1 + (len(bags) + 1) / (1 + sum(root in bag for bag in bags))) for root in map(_root, asked)
     }
     total = sum(weights.values()) or 1.0
     best: tuple[float, str] | None = None
-    for (title, sentence), bag in zip(sentences, bags, strict=True):
+    for (line, sentence), bag in zip(sentences, bags, strict=True):
         share = sum(weight for root, weight in weights.items() if root in bag) / total
         if share <= 0.15:
             continue
-        for span in _spans(question, title, sentence):
-            score = share + 0.5 * _nearness(span, weights, title) + _fit(question, span)
+        for span in _spans(question, "" if line.answer else line.title, sentence):
+            score = share + 0.5 * _nearness(span, weights, line.title) + _fit(question, span)
             if best is None or score > best[0]:
                 best = score, span.text
     return best[1] if best else None

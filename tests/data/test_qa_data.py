@@ -17,7 +17,6 @@ from lumos_rl.data.qa_plans import as_argument
 from lumos_rl.data.strategyqa import evidence_titles
 from lumos_rl.errors import DataError, MissingFileError
 from lumos_rl.language import format_actions
-from lumos_rl.metrics import yes_no
 from lumos_rl.prompts import LUMOS_PROFILE
 
 HOTPOT = {
@@ -251,7 +250,8 @@ def test_every_strategyqa_record_gives_a_plan_that_runs_to_yes_or_no(benchmark_d
             annotate(task) for task in load_tasks("strategyqa", benchmark_data(name), name[11:].partition(".")[0][:5])
         ]
         assert len(found) == size and all(isinstance(task, Task) for task in found)
-        assert all(yes_no(info["answer"]) is not None for info in play("StrategyQA-v0", found))
+        assert all(info["answer"] in ("yes", "no") for info in play("StrategyQA-v0", found))
+        assert all(task.subgoals[-1].actions[-1].result.rpartition(" ")[2] in ("yes", "no") for task in found)
 
 
 def test_hotpotqa_plans_end_with_both_paragraphs(benchmark_data):

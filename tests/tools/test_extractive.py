@@ -115,6 +115,13 @@ def test_spans_that_fit_alike_are_chosen_alike_in_every_process():
     assert run("1") == run("2") == run("3")
 
 
+def test_a_question_that_was_answered_before_is_no_answer_itself():
+    answered = "Question: Where was Ed Wood born?; Answer: Poughkeepsie"
+    assert read("Where was Poughkeepsie?", answered, "[Oslo] Oslo is a city.") == "No answer"
+    unanswered = "Question: When does the ball drop?; Answer: No answer"
+    assert read("Who is No answer?", unanswered, "[Oslo] Oslo is a city.") == "No answer"
+
+
 @pytest.mark.parametrize("yes_no", [True, False])
 def test_a_prompt_is_read_back(yes_no):
     prompt = reading_prompt("Who?\nNow", ["[A] one\ntwo", "Question: x; Answer: y"], yes_no)
