@@ -92,10 +92,11 @@ def read_product(
     """
     pricing, tag = _pricing(record.get("pricing"), note)
     options, images = _options(record.get("customization_options"), note)
-    entry = attributes if isinstance(attributes, Mapping) else {}
     if attributes is None:
         note("not in the attribute file: no attributes and no synthetic goal")
+    entry = _entry(attributes, note)
     found = entry.get("attributes", NO_ATTRIBUTES)
+    instruction, wanted = _instruction(entry, note)
     pictures = record.get("images")
     return Product(
         asin=record["asin"],
@@ -111,10 +112,41 @@ def read_product(
         query=_text(record, "query", note).lower().strip(),
         category=_text(record, "category", note),
         product_category=_text(record, "product_category", note),
-        instruction=entry.get("instruction"),
-        instruction_attributes=tuple(map(str, entry.get("instruction_attributes") or ())),
-        human=tuple(item for item in human or () if isinstance(item, Mapping)),
+        instruction=instruction,
+        instruction_attributes=wanted,
+        human=_human(human, note),
     )
+
+
+def _entry(attributes: Any, note: Note) -> Mapping[str, Any]:
+    if attributes is None or isinstance(attributes, Mapping):
+        return attributes or {}
+    note(f"attribute file: expected an object, got {_kind(attributes)}")
+    return {}
+
+
+def _instruction(entry: Mapping[str, Any], note: Note) -> tuple[str | None, tuple[str, ...]]:
+    """Text and attributes of the synthetic goals; None and () where the two are not there together."""
+    text, wanted = entry.get("instruction"), entry.get("instruction_attributes")
+    if text is None:
+        return None, ()
+    if isinstance(text, str) and isinstance(wanted, list) and wanted:
+        return text, tuple(map(str, wanted))
+    note(f"attribute file: expected an instruction as text with a list of its attributes, got {text!r} with {wanted!r}")
+    return None, ()
+
+
+def _human(written: Any, note: Note) -> tuple[Mapping[str, Any], ...]:
+    if written is None:
+        return ()
+    kept = tuple(item for item in written if _is_written(item)) if isinstance(written, list) else ()
+    if not isinstance(written, list) or len(kept) < len(written):
+        note(f"human instructions: expected a list of objects with an instruction as text, got {str(written)[:60]}")
+    return kept
+
+
+def _is_written(item: Any) -> bool:
+    return isinstance(item, Mapping) and isinstance(item.get("instruction"), str)
 
 
 def _text(record: Mapping[str, Any], field: str, note: Note) -> str:

@@ -69,6 +69,29 @@ def test_nulls_are_mended_and_noted() -> None:
     assert len(notes) == 9
 
 
+@pytest.mark.parametrize(
+    "entry",
+    [
+        ["a b"],
+        {"instruction": 5, "instruction_attributes": ["a"]},
+        {"instruction": "x", "instruction_attributes": []},
+        {"instruction": "x", "instruction_attributes": 5},
+        {"instruction": "x"},
+    ],
+)
+def test_an_attribute_entry_that_gives_no_goal_is_noted(entry: Any) -> None:
+    product, [note] = read(entry)
+    assert (product.instruction, product.instruction_attributes, product.attributes) == (None, (), ("DUMMY_ATTR",))
+    assert note.startswith("attribute file: expected")
+
+
+@pytest.mark.parametrize("written", [5, {"instruction": "x"}, [{"instruction": None}], ["x"]])
+def test_human_instructions_that_are_none_are_noted(written: Any) -> None:
+    notes: list[str] = []
+    assert read_product(record("B001"), {"attributes": []}, written, notes.append).human == ()
+    assert "human instructions" in notes[0]
+
+
 def test_a_product_without_an_attribute_entry_has_no_instruction() -> None:
     notes: list[str] = []
     product = read_product(record("B009"), None, [{"instruction": "x"}, "junk"], notes.append)
