@@ -124,7 +124,8 @@ def _is_safe(task: Task) -> bool:
     constants = _CONSTANTS if _UNITS.search(task.instruction) else frozenset()
     terms = {_number(term) for action in _actions(task.subgoals) for term in _TERM.findall(action.args)}
     is_explained = all(term in given or term in constants for term in terms)
-    is_straight = all(action.tool for action in _actions(task.subgoals)) and not task.meta.get("choices")
+    tools = new_executor().tools
+    is_straight = all(action.tool in tools for action in _actions(task.subgoals)) and not task.meta.get("choices")
     return is_explained and is_straight and not _COMPARES.search(task.instruction)
 
 

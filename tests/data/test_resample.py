@@ -2,7 +2,7 @@ from fractions import Fraction
 
 import pytest
 
-from lumos_rl.core import Task
+from lumos_rl.core import Action, Subgoal, Task
 from lumos_rl.data.annotate import annotate
 from lumos_rl.data.plan_builder import check, given_numbers
 from lumos_rl.data.resample import resample
@@ -71,6 +71,13 @@ def test_decimals_keep_their_places():
 )
 def test_a_task_that_may_need_another_program_is_left_alone(task):
     assert resample(task, 3) == []
+
+
+def test_a_plan_with_other_tools_than_the_math_ones_is_not_tried(monkeypatch):
+    monkeypatch.setattr("lumos_rl.data.resample._rewrite", lambda *_: pytest.fail("tried other numbers"))
+    action = Action(("R1",), "Query", "SELECT COUNT(*) FROM book WHERE pages > 276", "[(9,)]")
+    question = "How many books have more pages than 276?"
+    assert resample(Task("t", "intercode_sql", question, subgoals=(Subgoal("Query book.", (action,)),)), 2) == []
 
 
 def test_a_literal_that_may_have_been_a_result_is_left_alone():
