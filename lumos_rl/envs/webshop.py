@@ -112,7 +112,7 @@ class WebShopEnv(LumosEnv):
             raise ConfigError(f"expected observation 'text' or 'text_rich', got {observation!r}")
         if num_products is not None and num_products < 1:
             raise ConfigError(f"expected num_products >= 1 or None, got {num_products}")
-        extractor = NounExtractor(_name_of(nouns), nouns) if nouns else default_nouns()
+        extractor = default_nouns() if nouns is None else NounExtractor(_name_of(nouns), nouns)
         self.source = str(source)
         self.shop = Shop(self._catalogue(self.source, num_products), prices or {}, search, extractor, show_attrs)
         found, self.goals_hash = self._manifest(goals, split, limit, num_products) if tasks is None else (tasks, "")

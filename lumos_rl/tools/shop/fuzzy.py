@@ -16,13 +16,17 @@ _DROPPED = dict.fromkeys(range(128, 256))  # these code points alone: meant to d
 _NO_WORD = re.compile(r"\W")
 
 
-@lru_cache(maxsize=1 << 16)
 def token_set_ratio(first: object, second: object) -> int:
     """Likeness from 0 to 100.
 
     100 if one's words are all among the other's, and they share any; 0 if one has no words. Anything that is no text is
     compared as `str` writes it.
     """
+    return _likeness(str(first), str(second))
+
+
+@lru_cache(maxsize=1 << 16)
+def _likeness(first: str, second: str) -> int:
     a, b = _words(first), _words(second)
     if not a or not b:
         return 0
@@ -34,8 +38,8 @@ def token_set_ratio(first: object, second: object) -> int:
     return max(_ratio(shared, with_a), _ratio(shared, with_b), _ratio(with_a, with_b))
 
 
-def _words(text: object) -> set[str]:
-    return set(_NO_WORD.sub(" ", str(text).translate(_DROPPED)).lower().split())
+def _words(text: str) -> set[str]:
+    return set(_NO_WORD.sub(" ", text.translate(_DROPPED)).lower().split())
 
 
 def _ratio(first: str, second: str) -> int:

@@ -40,7 +40,7 @@ def get_type_reward(purchased: Record, goal: Record, nouns: Nouns | None = None)
     Returns:
         `r_type` (1, 0.5, 0.1 or 0), `query_match`, `category_match`, `title_score`.
     """
-    extract = nouns or default_nouns().extract
+    extract = default_nouns().extract if nouns is None else nouns
     query_match = purchased["query"] == goal["query"]
     shared = _categories(purchased["product_category"]) & _categories(goal["product_category"])
     category_match = len(shared) >= 2

@@ -139,6 +139,7 @@ def test_a_goal_without_attributes_is_refused() -> None:
         (["red"], [("color", "red")], 1),
         (["dark red"], [("color", "red")], 0),
         (["peppermint"], [("flavor", "peppermint")], 0),  # "mint" alone is bought
+        (["red", "small"], [["color", "red"], ["size", "x-small"]], 2),  # pairs as JSON writes them
         (["large"], [("size", "x-large")], 1),  # its words are among the goal's
         (["x-large"], [("size", "large")], 0),
         (["size"], [("size", "red")], 0),  # a pair with a colour in it is that colour
@@ -197,6 +198,16 @@ def test_the_reward_counts_attributes_options_and_price(price: float, options: d
     assert get_reward(LAMP, GOAL, price, options, nouns=split_nouns) == pytest.approx(reward, abs=1e-12)
 
 
+def test_an_extractor_that_is_falsy_is_used() -> None:
+    class Nouns(dict[str, list[str]]):
+        def __call__(self, text: str) -> list[str]:
+            return self.get(text, ["nothing", "else"])
+
+    extract = Nouns()
+    assert get_type_reward(LAMP, {**GOAL, "name": "Sofa"}, extract)["title_score"] == 1.0
+    assert not extract
+
+
 def test_the_kind_scales_the_reward() -> None:
     other = {**LAMP, "query": "sofas", "product_category": "Sofas", "name": "a b c d Lamp"}
     goal = {**GOAL, "name": "v w x y Lamp"}  # a fifth of the nouns
@@ -224,10 +235,11 @@ def test_likeness_is_a_percentage_and_full_for_a_part(first: str, second: str) -
     ("first", "second", "likeness"),
     [
         *(("red", "red wine", 100), ("a b", "b a", 100), ("", "", 0), ("!", "!", 0), ("é", "é", 0), ("数", "数", 100)),
+        *((1, "1", 100), (1.0, "1", 100), (True, "1", 0)),  # as `str` writes them, though all three are equal
         *(("a_b", "a b", 67), ("essential oil", "essential oils", 96), ("abc", "xyz", 0)),
     ],
 )
-def test_likeness(first: str, second: str, likeness: int) -> None:
+def test_likeness(first: object, second: object, likeness: int) -> None:
     assert token_set_ratio(first, second) == likeness
 
 
