@@ -93,7 +93,8 @@ class WebShopEnv(LumosEnv):
             max_turns: Steps after which an episode is truncated.
             nouns: Finds the lower-case nouns of a title, repeated as often as they occur; None takes spaCy's where a
                 model is installed, else those found by rule.
-            split: "test", "dev" or "train"; None takes all goals, of the built-in shop those of its test split.
+            split: "test", "dev" or "train"; None takes all goals, of the built-in shop those of its test split unless
+                `prices` are given.
             limit: How many goals, from the first on; None takes all.
             prices: Price of each product that shall not cost what the catalogue says.
             search: Finds ids of products for a list of keywords, instead of the catalogue's own engine.
@@ -113,7 +114,7 @@ class WebShopEnv(LumosEnv):
         if num_products is not None and num_products < 1:
             raise ConfigError(f"expected num_products >= 1 or None, got {num_products}")
         extractor = default_nouns() if nouns is None else NounExtractor(_name_of(nouns), nouns)
-        self.source = str(source)
+        self.source = BUILT_IN if str(source) == BUILT_IN else str(Path(source).absolute())
         self.shop = Shop(self._catalogue(self.source, num_products), prices or {}, search, extractor, show_attrs)
         found, self.goals_hash = self._manifest(goals, split, limit, num_products) if tasks is None else (tasks, "")
         super().__init__(
@@ -246,8 +247,12 @@ class WebShopEnv(LumosEnv):
                 return files.folder_manifest(Path(self.source), goals, split, num_products)
             if goals == BUILT_IN:
                 return suite_tasks(split or "test", limit, products=num_products), suite_goals(num_products)[1]
+        if self.source == BUILT_IN and goals == BUILT_IN and split is not None:
+            raise ConfigError(f"expected no split of the built-in shop when prices are given, got {split!r}")
         found = files.load_goals(self.shop.catalogue, goals, self.shop.prices)
-        return files.goal_tasks(found), manifest_hash(found)
+        whole = self.source != BUILT_IN and files.has_splits(Path(self.source), goals, num_products)
+        tasks = files.goal_tasks(found, whole=whole)
+        return [task for task in tasks if not whole or split in (None, task.split)], manifest_hash(found)
 
 
 def _goal_of(task: Task) -> dict[str, Any]:

@@ -228,6 +228,24 @@ def test_a_task_of_another_folder_brings_its_catalogue(folder: Path) -> None:
     assert last[4]["error"]
 
 
+def test_a_folder_is_opened_once_whatever_it_is_called(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(folder.parent)
+    env = make(Path(folder.name), goals="synthetic")
+    (folder / "items_shuffle.json").unlink()
+    monkeypatch.chdir("/")
+    *_, page = play(env, "search[lamp]")
+    assert "Total results: 2" in page[0]
+
+
+def test_prices_that_are_given_leave_the_splits_as_they_are(folder: Path) -> None:
+    written = {"instruction_attributes": ["led"], "instruction_options": []}
+    human = {"B001": [{"instruction": f"lamp {number}", **written} for number in range(1501)]}
+    write_files(folder, human=human)
+    dev = inner(make(folder, goals="human", split="dev", prices={"B001": 985.0})).tasks
+    assert [dev[0].id, len(dev), dev[0].meta["goal"]["price_upper"]] == ["webshop/dev/500", 1000, 1_000_000]
+    assert [task.id for task in dev] == [task.id for task in inner(make(folder, goals="human", split="dev")).tasks]
+
+
 def test_environments_share_one_catalogue(folder: Path) -> None:
     first, second = make(folder).unwrapped, make(folder).unwrapped
     assert isinstance(first, WebShopEnv)
@@ -257,6 +275,7 @@ def test_vector_environments_tell_the_clickables(folder: Path, mode: str) -> Non
         ({"num_products": 0}, ConfigError, "num_products"),
         ({"max_turns": 0}, ConfigError, ">= 1"),
         ({"goals": "synthetic", "split": "exam"}, UnknownNameError, "dev"),
+        ({"source": "synthetic", "goals": "synthetic", "split": "dev", "prices": {"B0": 1.0}}, ConfigError, "no split"),
         ({"source": "nowhere"}, MissingFileError, "items_shuffle"),
         ({"tasks": [Task("webshop/x", "webshop", "buy")]}, ConfigError, "goal"),
     ],
