@@ -266,7 +266,7 @@ def split_context(args: str, label: str, example: str) -> tuple[list[str], str]:
     """
     found = _NAMES.match(args)
     rest = args[found.end() :] if found else args
-    labelled = re.match(rf"\s*(?:\[\s*\]\s*,?\s*)?{label}\s*:\s*", rest, re.IGNORECASE)
+    labelled = re.match(rf"\s*(?:\[\s*\](?:\s*,)?\s*)?{label}\s*:\s*", rest, re.IGNORECASE)
     if not labelled and (not found or re.search(rf"\b{label}\s*:", rest, re.IGNORECASE)):
         raise ToolError(f"expected earlier results and a {label.lower()}, as in {example}, got {args[:60]!r}")
     return re.findall(r"R[0-9]+|Output", found[1]) if found else [], rest[labelled.end() if labelled else 0 :].strip()

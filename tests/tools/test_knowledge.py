@@ -1,3 +1,5 @@
+import time
+
 import pytest
 
 from lumos_rl.errors import ToolError
@@ -113,6 +115,13 @@ def test_an_ambiguous_query_lists_at_most_five_titles():
 )
 def test_what_cannot_be_looked_up_says_why(line, said):
     assert said in str(run(line).error)
+
+
+@pytest.mark.parametrize("args", ["[]{}x", "[]{0},{0}x", "[{}x", "R1{}x", "R1, {}Question"])
+def test_blanks_in_a_context_take_no_time(args):
+    start = time.process_time()
+    run(f"R2 = QA({args.format(' ' * 30_000)})")
+    assert time.process_time() - start < 1
 
 
 def test_a_task_without_knowledge_says_so():
