@@ -142,20 +142,23 @@ def load_goals(
         raise ConfigError(f"expected goals 'synthetic', 'human' or a list of goals, got {goals!r}")
     if prices or catalogue.folder is None:
         return _some(GOAL_MAKERS[goals](catalogue, prices), goals, catalogue)
-    return _stored_goals(catalogue, goals)
+    return list(_stored_goals(catalogue, goals))
 
 
 @lru_cache(maxsize=8)
 def _stored_goals(catalogue: Catalogue, kind: str) -> list[Goal]:
-    """The goals of a catalogue on disk; they are made once and kept beside it."""
+    """The goals of a catalogue on disk; they are made once and kept beside it, where that can be written."""
     assert catalogue.folder is not None
     path = catalogue.folder / f"goals-{kind}.jsonl"
     if not path.is_file():
         goals = _some(GOAL_MAKERS[kind](catalogue), kind, catalogue)
         partial = path.with_name(f"{path.name}.{os.getpid()}")
-        with partial.open("w") as file:
-            file.writelines(json.dumps(goal) + "\n" for goal in goals)
-        partial.replace(path)
+        try:
+            with partial.open("w") as file:
+                file.writelines(json.dumps(goal) + "\n" for goal in goals)
+            partial.replace(path)
+        except OSError:  # another user's index; the goals are the same
+            return goals
     with path.open() as lines:
         return [json.loads(line) for line in lines]
 
@@ -236,6 +239,9 @@ class WebShopReader(Reader):
             LumosError: As `folder_manifest`.
         """
         folder, _, kind = source.partition("#")
+        kind = kind or "synthetic"
+        if kind not in GOAL_MAKERS:
+            raise ConfigError(f"expected #synthetic or #human behind the folder, or nothing, got {kind!r} ({source})")
         yield from folder_manifest(Path(folder), "human" if kind == "human" else "synthetic", split)[0]
 
 

@@ -228,6 +228,28 @@ def test_human_goals_of_the_full_catalogue_are_split_as_webshop_splits_them(tmp_
     assert len(load_tasks("webshop", f"{folder}#human", "dev")) == 1000
 
 
+def test_a_source_names_synthetic_or_human_goals(tmp_path: Path) -> None:
+    folder = write_files(tmp_path, human=HUMAN)
+    assert len(load_tasks("webshop", f"{folder}#synthetic")) == len(load_tasks("webshop", folder)) == 4
+    assert len(load_tasks("webshop", f"{folder}#human")) == 1
+    with pytest.raises(ConfigError, match="got 'humans'"):
+        load_tasks("webshop", f"{folder}#humans")
+
+
+def test_goals_that_cannot_be_kept_beside_the_index_are_made_anyway(tmp_path: Path) -> None:
+    catalogue = open_catalogue(write_files(tmp_path))
+    assert catalogue.folder is not None
+    (catalogue.folder / f"goals-synthetic.jsonl.{os.getpid()}").mkdir()  # what cannot be written, even by root
+    assert len(load_goals(catalogue)) == 4
+    assert not (catalogue.folder / "goals-synthetic.jsonl").exists()
+
+
+def test_a_list_of_goals_belongs_to_its_caller(tmp_path: Path) -> None:
+    catalogue = open_catalogue(write_files(tmp_path))
+    load_goals(catalogue).clear()
+    assert len(load_goals(catalogue)) == 4
+
+
 def test_tasks_say_where_their_catalogue_is(tmp_path: Path) -> None:
     folder = write_files(tmp_path)
     [task] = load_tasks("webshop", folder, limit=1)

@@ -143,6 +143,12 @@ def test_a_click_on_the_items_of_a_search_opens_the_first(folder: Path) -> None:
     assert step[4]["results"]["R2"] == "back to search, < prev, description, features, reviews, buy now"
 
 
+def test_only_an_item_is_clicked_by_the_words_before_a_dash(folder: Path) -> None:
+    _, step = play(make(folder), "R1 = Search(lamp); R2 = Click(b001 - Desk Lamp); R3 = Click(red - and shiny)")
+    assert "'red - and shiny' is not on this page" in step[4]["error"]
+    assert list(step[4]["results"]) == ["R1", "R2"]
+
+
 def test_features_are_the_options_of_the_page_and_the_closest_come_first(folder: Path) -> None:
     env = make(folder)
     _, step, other = play(

@@ -89,8 +89,10 @@ class Click:
             ToolError: Nothing on the page has this text.
         """
         target = _text(args, bindings).lower()
-        if target not in self.session.page.targets:
-            target = target.partition(BETWEEN_PARTS)[0]  # an item, or the first of several, as Search gives it
+        targets = self.session.page.targets
+        item = target.partition(BETWEEN_PARTS)[0]  # of an item, or of the first of several, as Search gives it
+        if target not in targets and item in targets and targets[item].kind is Kind.LINK:
+            target = item
         self.session.click(target)
         if self.session.reward is not None:
             return Value(self.session.reward, str(self.session.reward))
