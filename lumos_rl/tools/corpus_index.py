@@ -27,7 +27,7 @@ from lumos_rl.errors import DataError, InfrastructureError, MissingFileError
 from lumos_rl.tools.ranking import K1, B
 from lumos_rl.tools.titles import key_of, suffixless, words
 
-VERSION = 1  # of the files' layout and of how words are taken apart
+VERSION = 2  # of the files' layout and of how words are taken apart
 MANIFEST, STORE = "index.json", "documents.bin"
 OFFSETS, WORD_HASHES, WORD_IDS = "documents.offsets", "words.hashes", "words.ids"
 FORMS: Mapping[str, Callable[[str], str]] = {"exact": str.strip, "plain": key_of, "suffixless": suffixless}

@@ -26,12 +26,15 @@ _ABBREVIATION = re.compile(
 )
 
 
+_STROKES = str.maketrans({"ø": "o", "ł": "l", "đ": "d", "ħ": "h", "ı": "i", "ð": "d", "þ": "th", "æ": "ae", "œ": "oe"})
+
+
 @lru_cache(maxsize=65_536)
 def plain(text: str) -> str:
     """Lower case without accents."""
     if text.isascii():
         return text.lower()
-    decomposed = unicodedata.normalize("NFKD", text.casefold())
+    decomposed = unicodedata.normalize("NFKD", text.casefold()).translate(_STROKES)  # letters that it leaves whole
     return "".join(char for char in decomposed if not unicodedata.combining(char))
 
 

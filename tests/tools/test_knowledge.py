@@ -188,6 +188,7 @@ def test_a_ranking_follows_the_hop_that_a_question_only_describes():
 
 def test_forms_of_titles():
     assert key_of("São  Paulo_(state)!") == "sao paulo state"
+    assert (key_of("Łódź"), key_of("Søren Ægir"), key_of("SOKAĞI")) == ("lodz", "soren aegir", key_of("Sokağı"))
     assert (suffixless("A (b) (c)"), suffixless("(film)")) == ("a b", "film")
     assert words("Cities of the Boss's glass") == ["city", "boss", "glass"]
 
