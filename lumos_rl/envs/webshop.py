@@ -33,7 +33,7 @@ from typing import Any, Literal
 from lumos_rl.core import Action, Task
 from lumos_rl.data import webshop as files
 from lumos_rl.data.webshop_suite import suite_catalogue, suite_goals, suite_tasks
-from lumos_rl.envs.base import Grade, LumosEnv, NotResetError
+from lumos_rl.envs.base import FINISH, Grade, LumosEnv, NotResetError
 from lumos_rl.errors import ActionParseError, ConfigError, UnknownNameError
 from lumos_rl.language import parse_actions
 from lumos_rl.tools.base import Execution, Tool
@@ -181,7 +181,9 @@ class WebShopEnv(LumosEnv):
         except ActionParseError as error:
             wanted = "expected search[words], click[one of the clickables] or actions such as R1 = Search(words)"
             raise ActionParseError(f"{wanted}; as such: {error}") from error
-        self._language_text = text
+        known = {*shop_tools(self.session), FINISH}
+        if any(action.outputs or action.tool in known for action in actions):  # else it is in neither language
+            self._language_text = text
         return actions
 
     def observe(self, action: str, execution: Execution, notes: Sequence[str]) -> str:

@@ -79,6 +79,8 @@ NO_OPS = [
     "",
     "R1 = (",
     "Finish(",
+    "search(lamp)",
+    "click(b001); think(x)",
 ]
 
 
