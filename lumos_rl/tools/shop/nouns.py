@@ -4,9 +4,9 @@
 ['saireed', 'ul', 'prong', 'power', 'cord', 'jbl', 'bar']
 
 WebShop tags words with a spaCy model. Where one is installed it is used here as well; otherwise `lexical_nouns` takes
-every word that starts with a letter and is no function word, participle or adverb. Titles are mostly nouns, so the two
-seldom fall on different sides of the reward's thresholds (0, 0.1 and 0.2 of the goal's nouns), but they can: scores are
-comparable only under the same extractor, and its name is part of every result.
+every word with a letter, 4K included, that is no function word, participle, adverb or word for a sex. Titles are mostly
+nouns, so the two seldom fall on different sides of the reward's thresholds (0, 0.1 and 0.2 of the goal's nouns), but
+they can: scores are comparable only under the same extractor, and its name is part of every result.
 """
 
 from __future__ import annotations
@@ -23,13 +23,14 @@ Nouns = Callable[[str], Sequence[str]]  # text → its nouns in lower case, repe
 
 SPACY_MODELS = ("en_core_web_lg", "en_core_web_md", "en_core_web_sm")  # in order of preference
 _NOUN_TAGS = frozenset(("NOUN", "PROPN"))
-_WORD = re.compile(r"(?<!\w)[^\W\d_]\w*(?:\.\w+)*")
+_WORD = re.compile(r"(?<!\w)(?<!\d\.)\d*[^\W\d_]\w*(?:\.\w+)*")
 _FUNCTION_WORDS = frozenset(
-    "a an the and or nor but if then than so as at by for from in into of off on onto out over per to under up upon "
+    "a an the and or nor but if then than so as at by for from in into of on onto out over per to under up upon "
     "via vs w with without within about above after all any are be been before between both can do does each every few "
     "he her here his how i is it its just me more most my no non not now only other our own same she should some such "
     "that their them there these they this those through too very was we were what when where which while who whose "
-    "why will would you your yours also among around because down during either ever make makes made get gives".split()
+    "why will would you your yours also among around because down during either ever make makes made get gives "
+    "mens womens unisex".split()
 )
 
 
