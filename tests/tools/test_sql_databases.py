@@ -236,6 +236,19 @@ def test_what_an_episode_writes_is_seen_by_itself_alone(database: Database) -> N
         other.close()
 
 
+@pytest.mark.parametrize(
+    "statement", ["-- all\nSHOW TABLES", "/* all */ SHOW TABLES", "# all\nSHOW TABLES;;", "SHOW TABLES -- all"]
+)
+def test_a_comment_changes_nothing(database: Database, statement: str) -> None:
+    assert rows(database, statement) == [("animal",), ("keeper",)]
+
+
+def test_a_comment_after_the_semicolon_is_no_second_statement(database: Database) -> None:
+    assert rows(database, "SELECT 1; -- done") == [(1,)]
+    assert rows(database, "/* x */ USE yard") is None
+    assert rows(database, "SHOW TABLES") == [("barn",)]
+
+
 def test_use_holds_until_the_episode_ends(database: Database) -> None:
     assert rows(database, "USE yard") is None
     assert rows(database, "SHOW TABLES") == [("barn",)]
@@ -298,6 +311,9 @@ REACHING_OUT = [
     "/*M!100000 SET max_statement_time = 0 */",
     "LOCK TABLES animal WRITE",
     "SELECT GET_LOCK('lumos_rl', 1)",
+    "SELECT `GET_LOCK`('lumos_rl', 1)",
+    "SELECT GET_LOCK/**/('lumos_rl', 1)",
+    "SELECT GET_LOCK -- x\n('lumos_rl', 1)",
     "CREATE TRIGGER t BEFORE INSERT ON animal FOR EACH ROW SET @x = 1",
     "CREATE EVENT e ON SCHEDULE EVERY 1 SECOND DO SELECT 1",
     "CALL sys.something()",
@@ -362,6 +378,47 @@ def test_growth_without_end_is_stopped(database: Database, statement: str) -> No
     result = database.execute(statement)
     assert result.error is not None or len(result.rows or ()) < 2_000  # MariaDB ends a recursion after 1,000 rounds
     assert time.process_time() - start < LIMIT_S + 4
+
+
+def nested(before: str, after: str, depth: int) -> str:
+    return f"SELECT {before * depth}1{after * depth}"
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        f"SELECT GROUP_CONCAT(REPEAT('a', 999999) ORDER BY a0.animal_id) FROM {MANY}",
+        f"SELECT GROUP_CONCAT('x' ORDER BY REPEAT('a', 999999)) FROM {MANY}",
+        f"SELECT GROUP_CONCAT(a0.kind ORDER BY a1.kind SEPARATOR '{'-' * 50_000}') FROM {MANY}",
+        nested("CASE ", " WHEN 1 THEN 1 WHEN 2 THEN 2 WHEN 3 THEN 3 END", 12),
+        nested("(SELECT COUNT(DISTINCT 1, ", "))", 16),
+        nested("((", ",1) IN ((1,1),(1,2),(1,3)))", 12),
+        f"SELECT 1 IN ({','.join('1' * 2_000)}) a HAVING {'+'.join('a' * 200)}",
+        "SELECT CAST(REPEAT('a', 1000000) AS BINARY) REGEXP REPEAT('(a|b)', 20000)",
+        "SHOW TABLES" + " " * 50_000 + "x",
+        "USE zoo" + " " * 50_000 + "x",
+    ],
+    ids=range(10),
+)
+def test_what_grows_before_or_within_a_step_of_sqlite_is_stopped(
+    statement: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lumos_rl.tools.sql.sqlite.STATEMENT_S", LIMIT_S)
+    database = SqliteDatabase(image_of(DUMP))
+    database.begin("zoo")
+    start, memory = time.process_time(), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    assert database.execute(statement).error is not None
+    assert time.process_time() - start < LIMIT_S + 2
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - memory < 400_000  # KiB
+
+
+def test_a_like_that_would_compare_without_end_has_no_value() -> None:
+    database = SqliteDatabase(image_of(DUMP))
+    database.begin("zoo")
+    start = time.process_time()
+    pattern = "%" + "a" * 20_000 + "b"
+    assert rows(database, f"SELECT CAST(REPEAT('a', 1000000) AS BINARY) LIKE '{pattern}'") == [(None,)]
+    assert time.process_time() - start < 2
 
 
 JUNK = ["", ";", "\0", "\ud800", "SELECT '\0'", "'", '"', "`", "--", "/*", "(" * 20_000, "SELECT " + "(" * 3_000 + "1"]

@@ -6,6 +6,7 @@ connection.execute("SELECT my_std(v) FROM (SELECT 1 v UNION SELECT 3)").fetchone
 
 from __future__ import annotations
 
+import itertools
 import math
 import sqlite3
 from collections.abc import Callable
@@ -15,6 +16,7 @@ from lumos_rl.tools.sql.functions import fold, number_of, text_of
 
 MAX_GROUP_CONCAT = 1024  # characters, MySQL's group_concat_max_len
 MAX_PARTS = 100_000  # values that one GROUP_CONCAT may have to order
+MAX_KEYS = 5_000_000  # characters of all that it orders them by
 
 
 class _Spread:
@@ -59,10 +61,10 @@ def _group_concat(stop: Callable[[str], None]) -> type:
         def __init__(self) -> None:
             self.parts: list[tuple[str, tuple[Any, ...]]] = []
             self.seen: set[str] = set()
-            self.separator, self.length = ",", 0
+            self.separator, self.length, self.left = ",", 0, MAX_KEYS
 
         def step(self, separator: Any, distinct: Any, value: Any, *keys: Any) -> None:
-            self.separator = text_of(separator)
+            self.separator = text_of(separator)[:MAX_GROUP_CONCAT]
             if value is None or (self.length > MAX_GROUP_CONCAT and not keys):
                 return
             text = text_of(value)
@@ -71,9 +73,10 @@ def _group_concat(stop: Callable[[str], None]) -> type:
                     return
                 self.seen.add(fold(text))
             self.length += len(text) + len(self.separator)
-            if len(self.parts) >= MAX_PARTS:
-                stop(f"stopped after {MAX_PARTS} values of GROUP_CONCAT")
-            self.parts.append((text, keys))
+            self.left -= sum(len(key) for key in keys if isinstance(key, str))
+            if len(self.parts) >= MAX_PARTS or self.left < 0:
+                stop(f"stopped after {len(self.parts)} values of GROUP_CONCAT")
+            self.parts.append((text[:MAX_GROUP_CONCAT], keys))  # no more of it can be in the result
 
         def finalize(self) -> str | None:
             parts = self.parts
@@ -81,7 +84,12 @@ def _group_concat(stop: Callable[[str], None]) -> type:
                 keys = [_sortable(part[1][place]) for part in parts]
                 order = sorted(range(len(parts)), key=keys.__getitem__, reverse=bool(parts[0][1][place + 1]))
                 parts = [parts[index] for index in order]
-            return self.separator.join(text for text, _ in parts)[:MAX_GROUP_CONCAT] if parts else None
+            return self._joined([text for text, _ in parts]) if parts else None
+
+        def _joined(self, texts: list[str]) -> str:
+            ends = itertools.accumulate(len(self.separator) + len(text) for text in texts)
+            needed = next((n for n, end in enumerate(ends, 1) if end - len(self.separator) >= MAX_GROUP_CONCAT), None)
+            return self.separator.join(texts[:needed])[:MAX_GROUP_CONCAT]
 
     return GroupConcat
 

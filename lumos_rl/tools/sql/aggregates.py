@@ -52,6 +52,7 @@ def _aggregate(x: Expressions, node: Any, scope: Scope) -> Type:
 def _distinct(x: Expressions, node: Any, kinds: list[Type]) -> None:
     parts = node.this.expressions
     if len(parts) > 1:  # SQLite counts one value; MySQL leaves out rows with a NULL
+        x.spend(sum(1 for part in parts for _ in part.walk()))
         whole = x.call("my_concat_ws", x.exp.Literal.string("\x1f"), *(part.copy() for part in parts))
         test = x.exp.and_(*(x.exp.Is(this=part.copy(), expression=x.exp.Null()).not_() for part in parts))
         case = x.exp.Case(ifs=[x.exp.If(this=test, true=whole)])

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from lumos_rl.errors import ToolError
 from lumos_rl.tools.sql.calls import INT
 from lumos_rl.tools.sql.dialect import syntax_error
-from lumos_rl.tools.sql.schema import NUMBERS, Kind, Type
+from lumos_rl.tools.sql.schema import NUMBERS, TIMES, Kind, Type
 from lumos_rl.tools.sql.scope import Output, Scope
 
 if TYPE_CHECKING:
@@ -187,10 +187,10 @@ def _escape(x: Expressions, node: Any, scope: Scope) -> Type:
 
 
 def _read_like(x: Expressions, node: Any, escape: Any, scope: Scope) -> Type:
-    """SQLite's own LIKE is right for plain text without an escaped sign."""
+    """SQLite's own LIKE is right for plain text without an escaped sign, and quick for what is no computed text."""
     kind, pattern = x.read(node.this, scope), x.read(node.expression, scope)
     literal = node.expression.key == "literal" and node.expression.name.isascii() and "\\" not in node.expression.name
-    is_ascii = kind.kind is not Kind.TEXT or kind.plain
+    is_ascii = kind.kind in {*NUMBERS, *TIMES, Kind.NULL} or (node.this.key == "column" and kind.plain)
     if not (literal and is_ascii and escape is None and pattern.kind is Kind.TEXT):
         rest = [escape] if escape is not None else []
         node.replace(x.call("my_like", node.expression, node.this, *rest))

@@ -122,7 +122,7 @@ def parse(text: str) -> Any:
     try:
         tokens = dialect.tokenize(text)
         _check_tokens(tokens, text)
-        found = [tree for tree in dialect.parser().parse(tokens, text) if tree is not None]
+        found = [tree for tree in dialect.parser().parse(tokens, text) if tree is not None and tree.key != "semicolon"]
     except (sqlglot.errors.SqlglotError, RecursionError) as error:
         raise _from_parser(error, text) from error
     if not found:

@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from lumos_rl.errors import ToolLimitError
 from lumos_rl.tools.sql import aggregates, clock, comparisons, values
 from lumos_rl.tools.sql.dialect import load, syntax_error
 from lumos_rl.tools.sql.dump import is_plain
@@ -20,6 +21,7 @@ from lumos_rl.tools.sql.schema import NUMBERS, TIMES, Kind, Type
 from lumos_rl.tools.sql.scope import Output, RefusedQueryError, Scope
 
 Query = Callable[[Any, Scope], list[Output]]
+MAX_NODES = 20_000  # of a statement's tree, with the copies that its rewriting makes of some parts
 _HANDLERS = {**aggregates.HANDLERS, **comparisons.HANDLERS, **values.HANDLERS}
 
 
@@ -44,6 +46,7 @@ class Expressions:
         self.exp, self.database, self.query = load("sqlglot.expressions"), database, query
         self.is_changing = False
         self._ready: dict[int, tuple[Any, Type]] = {}
+        self._left = MAX_NODES
 
     def read(self, node: Any, scope: Scope) -> Type:
         """The type of an expression, which is rewritten.
@@ -53,6 +56,7 @@ class Expressions:
         """
         if id(node) in self._ready:
             return self._ready[id(node)][1]
+        self.spend(1)
         key = node.key
         handler = _HANDLERS.get(key)
         if handler is None:
@@ -64,8 +68,19 @@ class Expressions:
         finally:
             scope.quiet -= quiet
 
+    def spend(self, nodes: int) -> None:
+        """Counts nodes that are read or copied.
+
+        Raises:
+            ToolLimitError: There are too many; copies of what holds copies would grow without end.
+        """
+        self._left -= nodes
+        if self._left < 0:
+            raise ToolLimitError("expected a simpler statement, got one with too many parts within parts")
+
     def ready(self, node: Any, kind: Type) -> Any:
         """A copy, in brackets, of an expression that has been read and need not be again."""
+        self.spend(sum(1 for _ in node.walk()))
         copy = self.exp.Paren(this=node.copy())
         self._ready[id(copy)] = (copy, kind)
         return copy

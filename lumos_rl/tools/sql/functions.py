@@ -27,12 +27,18 @@ from lumos_rl.tools.sql import clock
 COLLATION = "mysql"
 MAX_TEXT = 1_000_000  # characters
 MAX_LIKE = 10_000_000  # characters of pattern times characters of text
+MAX_PATTERN = 2_000  # characters of a regular expression: nothing limits the time that it takes to compile
 REGEXP_S = 0.5  # seconds for one match
+_MOST_KEPT = 1_000  # characters of a text whose folded form is kept
+
+
+def fold(text: str) -> str:
+    """What two texts must share to be equal: upper case, no accents, no blanks at the end."""
+    return _folded(text) if len(text) <= _MOST_KEPT else _folded.__wrapped__(text)
 
 
 @functools.lru_cache(maxsize=20_000)
-def fold(text: str) -> str:
-    """What two texts must share to be equal: upper case, no accents, no blanks at the end."""
+def _folded(text: str) -> str:
     text = text.rstrip(" ")
     if not text.isascii():
         decomposed = unicodedata.normalize("NFD", text)
@@ -333,6 +339,8 @@ def _regexp(stop: Callable[[str], None], text: Any, pattern: Any) -> int | None:
     """REGEXP under the collation."""
     if text is None or pattern is None:
         return None
+    if len(text_of(pattern)) > MAX_PATTERN:
+        stop("The regular expression pattern is too long.")
     try:
         found = _compiled(text_of(pattern)).search(text_of(text), timeout=REGEXP_S)
     except TimeoutError:

@@ -43,10 +43,12 @@ _WRITES = re.compile(
     r"|alter\s+table|rename\s+table)\b",
     re.IGNORECASE,
 )
-_TRANSACTION = re.compile(r"(?:begin|start\s+transaction|commit|rollback)\s*;?\s*\Z", re.IGNORECASE)
+_TRANSACTION = re.compile(r"(?:begin|start\s+transaction|commit|rollback)[\s;]*+\Z", re.IGNORECASE)
 # What holds a connection or a lock without computing, and so outside the limits.
 _HARMFUL = re.compile(
-    r"\b(?:sleep|benchmark|get_lock|is_free_lock|release_\w*locks?|load_file|\w+_wait)\s*\(", re.IGNORECASE
+    r"\b(?:sleep|benchmark|get_lock|is_(?:free|used)_lock|release_\w*locks?|load_file|\w+_wait)`?"
+    r"(?:\s|/\*.*?\*/|(?:--\s|#)[^\n]*\n)*+\(",
+    re.IGNORECASE | re.DOTALL,
 )
 _NO_FUNCTION = re.compile(r"denied to (?:user|this account).* for routine '([^']*)'")
 _CLAUSES = {"SELECT": "field list", "WHERE": "where clause", "ON": "on clause", "HAVING": "having clause"}
@@ -56,7 +58,7 @@ _MODE = re.compile(r"sql_mode\s*:?=\s*(.*)", re.IGNORECASE | re.DOTALL)
 _MODES = "STRICT_TRANS_TABLES,NO_ZERO_IN_DATE,NO_ZERO_DATE,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION"
 _WIDTH = re.compile(r"\b((?:tiny|small|medium|big)?int)\(\d+\)")
 _DESCRIBES = re.compile(
-    r"(?:desc|describe|explain)\s+[`\w$.]+\s*;?\s*\Z|show\s+(?:full\s+)?(?:columns|fields)", re.IGNORECASE
+    r"(?:desc|describe|explain)\s+[`\w$.]+[\s;]*+\Z|show\s+(?:full\s+)?(?:columns|fields)", re.IGNORECASE
 )
 
 Given = TypeVar("Given")

@@ -31,7 +31,7 @@ from lumos_rl.tools.sql.layout import INFORMATION, index_definitions, informatio
 from lumos_rl.tools.sql.queries import Translation, translate
 from lumos_rl.tools.sql.results import MAX_CHARACTERS, MAX_ROWS, STATEMENT_S, Result
 from lumos_rl.tools.sql.schema import Catalog, Row, Table
-from lumos_rl.tools.sql.show import explain, explained, is_show, show
+from lumos_rl.tools.sql.show import END, explain, explained, is_show, show
 from lumos_rl.tools.sql.writes import WRITES, write
 
 _OLDEST = (3, 39)  # the first with RIGHT JOIN
@@ -44,12 +44,14 @@ _REFUSED = frozenset(
 )
 _LIMITS = {
     sqlite3.SQLITE_LIMIT_LENGTH: 4 * MAX_TEXT,
+    sqlite3.SQLITE_LIMIT_LIKE_PATTERN_LENGTH: 1_000,  # nothing looks at the clock within a LIKE
     sqlite3.SQLITE_LIMIT_ATTACHED: 0,
     sqlite3.SQLITE_LIMIT_WORKER_THREADS: 0,
     sqlite3.SQLITE_LIMIT_TRIGGER_DEPTH: 1,
 }
-_USE = re.compile(r"\s*USE\s+(?:`([^`]+)`|([\w$]+))\s*;?\s*\Z", re.IGNORECASE)
-_SET = re.compile(r"\s*SET\b(?!\s+(?:PASSWORD|ROLE|DEFAULT))", re.IGNORECASE)
+_COMMENTS = re.compile(r"(?:\s|/\*(?!!).*?\*/|(?:--(?=\s)|#)[^\n]*\n)*+", re.DOTALL)
+_USE = re.compile(r"USE\s+(?:`([^`]+)`|([\w$]+))" + END, re.IGNORECASE | re.DOTALL)
+_SET = re.compile(r"SET\b(?!\s+(?:PASSWORD|ROLE|DEFAULT))", re.IGNORECASE)
 _MODE = re.compile(r"sql_mode\s*:?=\s*(.*)", re.IGNORECASE | re.DOTALL)
 
 
@@ -179,16 +181,18 @@ class SqliteDatabase:
             untouched.close()
 
     def _run(self, statement: str) -> list[Row] | None:
-        if is_show(statement):
-            return self._show(statement)
-        if found := _USE.match(statement):
+        start = _COMMENTS.match(statement)
+        bare = statement[start.end() if start else 0 :]
+        if is_show(bare):
+            return self._show(bare)
+        if found := _USE.match(bare):
             name = (found[1] or found[2]).lower()
             if name not in self.catalog.databases:
                 raise ToolError(f"Unknown database '{name}'")
             self.database = name
             return None
-        if _SET.match(statement):
-            if mode := _MODE.search(statement):
+        if _SET.match(bare):
+            if mode := _MODE.search(bare):
                 self.full_group_by = "only_full_group_by" in mode[1].lower()
             return None
         return self._query(statement)
