@@ -121,7 +121,7 @@ class SqlEnv(LumosEnv):
         """`submit` makes the last observation the answer, `Finish()` the last result, `skip` nothing."""
         session = self._of_episode()
         if args == SKIP:
-            self._final = None
+            self._final = session.last = None
             return Value.of(SKIP)
         if args == SUBMIT:
             self._final = session.last

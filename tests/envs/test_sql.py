@@ -118,6 +118,13 @@ def test_try_again_counts_the_best_step(make: Any) -> None:
     assert info["metrics"] == {"reward": 0.5, "success": 0.0, "success_sound": 0.0}
 
 
+def test_skip_earns_nothing_where_the_last_step_earned_something(make: Any) -> None:
+    env = make(protocol="try_again", reward="iou")
+    assert env.step("SELECT name FROM band WHERE band_id < 3")[1] == 0.5
+    _, reward, terminated, _, info = env.step("skip")
+    assert (reward, terminated, info["metrics"]["reward"]) == (0.0, True, 0.5)
+
+
 def test_a_task_that_any_empty_result_solves_counts_apart(make: Any) -> None:
     for task in (NOTHING, BROKEN):
         env = make()
