@@ -17,6 +17,7 @@ import json
 import random
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from numbers import Real
 from typing import Any
 
 from lumos_rl.errors import ConfigError
@@ -29,7 +30,12 @@ PRICE_BOUNDS = tuple(10.0 * step for step in range(1, 100))
 BOUND_CHOICES = 4  # the next bounds above a price, of which two are drawn
 NO_BOUND = 1_000_000
 SHUFFLE_SEED = 233  # WebShop, SimServer
-REQUIRED = ("query", "name", "product_category", "instruction_text", "attributes", "price_upper", "goal_options")
+REQUIRED: Mapping[str, tuple[type, ...]] = {  # fields of a goal that is given, and what they hold
+    **dict.fromkeys(("query", "name", "product_category", "instruction_text"), (str,)),
+    "attributes": (list, tuple),
+    "price_upper": (Real,),
+    "goal_options": (list, tuple, Mapping),
+}
 
 
 def synthetic_goals(catalogue: Catalogue, prices: Mapping[str, float] | None = None) -> list[Goal]:
@@ -76,7 +82,7 @@ def given_goals(records: Sequence[Mapping[str, Any]]) -> list[Goal]:
     """Goals as they are, in the order given, with a weight of 1 where they have none.
 
     Raises:
-        ConfigError: A record lacks a field, or has no attributes.
+        ConfigError: A record lacks a field, has one of another kind, or has no attributes.
     """
     for index, record in enumerate(records):
         missing = [name for name in REQUIRED if name not in record]
@@ -85,6 +91,10 @@ def given_goals(records: Sequence[Mapping[str, Any]]) -> list[Goal]:
                 f"expected goals with {', '.join(REQUIRED)}, attributes not empty; got goal {index} without"
                 f" {', '.join(missing) or 'attributes'}"
             )
+        for name, kinds in REQUIRED.items():
+            if not isinstance(record[name], kinds):
+                wanted = " or ".join(kind.__name__ for kind in kinds)
+                raise ConfigError(f"expected {wanted}, got goal {index} with {name} = {record[name]!r}")
     return [{"asin": "", "weight": 1, **record} for record in records]
 
 

@@ -121,6 +121,16 @@ def test_goals_that_are_given_stay_as_they_are() -> None:
         given_goals([{**GOAL, "attributes": []}])
 
 
+@pytest.mark.parametrize(
+    "field",
+    [{"attributes": "led"}, {"goal_options": "red"}, {"goal_options": None}, {"price_upper": "40"}, {"name": None}],
+)
+def test_a_goal_with_a_field_of_another_kind_is_refused_at_once(field: dict[str, Any]) -> None:
+    [name] = field
+    with pytest.raises(ConfigError, match=f"goal 1 with {name} = "):
+        given_goals([{**GOAL, "price_upper": 40, "attributes": ("led",)}, {**GOAL, **field}])
+
+
 @pytest.mark.parametrize(("position", "index"), [(0.0, 1), (0.24, 1), (0.25, 2), (0.49, 2), (0.5, 2), (0.999, 2)])
 def test_goals_are_drawn_with_the_weight_of_the_one_before(position: float, index: int) -> None:
     assert draw_goal(weight_sums([1, 1, 2]), position) == index
