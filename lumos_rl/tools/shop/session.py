@@ -87,7 +87,7 @@ class Shop:
             raise ToolError("<a> does not work in this shop; search for words instead")
         if self.search is None:
             return self.catalogue.search(" ".join(keywords))
-        return self.catalogue.with_ids(list(self.search(keywords))[:MAX_HITS])
+        return self.catalogue.with_ids(list(self.search(list(keywords)))[:MAX_HITS])
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Shop:
         return self

@@ -272,6 +272,15 @@ def test_a_search_can_be_given_and_unknown_ids_are_dropped() -> None:
     assert len(asked) == 1
 
 
+def test_a_search_that_changes_its_keywords_changes_no_visit() -> None:
+    def search(keywords: list[str]) -> list[str]:
+        return ["B001"] if keywords.pop(0) == "red" else []
+
+    session = visit(search=search)
+    after(session, "search[red lamp]", "click[b001]")
+    assert "Total results: 1" in after(session, "click[< prev]")
+
+
 def test_a_lower_case_id_cannot_be_opened() -> None:
     session = visit([record("b9", "Lamp")])
     with pytest.raises(ToolError, match="cannot be opened"):
