@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from lumos_rl.errors import ConfigError, DataError, ToolError, UnknownNameError
+from lumos_rl.errors import ConfigError, DataError, InfrastructureError, ToolError, UnknownNameError
 from lumos_rl.tools.sql import DescribeTable, ListTables, Query, Session, sql_tools
 from lumos_rl.tools.sql.dump import read_dump
 from lumos_rl.tools.sql.results import Database
@@ -412,12 +412,28 @@ def test_what_grows_before_or_within_a_step_of_sqlite_is_stopped(
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - memory < 400_000  # KiB
 
 
+def test_a_gold_query_that_hits_a_limit_is_no_wrong_answer(database: Database) -> None:
+    with pytest.raises(InfrastructureError, match=r"cannot grade by the gold query .* exceeded"):
+        database.gold(f"SELECT COUNT(*) FROM {MANY}", "zoo")
+    assert database.gold("SELECT nothing FROM animal", "zoo").rows is None
+    assert rows(database, "SELECT COUNT(*) FROM animal") == [(4,)]
+
+
 def test_a_like_that_would_compare_without_end_has_no_value() -> None:
     database = SqliteDatabase(image_of(DUMP))
     database.begin("zoo")
     start = time.process_time()
     pattern = "%" + "a" * 20_000 + "b"
     assert rows(database, f"SELECT CAST(REPEAT('a', 1000000) AS BINARY) LIKE '{pattern}'") == [(None,)]
+    assert time.process_time() - start < 2
+
+
+def test_trim_takes_time_in_proportion_to_the_text() -> None:
+    database = SqliteDatabase(image_of(DUMP))
+    database.begin("zoo")
+    start = time.process_time()
+    assert rows(database, "SELECT TRIM('a' FROM REPEAT('a', 1000000))") == [("",)]
+    assert rows(database, "SELECT TRIM('ab' FROM 'ababcab'), TRIM(LEADING 'x' FROM 'xxax')") == [("c", "ax")]
     assert time.process_time() - start < 2
 
 

@@ -186,11 +186,12 @@ def _replace(value: Any, old: Any, new: Any) -> str | None:
 
 def _trim(value: Any, where: str = "BOTH", blank: Any = " ") -> str:
     text, part = text_of(value), text_of(blank)
-    while part and where != "TRAILING" and text.startswith(part):
-        text = text[len(part) :]
-    while part and where != "LEADING" and text.endswith(part):
-        text = text[: -len(part)]
-    return text
+    start, end = 0, len(text)
+    while part and where != "TRAILING" and text.startswith(part, start):
+        start += len(part)
+    while part and where != "LEADING" and text.endswith(part, start, end):
+        end -= len(part)
+    return text[start:end]
 
 
 def _round(value: Any, places: Any = 0) -> float:

@@ -7,9 +7,11 @@ Result(None, "Table 'zoo.cats' doesn't exist")     # refused
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
+from lumos_rl.errors import InfrastructureError, ToolError, ToolLimitError
 from lumos_rl.tools.sql.schema import Row
 
 STATEMENT_S = 2.0  # seconds of computing for one statement
@@ -35,6 +37,24 @@ class Result:
         if self.error is not None:
             return f"Error executing query: {self.error}"
         return "None" if self.rows is None else str(list(self.rows))
+
+
+def gold_result(run: Callable[[str], list[Row] | None], statement: str) -> Result:
+    """What a gold query gives; one that is refused gives no rows.
+
+    Raises:
+        InfrastructureError: It ran into a limit twice, so that nothing can be graded by it.
+    """
+    for _ in range(2):
+        try:
+            rows = run(statement)
+        except ToolLimitError as error:
+            limit = error
+        except ToolError as error:
+            return Result(None, str(error))
+        else:
+            return Result(None if rows is None else tuple(rows))
+    raise InfrastructureError(f"cannot grade by the gold query {statement[:200]!r}: {limit}") from limit
 
 
 class Database(Protocol):

@@ -27,7 +27,7 @@ from lumos_rl.tools.sql.accounts import admin, client, connect, escaped, load, n
 from lumos_rl.tools.sql.dialect import MAX_STATEMENT, parse, syntax_error
 from lumos_rl.tools.sql.dump import read_dump
 from lumos_rl.tools.sql.queries import translate
-from lumos_rl.tools.sql.results import MAX_CHARACTERS, MAX_ROWS, STATEMENT_S, Result
+from lumos_rl.tools.sql.results import MAX_CHARACTERS, MAX_ROWS, STATEMENT_S, Result, gold_result
 from lumos_rl.tools.sql.schema import Catalog, Row
 from lumos_rl.tools.sql.scope import RefusedQueryError
 
@@ -144,7 +144,7 @@ class ServerDatabase:
         self.database, self.full_group_by, self._copies = database.lower(), True, {}
         try:
             self._retried(lambda: self._connected().select_db(self.database))
-            return self.execute(statement)
+            return gold_result(self._run, statement)
         finally:
             self.database, self.full_group_by, self._copies = used, mode, copies
             self._retried(lambda: self._connected().select_db(self._used))

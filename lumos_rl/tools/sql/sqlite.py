@@ -29,7 +29,7 @@ from lumos_rl.tools.sql.dump import read_dump
 from lumos_rl.tools.sql.functions import MAX_TEXT, StopError, install
 from lumos_rl.tools.sql.layout import INFORMATION, index_definitions, information, table_definition
 from lumos_rl.tools.sql.queries import Translation, translate
-from lumos_rl.tools.sql.results import MAX_CHARACTERS, MAX_ROWS, STATEMENT_S, Result
+from lumos_rl.tools.sql.results import MAX_CHARACTERS, MAX_ROWS, STATEMENT_S, Result, gold_result
 from lumos_rl.tools.sql.schema import Catalog, Row, Table
 from lumos_rl.tools.sql.show import END, explain, explained, is_show, show
 from lumos_rl.tools.sql.writes import WRITES, write
@@ -170,13 +170,13 @@ class SqliteDatabase:
             mode, used = self.full_group_by, self.database
             self.database, self.full_group_by = database.lower(), True
             try:
-                return self.execute(statement)
+                return gold_result(self._run, statement)
             finally:
                 self.full_group_by, self.database = mode, used
         untouched = type(self)(self.image)
         untouched.begin(database)
         try:
-            return untouched.execute(statement)
+            return gold_result(untouched._run, statement)
         finally:
             untouched.close()
 
