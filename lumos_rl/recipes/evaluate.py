@@ -9,6 +9,8 @@ failed. Episodes that a model spoiled (errors, no answer, endless turns) are nev
 
 from __future__ import annotations
 
+import math
+import statistics
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -27,11 +29,11 @@ from lumos_rl.recipes.tasks import test_tasks
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """A success rate.
+    """A mean over episodes: of success, or of one of the benchmark's metrics.
 
     Attributes:
-        value: Share of solved episodes, 0 to 1; None when there is no episode.
-        low: Lower end of its 95 % interval (Wilson); None likewise.
+        value: The mean; of success it is the share of solved episodes, 0 to 1. None when there is no episode.
+        low: Lower end of its 95 % interval (Wilson's of success, 1.96 standard errors of a metric); None likewise.
         high: Upper end; None likewise.
         n: Episodes that count.
         excluded: Episodes left out because the machinery failed.
@@ -61,15 +63,35 @@ def score(trajectories: Sequence[Trajectory]) -> Score:
     return Score(solved / len(counted), low, high, len(counted), excluded)
 
 
+def metric_scores(trajectories: Sequence[Trajectory]) -> dict[str, Score]:
+    """Each metric of the benchmark, over the episodes that have it; failed ones are left out."""
+    counted = [trajectory.metrics for trajectory in trajectories if trajectory.failure is None]
+    excluded = len(trajectories) - len(counted)
+    names = sorted({name for metrics in counted for name in metrics})
+    return {name: _mean([metrics[name] for metrics in counted if name in metrics], excluded) for name in names}
+
+
+def _mean(values: Sequence[float], excluded: int) -> Score:
+    mean = statistics.fmean(values)
+    error = statistics.stdev(values) / math.sqrt(len(values)) if len(values) > 1 else 0.0
+    return Score(mean, mean - 1.96 * error, mean + 1.96 * error, len(values), excluded)
+
+
 def evaluate_stage(run: RunFolder, version: str, checkpoint: Path) -> dict[str, Any]:
     """Plays the run's test tasks with a policy, once, and scores greedy and sampled episodes apart."""
 
     def work() -> dict[str, Any]:
         played = collect(run, checkpoint, version, test_tasks(run.config.data), run.config.evaluate, EVALUATION)
-        greedy = score([trajectory for trajectory in played if trajectory.temperature == 0])
-        sampled = score([trajectory for trajectory in played if trajectory.temperature > 0])
-        run.log(f"evaluate/{version}", 0, {"greedy": greedy.value or 0.0, "sampled": sampled.value or 0.0})
-        return {"greedy": asdict(greedy), "sampled": asdict(sampled), **describe(played)}
+        parts = {
+            "greedy": [trajectory for trajectory in played if trajectory.temperature == 0],
+            "sampled": [trajectory for trajectory in played if trajectory.temperature > 0],
+        }
+        scores = {kind: score(part) for kind, part in parts.items()}
+        run.log(f"evaluate/{version}", 0, {kind: found.value or 0.0 for kind, found in scores.items()})
+        metrics = {
+            kind: {name: asdict(each) for name, each in metric_scores(part).items()} for kind, part in parts.items()
+        }
+        return {kind: asdict(found) for kind, found in scores.items()} | {"metrics": metrics} | describe(played)
 
     return run.stage(f"evaluate-{version}", work)
 
@@ -96,6 +118,8 @@ def main(config: EvaluateConfig, run: RunFolder) -> None:
     result = evaluate_stage(run, version, where)
     for kind in ("greedy", "sampled"):
         print(f"{config.run.data.test}  {version}  {kind:8} {Score(**result[kind])}")
+        for name, found in result["metrics"][kind].items():
+            print(f"    {name:20} {Score(**found)}")
 
 
 if __name__ == "__main__":

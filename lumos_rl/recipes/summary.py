@@ -32,7 +32,7 @@ def write_summary(run: RunFolder, versions: Sequence[str], seconds: float) -> st
     summary = {
         "run": run.path.name,
         "seed": run.config.seed,
-        "test": run.config.data.test,
+        "test": f"{run.config.data.test} ({run.config.data.test_split})",
         "hardware": f"{platform.machine()}, {os.cpu_count()} CPU cores",
         "packages": {name: _version(name) for name in PACKAGES},
         "seconds": seconds,

@@ -17,7 +17,7 @@ from lumos_rl.recipes.collect import collect, collected, describe, make_env
 from lumos_rl.recipes.config import DataConfig, ModelConfig, Modules, Refine, RefineConfig, RunConfig
 from lumos_rl.recipes.dpo import main as dpo_main
 from lumos_rl.recipes.dpo import train_on_pairs
-from lumos_rl.recipes.evaluate import Score, score
+from lumos_rl.recipes.evaluate import Score, metric_scores, score
 from lumos_rl.recipes.run import EVALUATION, PAIRS, TRAJECTORIES, RunFolder
 from lumos_rl.recipes.sft import annotated_rows, base_stage, sft_stage, train_on
 from lumos_rl.recipes.sft_then_dpo import control_stage, refine
@@ -130,6 +130,19 @@ def test_a_score_has_an_interval_and_leaves_failures_out():
     assert score([broken]) == Score(None, None, None, 0, 1) and str(score([broken])) == "no episodes"
     numbers = describe([solved, unsolved, broken, truncated])
     assert (numbers["episodes"], numbers["failed"], numbers["success"]) == (4, 1, 1 / 3)
+
+
+def test_each_metric_of_a_benchmark_has_a_mean_with_an_interval():
+    plan = plan_episodes([Task("hotpotqa/dev/0", "hotpotqa", "?", "1")], RolloutConfig())[0]
+    played = [
+        plan.trajectory("sft", StopReason.ANSWERED, metrics={"f1": f1, "em": em}) for f1, em in ((0.5, 0.0), (1, 1))
+    ]
+    played += [plan.trajectory("sft", StopReason.ANSWERED, metrics={"f1": 0.0})]
+    played += [plan.trajectory("sft", StopReason.FAILED, failure="worker died", metrics={"f1": 1.0})]
+    found = metric_scores(played)
+    assert list(found) == ["em", "f1"]
+    assert (found["f1"].value, found["f1"].n, found["f1"].excluded, found["em"].n) == (0.5, 3, 1, 2)
+    assert found["f1"].high == pytest.approx(0.5 + 1.96 * 0.5 / 3**0.5)  # the standard deviation of 0, 0.5, 1 is 0.5
 
 
 def test_base_and_sft_write_models_with_the_prompts_they_were_trained_with(trained):
@@ -278,7 +291,7 @@ def test_a_summary_names_scores_stages_and_versions(run):
     versions, _ = learn(run, half, steps=(Refine.RS,))
     text = write_summary(run, versions, 90.0)
     assert text == (run.path / "SUMMARY.md").read_text()
-    assert "Success on gsm8k=synthetic in percent" in text and "1.5 minutes" in text
+    assert "Success on gsm8k=synthetic (test) in percent" in text and "1.5 minutes" in text
     assert "| rs-1 | 100.0 [43.9, 100.0] n=3 | 100.0 [43.9, 100.0] n=3 |" in text
     rows = [line.split(" | ")[0] for line in text.partition("| stage |")[2].splitlines()[2:]]
     assert rows == ["| base", "| sft", "| collect-sft", "| rs-1"]  # as they ended
