@@ -245,7 +245,7 @@ def test_a_comment_changes_nothing(database: Database, statement: str) -> None:
 
 def test_a_comment_after_the_semicolon_is_no_second_statement(database: Database) -> None:
     assert rows(database, "SELECT 1; -- done") == [(1,)]
-    assert rows(database, "/* x */ USE yard") is None
+    assert rows(database, "/* x */ USE `yard` ; # mine") is None
     assert rows(database, "SHOW TABLES") == [("barn",)]
 
 

@@ -30,6 +30,7 @@ from lumos_rl.tools.sql.queries import translate
 from lumos_rl.tools.sql.results import MAX_CHARACTERS, MAX_ROWS, STATEMENT_S, Result, gold_result
 from lumos_rl.tools.sql.schema import Catalog, Row
 from lumos_rl.tools.sql.scope import RefusedQueryError
+from lumos_rl.tools.sql.show import USE
 
 _GONE = frozenset({2003, 2006, 2013, 2014, 1053, 1927, 0})  # the client's and server's codes for a lost connection
 _TOO_LONG = "Query execution was interrupted, maximum statement execution time of {:g} s exceeded"
@@ -193,7 +194,10 @@ class ServerDatabase:
         return [_described(row) for row in rows] if rows is not None and _DESCRIBES.match(text) else rows
 
     def _use(self, text: str) -> None:
-        name = text.split(None, 1)[-1].strip("`; \n").lower()
+        found = USE.match(text)
+        if found is None:
+            raise syntax_error(text.partition(" ")[2])
+        name = (found["database"] or found["database2"]).lower()
         if name not in self.catalog.databases:
             raise ToolError(f"Unknown database '{name}'")
         self.database = name

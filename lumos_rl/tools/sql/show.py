@@ -16,13 +16,14 @@ _NAME = r"(?:`(?P<{0}>[^`]+)`|(?P<{0}2>[\w$]+))"
 _FROM = rf"(?:\s+(?:FROM|IN)\s+{_NAME.format('database')})?"
 _LIKE = r"(?:\s+LIKE\s+(?P<quote>['\"])(?P<like>.*?)(?P=quote))?"
 _TABLE = rf"(?:{_NAME.format('qualifier')}\s*\.\s*)?{_NAME.format('table')}"
-END = r"(?:[\s;]|/\*.*?\*/|(?:--\s|#)[^\n]*)*+\Z"
+_END = r"(?:[\s;]|/\*.*?\*/|(?:--\s|#)[^\n]*)*+\Z"
 
 
 def _pattern(text: str) -> re.Pattern[str]:
-    return re.compile(text.replace(" ", r"\s+") + END, re.IGNORECASE | re.DOTALL)
+    return re.compile(text.replace(" ", r"\s+") + _END, re.IGNORECASE | re.DOTALL)
 
 
+USE = _pattern(rf"USE {_NAME.format('database')}")
 _DATABASES = _pattern(rf"\s*SHOW (?:DATABASES|SCHEMAS){_LIKE}")
 _TABLES = _pattern(rf"\s*SHOW (?P<full>FULL )?TABLES{_FROM}{_LIKE}")
 _COLUMNS = _pattern(rf"\s*SHOW (?P<full>FULL )?(?:COLUMNS|FIELDS) (?:FROM|IN) {_TABLE}{_FROM}{_LIKE}")

@@ -31,7 +31,7 @@ from lumos_rl.tools.sql.layout import INFORMATION, index_definitions, informatio
 from lumos_rl.tools.sql.queries import Translation, translate
 from lumos_rl.tools.sql.results import MAX_CHARACTERS, MAX_ROWS, STATEMENT_S, Result, gold_result
 from lumos_rl.tools.sql.schema import Catalog, Row, Table
-from lumos_rl.tools.sql.show import END, explain, explained, is_show, show
+from lumos_rl.tools.sql.show import USE, explain, explained, is_show, show
 from lumos_rl.tools.sql.writes import WRITES, write
 
 _OLDEST = (3, 39)  # the first with RIGHT JOIN
@@ -50,7 +50,6 @@ _LIMITS = {
     sqlite3.SQLITE_LIMIT_TRIGGER_DEPTH: 1,
 }
 _COMMENTS = re.compile(r"(?:\s|/\*(?!!).*?\*/|(?:--(?=\s)|#)[^\n]*\n)*+", re.DOTALL)
-_USE = re.compile(r"USE\s+(?:`([^`]+)`|([\w$]+))" + END, re.IGNORECASE | re.DOTALL)
 _SET = re.compile(r"SET\b(?!\s+(?:PASSWORD|ROLE|DEFAULT))", re.IGNORECASE)
 _MODE = re.compile(r"sql_mode\s*:?=\s*(.*)", re.IGNORECASE | re.DOTALL)
 
@@ -185,8 +184,8 @@ class SqliteDatabase:
         bare = statement[start.end() if start else 0 :]
         if is_show(bare):
             return self._show(bare)
-        if found := _USE.match(bare):
-            name = (found[1] or found[2]).lower()
+        if found := USE.match(bare):
+            name = (found["database"] or found["database2"]).lower()
             if name not in self.catalog.databases:
                 raise ToolError(f"Unknown database '{name}'")
             self.database = name
