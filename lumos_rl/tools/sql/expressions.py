@@ -39,12 +39,10 @@ class Expressions:
     Attributes:
         database: The database in use, for DATABASE() and error messages.
         query: Reads and rewrites a query inside an expression.
-        is_changing: Whether anything that was read depends on the clock.
     """
 
     def __init__(self, database: str, query: Query) -> None:
         self.exp, self.database, self.query = load("sqlglot.expressions"), database, query
-        self.is_changing = False
         self._ready: dict[int, tuple[Any, Type]] = {}
         self._left = MAX_NODES
 

@@ -30,11 +30,10 @@ _SETS = ("union", "intersect", "except")
 
 @dataclass(frozen=True, slots=True)
 class Translation:
-    """A query for SQLite: its text, its columns, and whether its result depends on the clock."""
+    """A query for SQLite: its text and its columns."""
 
     sql: str
     columns: tuple[Output, ...]
-    is_changing: bool
 
 
 def translate(tree: Any, catalog: Catalog, database: str, full_group_by: bool = True) -> Translation:
@@ -54,7 +53,7 @@ def translate(tree: Any, catalog: Catalog, database: str, full_group_by: bool = 
     queries.sources.check(tree)
     columns = queries.read(tree, None)
     sql = tree.sql("sqlite", comments=False, identify=True, copy=False)
-    return Translation(sql, tuple(columns), queries.expressions.is_changing)
+    return Translation(sql, tuple(columns))
 
 
 class Queries:

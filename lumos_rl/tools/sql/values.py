@@ -186,7 +186,6 @@ def _anonymous(x: Expressions, node: Any, scope: Scope) -> Type:
     if given < call.least or (call.most is not None and given > call.most):
         raise ToolError(f"Incorrect parameter count in the call to native function '{node.name}'")
     kinds = [x.read(argument, scope) for argument in list(node.expressions)]
-    x.is_changing |= call.target.removeprefix("my_") in clock.CHANGING
     node.set("this", call.target)
     if call.target.removeprefix("my_") in clock.CHANGING:
         node.set("expressions", [])
@@ -284,7 +283,6 @@ def _position(x: Expressions, node: Any, scope: Scope) -> Type:
 
 
 def _today(x: Expressions, node: Any, scope: Scope) -> Type:
-    x.is_changing = True
     node.replace(x.call("my_curdate" if node.key == "currentdate" else "my_now"))
     return DATE if node.key == "currentdate" else DATETIME
 
