@@ -243,7 +243,15 @@ def test_names_say_which_worker_and_which_rollout(cluster):
     assert gone()
 
 
-def test_ctrl_c_ends_the_workers(cluster):
+@pytest.fixture
+def ctrl_c():
+    """Ctrl-C raises, in a process that was started in the background too."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+def test_ctrl_c_ends_the_workers(cluster, ctrl_c):
     rollout = collect(add_plans(400), functools.partial(scripted, slow), concurrency=1, label="add interrupt")
     threading.Timer(3.0, os.kill, [os.getpid(), signal.SIGINT]).start()
     with pytest.raises(KeyboardInterrupt):
