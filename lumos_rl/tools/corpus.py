@@ -33,7 +33,7 @@ from numpy.typing import NDArray
 
 from lumos_rl.errors import InfrastructureError, LumosError
 from lumos_rl.tools.corpus_index import FORMS, MANIFEST, OFFSETS, STORE, WORD_HASHES, WORD_IDS, fresh_index, text_hash
-from lumos_rl.tools.knowledge import MAX_CHOICES, Found, Piece, split_document
+from lumos_rl.tools.knowledge import Found, Piece, of_one_form, split_document
 from lumos_rl.tools.ranking import rank
 from lumos_rl.tools.titles import words
 
@@ -91,12 +91,8 @@ class Corpus:
         for form, normal in FORMS.items():
             wanted = normal(query)
             same = [piece for piece in self._titled(form, wanted) if normal(piece.title) == wanted] if wanted else []
-            titles = tuple(dict.fromkeys(piece.title for piece in same))
-            if len(titles) == 1:
-                return Found(tuple(same))
-            if titles:
-                first = {piece.title: piece for piece in reversed(same)}
-                return Found(tuple(first[title] for title in titles[:MAX_CHOICES]), titles[:MAX_CHOICES])
+            if same:
+                return of_one_form(same)
         return Found()
 
     def _titled(self, form: str, wanted: str) -> Iterator[Piece]:

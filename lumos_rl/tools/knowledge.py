@@ -119,6 +119,13 @@ class Source(Protocol):
         ...
 
 
+def of_one_form(pieces: Sequence[Piece]) -> Found:
+    """All pieces where they have one title; else the first piece of each title, and the titles to choose from."""
+    first = {piece.title: piece for piece in reversed(pieces)}
+    titles = tuple(dict.fromkeys(piece.title for piece in pieces))[:MAX_CHOICES]
+    return Found(tuple(pieces)) if len(first) == 1 else Found(tuple(first[title] for title in titles), titles)
+
+
 class Paragraphs:
     """Paragraphs in memory, found by title and by their words."""
 
@@ -130,13 +137,8 @@ class Paragraphs:
         """The paragraphs with that title: as written, else without case and accents, else without a suffix."""
         for form in (str.strip, key_of, suffixless):
             wanted = form(query)
-            same = [piece for piece in self.pieces if wanted and form(piece.title) == wanted]
-            titles = tuple(dict.fromkeys(piece.title for piece in same))
-            if len(titles) == 1:
-                return Found(tuple(same))
-            if titles:
-                first = {piece.title: piece for piece in reversed(same)}
-                return Found(tuple(first[title] for title in titles[:MAX_CHOICES]), titles[:MAX_CHOICES])
+            if same := [piece for piece in self.pieces if wanted and form(piece.title) == wanted]:
+                return of_one_form(same)
         return Found()
 
     def search(self, query: str, count: int) -> list[Piece]:
