@@ -65,7 +65,7 @@ class DataConfig:
         train: Sources of training tasks.
         test: Source of test tasks.
         annotated: Most annotated training tasks that SFT sees, of each source; 0 takes all.
-        resample: Copies of every annotated task with new numbers in question and plan.
+        resample: Copies of every annotated math task with other numbers, names and things in question and plan.
         explore: Training tasks that refinement tries with nothing but their answer. A synthetic source makes new ones;
             from files they are the training tasks themselves, 0 for all of them.
         test_split: Split of the test source: test, or dev to choose settings by.
@@ -121,8 +121,8 @@ class RejectionConfig:
     Attributes:
         min_reward: Least reward of an episode that is learned.
         max_per_task: Most different episodes learned per task.
-        resample: Copies of every plan that was found, with new numbers in question and plan, that are learned too: a
-            plan that solved its task is an annotation nobody had to write.
+        resample: Copies, with other numbers, names and things, of every math task that was solved, that are learned
+            too: a plan that solved its task is an annotation nobody had to write.
         annotated: Whether the annotated conversations are learned again beside the episodes.
         train: How to fine-tune on them.
     """

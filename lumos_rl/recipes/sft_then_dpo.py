@@ -107,11 +107,11 @@ def _learn_successes(
 
 
 def _copies(config: RunConfig, tasks: TrainingTasks, played: Sequence[Trajectory]) -> list[Task]:
-    """Tasks with new numbers, solved by the plans that these episodes found."""
+    """Tasks with other numbers, names and things, solved by the plans that these episodes found."""
     settings, profile = config.refine.rs, get_profile(config.model.profile)
     found = discovered_tasks(played, {task.id: task for task in tasks.explore}, profile, settings.min_reward)
     copies = resampled(found, settings.resample, config.data, config.seed)
-    log.info("%d plans found, %d copies of their tasks with new numbers", len(found), len(copies))
+    log.info("%d plans found, %d copies of their tasks", len(found), len(copies))
     return copies
 
 

@@ -69,7 +69,7 @@ def _training_tasks(source: str, config: DataConfig, seed: int) -> TrainingTasks
         annotated = plans[: config.annotated or None]
         explore = explore[: config.explore or None]
     copies = resampled(annotated, config.resample, config, seed)
-    log.info("%s: %d annotated tasks, %d copies with new numbers", source, len(annotated), len(copies))
+    log.info("%s: %d annotated tasks, %d copies", source, len(annotated), len(copies))
     own = TRAINING_SETS.get(benchmark, benchmark)
     return TrainingTasks(
         [replace(_cased(task, config), benchmark=own) for task in annotated + copies],
@@ -79,7 +79,7 @@ def _training_tasks(source: str, config: DataConfig, seed: int) -> TrainingTasks
 
 
 def resampled(tasks: Sequence[Task], copies: int, config: DataConfig, seed: int) -> list[Task]:
-    """Copies of tasks with new numbers in question and plan, but for those that happen to be held out.
+    """Copies of tasks with other numbers, names and things, but for those that happen to be held out.
 
     Args:
         tasks: Tasks with plans.
