@@ -6,6 +6,7 @@
     │   └── ToolLimitError                 a tool refused or stopped work that was too large or too slow
     ├── ConfigError (ValueError)           a setting that cannot work; says what is accepted
     │   └── UnknownNameError (LookupError) a name that is not known; lists the known ones
+    ├── UnknownNodeError (IndexError)      an element that is not on the page
     ├── DataError (ValueError)             a record that cannot be read: file, line, field, expected, got
     ├── MissingFileError (FileNotFoundError)  where it was looked for, where it comes from
     ├── MissingExtraError (ImportError)    an optional dependency is absent; names the extra to install
@@ -75,6 +76,10 @@ class UnknownNameError(ConfigError, LookupError):
 
     def __reduce__(self) -> tuple[object, ...]:
         return (UnknownNameError, (self.kind, self.name, self.known))
+
+
+class UnknownNodeError(LumosError, IndexError):
+    """An element that a page was asked for does not exist there."""
 
 
 class DataError(LumosError, ValueError):

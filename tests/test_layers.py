@@ -44,9 +44,11 @@ HOMES = {
     "gymnasium": ["envs/", "rollout.py", "ray_rollout.py", "recipes/"],
     "sympy": ["tools/"],
     "bm25s": ["tools/"],
+    "lxml": ["tools/"],
 }
 HEAVY = {
     "bm25s",
+    "lxml",
     "pymysql",
     "sqlglot",
     "torch",

@@ -1,0 +1,338 @@
+r"""Web pages as trees: cleaned, pruned around some elements, and written as short text (MindAct, Deng et al. 2023).
+
+    >>> page = parse_page('<html backend_node_id="1"> <a backend_node_id="2" title="Cart"> <text>two</text></a></html>')
+    >>> get_tree_repr(prune_tree(page, ["2"]), id_mapping={})
+    ('(html (a id=0 cart two))', {'2': 0})
+    >>> format_candidate(page, {"backend_node_id": "2"})
+    'ancestors: /html\ntarget: (a id=0 cart two)'
+
+A page is an lxml element, or XML text. Elements are named by their attribute `backend_node_id`, and the text of a page
+stands in `<text>` elements. Nothing here changes the tree it is given. What is done often to one page is done quickest
+through a `Page`, which every function takes as well: it finds elements by id without a search.
+
+Texts and trees equal those of MindAct's public processing, down to what it does with comments, tails and empty ids.
+"""
+
+from __future__ import annotations
+
+import copy
+import re
+from collections.abc import Iterable, Iterator, Mapping, MutableMapping
+from functools import lru_cache
+from itertools import chain, islice
+from typing import TYPE_CHECKING, Any
+
+from lumos_rl.errors import DataError, MissingExtraError, UnknownNodeError
+
+try:
+    from lxml import etree
+except ImportError as error:
+    raise MissingExtraError("lxml", "web") from error
+
+if TYPE_CHECKING:
+    from lxml.etree import _Element
+
+ID = "backend_node_id"
+TEXT = "text"
+MAX_DEPTH, MAX_CHILDREN, MAX_SIBLING = 5, 50, 3  # MindAct, prune_tree
+MAX_VALUE_LENGTH, MAX_LENGTH = 5, 20  # words; MindAct, get_tree_repr
+ANCESTOR_WORDS, TARGET_WORDS = 50, 100  # MindAct, format_candidate
+LONGEST_WORD = 14  # letters of a word of an attribute that is shown
+
+# Attributes that say something of an element, in the order that they are shown in.
+SHOWN = (
+    *("role", "aria_role", "type", "alt", "aria_description", "aria_label", "label", "title", "name", "text_value"),
+    *("value", "placeholder", "input_checked", "input_value", "option_selected", "class"),
+)
+SALIENT = frozenset(SHOWN) - {"class"}
+_EMPTY = {"role": ("presentation", "none", "link"), "type": ("hidden",)}  # attribute → values that say nothing
+_EMPTY_VALUES = ("hidden", "none", "presentation", "null", "undefined")
+_ICON = re.compile(r"\S*icon\S*", re.IGNORECASE)
+_SPACES = re.compile(r"\s+")
+_UNESCAPED = (
+    *(("&quot;", '"'), ("&amp;", "&"), ("&lt;", "<"), ("&gt;", ">"), ("&nbsp;", " "), ("&ndash;", "-")),
+    *(("&rsquo;", "'"), ("&lsquo;", "'"), ("&ldquo;", '"'), ("&rdquo;", '"')),
+    *(("&#39;", "'"), ("&#40;", "("), ("&#41;", ")")),
+)
+
+
+def parse_page(text: str) -> _Element:
+    """The tree of a page.
+
+    What is no well-formed XML is mended as far as the parser can. Entities are never expanded, and nothing is loaded.
+
+    Raises:
+        DataError: There is no element in it.
+    """
+    data = text.encode("utf-8", "replace")
+    options: dict[str, Any] = {"encoding": "utf-8", "huge_tree": True, "resolve_entities": False, "no_network": True}
+    try:
+        return etree.fromstring(data, etree.XMLParser(**options))
+    except etree.XMLSyntaxError:
+        root = etree.fromstring(data, etree.XMLParser(recover=True, **options)) if data.strip() else None
+    if root is None:
+        raise DataError(f"expected a page as XML, got {text[:60]!r}")
+    return root
+
+
+class Page:
+    """A page whose elements are found by id at once.
+
+    Attributes:
+        root: The tree; not to be changed.
+        nodes: The first element of each id, in document order.
+    """
+
+    __slots__ = ("nodes", "root")
+
+    def __init__(self, tree: _Element | str) -> None:
+        self.root = parse_page(tree) if isinstance(tree, str) else tree
+        self.nodes: dict[str, _Element] = {}
+        for node in self.root.iter(etree.Element):
+            key = node.get(ID)
+            if key is not None:
+                self.nodes.setdefault(key, node)
+
+    def __deepcopy__(self, memo: object) -> Page:
+        """The page itself: it is not to be changed."""
+        return self
+
+    def node(self, key: str) -> _Element:
+        """The element with an id.
+
+        Raises:
+            UnknownNodeError: There is none.
+        """
+        if key not in self.nodes:
+            raise UnknownNodeError(f"expected a {ID} of this page ({len(self.nodes)} elements), got {key!r}")
+        return self.nodes[key]
+
+
+def clean_tree(tree: Page | _Element | str, candidate_ids: Iterable[str]) -> _Element:
+    """A copy without attributes that say nothing, without empty texts, and without elements that only wrap another.
+
+    Args:
+        tree: A raw page.
+        candidate_ids: Ids of elements that stay even where they only wrap another.
+    """
+    candidates = {str(key) for key in candidate_ids}
+    root = _copy(tree)
+    for node in reversed(list(root.iter(etree.Element))):
+        _clean_attributes(node)
+        parent = node.getparent()
+        if node.tag == TEXT:
+            node.text = _collapsed(node.text)
+            if not node.text and parent is not None:
+                parent.remove(node)
+        elif (node.get(ID) or "") not in candidates and len(node.attrib) == 1:
+            _splice(node)
+    return root
+
+
+def _clean_attributes(node: _Element) -> None:
+    for name, value in node.items():
+        kept = ""
+        if name == ID:
+            continue
+        if name == "class" and value and node.tag == "svg":
+            kept = " ".join(_ICON.findall(value))
+        elif name in SALIENT and value not in _EMPTY.get(name, ()):
+            kept = _collapsed(value)
+        if kept:
+            node.set(name, kept)
+        else:
+            del node.attrib[name]
+
+
+def _collapsed(text: str | None) -> str:
+    return _SPACES.sub(" ", text or "").strip()
+
+
+def _splice(node: _Element) -> None:
+    """Puts the only child of an element, if it has one, in its place; leaves the root and elements with text alone."""
+    parent, children = node.getparent(), list(node)
+    if parent is None or len(children) > 1 or any(child.tag == TEXT for child in children):
+        return
+    for child in children:
+        node.addprevious(child)
+    parent.remove(node)
+
+
+def prune_tree(
+    tree: Page | _Element | str,
+    ids: Iterable[str],
+    max_depth: int = MAX_DEPTH,
+    max_children: int = MAX_CHILDREN,
+    max_sibling: int = MAX_SIBLING,
+) -> _Element:
+    """A copy of the surroundings of some elements, where these elements alone keep their ids.
+
+    Args:
+        tree: A clean page.
+        ids: Ids of the elements.
+        max_depth: Levels below the children of an element that are kept.
+        max_children: Most descendants of an element that are kept, the first ones in document order.
+        max_sibling: Neighbours that are kept on each side of an element.
+
+    Raises:
+        UnknownNodeError: An id that no element has.
+    """
+    page = _page(tree)
+    candidates = {str(key) for key in ids}
+    kept: set[str] = set()
+    for key in candidates:
+        node = page.node(key)
+        below = islice(_descendants(node, max_depth), max(0, max_children))
+        kept.update(_id(near) for near in chain([node], node.iterancestors(), below, _siblings(node, max_sibling)))
+    root = _copy_kept(page.root, kept)
+    for node in reversed(list(root.iter(etree.Element))):
+        if node.tag == TEXT or _id(node) not in candidates:
+            node.attrib.pop(ID, None)
+        if node.tag != TEXT and not node.attrib:
+            _splice(node)
+    return root
+
+
+def _id(node: _Element) -> str:
+    return node.get(ID) or ""
+
+
+def _descendants(node: _Element, max_depth: int) -> Iterator[_Element]:
+    """Descendants in document order, comments too, down to `max_depth` levels below the children."""
+    levels = [iter(node)] if max_depth >= 0 else []
+    while levels:
+        child = next(levels[-1], None)
+        if child is None:
+            levels.pop()
+            continue
+        yield child
+        if len(levels) <= max_depth:
+            levels.append(iter(child))
+
+
+def _siblings(node: _Element, count: int) -> Iterator[_Element]:
+    if node.getparent() is None:
+        return
+    for preceding in (True, False):
+        others = (other for other in node.itersiblings(preceding=preceding) if other.tag != TEXT)
+        yield from islice(others, max(0, count))
+
+
+def _copy_kept(root: _Element, kept: set[str]) -> _Element:
+    """A copy of the root with every element that is kept, and whose ancestors are; texts go with their parent."""
+    top = etree.Element(root.tag, dict(root.attrib), root.nsmap)
+    top.text, top.tail = root.text, root.tail
+    pending = [(root, top)]
+    while pending:
+        source, target = pending.pop()
+        with_text = _id(source) in kept
+        for child in source:
+            if not isinstance(child.tag, str):  # a comment
+                target.append(copy.copy(child))
+            elif with_text if child.tag == TEXT else _id(child) in kept:
+                names = child.nsmap if child.prefix else None
+                twin = etree.SubElement(target, child.tag, dict(child.attrib), names)
+                twin.text, twin.tail = child.text, child.tail
+                if len(child):
+                    pending.append((child, twin))
+    return top
+
+
+def get_tree_repr(
+    tree: Page | _Element | str,
+    max_value_length: int = MAX_VALUE_LENGTH,
+    max_length: int = MAX_LENGTH,
+    id_mapping: MutableMapping[str, Any] | None = None,
+    keep_html_brackets: bool = False,
+) -> tuple[str, MutableMapping[str, Any]]:
+    """A page in one line of text, and the ids in it.
+
+    Args:
+        tree: A page, usually a pruned one.
+        max_value_length: Most words of one attribute.
+        max_length: Most words of one text, and of all attributes of an element.
+        id_mapping: Id on the page → id in the text. Ids that it lacks are added and counted on; None begins at 0.
+        keep_html_brackets: Whether elements are written as `<a>…</a>` instead of `(a …)`.
+    """
+    mapping = {} if id_mapping is None else id_mapping
+    root = _copy(tree)
+    for node in root.iter(etree.Element):
+        if node.tag == TEXT:
+            node.text = " ".join((node.text or "").split()[:max_length])
+            continue
+        attributes = tuple(node.items())
+        key = node.get(ID)
+        if attributes:
+            node.attrib.clear()
+        if key is not None:
+            node.set("id", str(mapping.setdefault(key, len(mapping))))
+        if meta := meta_words(attributes, max_value_length, max_length):
+            node.set("meta", meta)
+    return as_text(etree.tostring(root, encoding="unicode"), keep_html_brackets), mapping
+
+
+@lru_cache(maxsize=1 << 16)
+def meta_words(
+    attributes: tuple[tuple[str, str], ...], max_value_length: int = MAX_VALUE_LENGTH, max_length: int = MAX_LENGTH
+) -> str:
+    """The words that the attributes of an element are shown as."""
+    found: Mapping[str, str] = dict(attributes)
+    values: dict[str, None] = {}
+    for name in SHOWN:
+        value = found.get(name, "").lower()
+        if value in _EMPTY_VALUES or value.startswith("http"):
+            continue
+        words = [word for word in value.split() if len(word) <= LONGEST_WORD]
+        if words[:max_value_length]:
+            values[" ".join(words[:max_value_length])] = None
+    return " ".join(" ".join(values).split()[:max_length])
+
+
+def as_text(markup: str, keep_html_brackets: bool = False) -> str:
+    """The markup with brackets instead of tags; each step takes in page text that looks like what it replaces."""
+    text = markup.replace('"', " ").replace("meta= ", "").replace("id= ", "id=").replace(" >", ">")
+    text = re.sub(r"<text>(.*?)</text>", r"\1", text)
+    if not keep_html_brackets:
+        text = text.replace("/>", "$/$>")
+        text = re.sub(r"</.+?>", ")", text)
+        text = re.sub(r"<(.+?)>", r"(\1", text)
+        text = text.replace("$/$", ")")
+    for entity, character in _UNESCAPED:
+        text = text.replace(entity, character)
+    return _SPACES.sub(" ", text).strip()
+
+
+def format_candidate(tree: Page | _Element | str, candidate: Mapping[str, Any]) -> str:
+    """An element and where it stands, as rankers read it.
+
+    Args:
+        tree: A clean page.
+        candidate: A record with its `backend_node_id`.
+
+    Raises:
+        UnknownNodeError: No element has this id.
+    """
+    pruned = prune_tree(tree, [candidate[ID]])
+    node = next((found for found in pruned.iter(etree.Element) if found.get(ID) is not None), None)
+    if node is None:
+        raise UnknownNodeError(f"expected an element with {ID} {candidate[ID]!r}, got a text")
+    parent = node.getparent()
+    if parent is None:
+        return candidate_text("", get_tree_repr(node)[0])
+    parent.remove(node)
+    return candidate_text(get_tree_repr(pruned)[0], get_tree_repr(node)[0])
+
+
+def candidate_text(rest: str, target: str) -> str:
+    """What rankers read of an element: from the text around it, "" for the root, and its own."""
+    ancestors = re.sub(r"\s*\)\s*", "", re.sub(r"\s*\(\s*", "/", rest))
+    shown = " ".join(ancestors.split()[-ANCESTOR_WORDS:])
+    return f"ancestors: {shown}\ntarget: {' '.join(target.split()[:TARGET_WORDS])}"
+
+
+def _copy(tree: Page | _Element | str) -> _Element:
+    return parse_page(tree) if isinstance(tree, str) else copy.deepcopy(tree.root if isinstance(tree, Page) else tree)
+
+
+def _page(tree: Page | _Element | str) -> Page:
+    return tree if isinstance(tree, Page) else Page(tree)
