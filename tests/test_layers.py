@@ -16,7 +16,7 @@ PACKAGE = Path(__file__).parents[1] / "lumos_rl"
 ROWS = [
     ["errors"],
     ["core"],
-    ["language", "metrics", "meters", "prompts", "encoding"],
+    ["language", "metrics", "web_metrics", "meters", "prompts", "encoding"],
     ["tools", "policies"],
     ["data"],
     ["envs", "agent"],

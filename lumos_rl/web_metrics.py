@@ -1,0 +1,152 @@
+"""Scorers of web navigation (Mind2Web), pure like those of `lumos_rl.metrics`.
+
+    >>> operation_f1("TYPE New York", "TYPE York"), operation_f1("CLICK ", "CLICK ")
+    (0.8, 1.0)
+    >>> steps = [web_step("a", "12", "CLICK ", ["12"], "CLICK "), web_step("a", "7", "CLICK ", ["12"], "CLICK ")]
+    >>> web_scores([*steps, web_step("b", "3", "TYPE x", [], "TYPE x")])["marco_step_acc"]
+    0.25
+
+Three conventions of the literature stand side by side: MindAct's (`web_step`, `web_scores`), Synapse's
+(`exact_web_step`) and that of Lumos (`lumos_step`, `lumos_step_sr`).
+"""
+
+from __future__ import annotations
+
+import math
+import string
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class WebStep:
+    """How one predicted step of a web task scored (Mind2Web).
+
+    Attributes:
+        task: The task it belongs to.
+        element: 1 if the chosen element is a right one, else 0.
+        operation_f1: `operation_f1` of the operation.
+        success: Whether both are right.
+    """
+
+    task: str
+    element: float
+    operation_f1: float
+    success: bool
+
+
+def operation_text(op: str, value: str = "") -> str:
+    """What `operation_f1` compares: "TYPE Boston", "CLICK "; a click has no value."""
+    return f"{op} {'' if op == 'CLICK' else value}"
+
+
+def operation_f1(prediction: str | None, gold: str) -> float:
+    """Harmonic mean of precision and recall of two operations as sets of words.
+
+    Source: `calculate_f1` of github.com/OSU-NLP-Group/Mind2Web, src/action_prediction/metric.py. Words that are a part
+    of `string.punctuation` are dropped; case counts; two empty sets are equal.
+    """
+    got, expected = (
+        {word for word in (text or "").split() if word not in string.punctuation} for text in (prediction, gold)
+    )
+    if not got or not expected:
+        return float(got == expected)
+    return 2 * len(got & expected) / (len(got) + len(expected))
+
+
+def web_step(
+    task: str, element: str | None, operation: str | None, positives: Iterable[str], gold_operation: str
+) -> WebStep:
+    """The scores of one predicted step.
+
+    Source: github.com/OSU-NLP-Group/Mind2Web, src/action_prediction/metric.py. Without a right element that could have
+    been chosen everything is 0, the operation too.
+
+    Args:
+        task: The task it belongs to.
+        element: Id of the chosen element; None where none was chosen.
+        operation: Predicted operation as `operation_text` writes it; None where there is none.
+        positives: Ids of the right elements that could be chosen (in MindAct those among the best 50 candidates).
+        gold_operation: The recorded operation.
+    """
+    right = set(positives)
+    if not right:
+        return WebStep(task, 0.0, 0.0, False)
+    found, score = float(element in right), operation_f1(operation, gold_operation)
+    return WebStep(task, found, score, found == 1 and score == 1)
+
+
+def web_scores(steps: Iterable[WebStep]) -> dict[str, float]:
+    """Micro and macro averages, under the names of the released evaluation, and the share of tasks solved.
+
+    Source: as `web_step`. `element_acc`, `action_f1` and `step_acc` are means over all steps, `marco_*` (spelled so
+    there) means over tasks of each task's mean, which is what papers report. A task is solved when all its steps are.
+    """
+    by_task: dict[str, list[WebStep]] = {}
+    for step in steps:
+        by_task.setdefault(step.task, []).append(step)
+    parts = {
+        "element_acc": [[step.element for step in found] for found in by_task.values()],
+        "action_f1": [[step.operation_f1 for step in found] for found in by_task.values()],
+        "step_acc": [[float(step.success) for step in found] for found in by_task.values()],
+    }
+    micro = {name: _mean([value for task in tasks for value in task]) for name, tasks in parts.items()}
+    macro = {f"marco_{name}": _mean([_mean(task) for task in tasks]) for name, tasks in parts.items()}
+    solved = [float(min(task)) for task in parts["step_acc"]]
+    return {**micro, **macro, "task_success": _mean(solved)}
+
+
+def _mean(values: Sequence[float]) -> float:
+    return math.fsum(values) / len(values) if values else 0.0
+
+
+def exact_web_step(element: str | None, op: str, value: str, first_positive: str | None, gold: tuple[str, str]) -> bool:
+    """Whether a step is the recorded one to the letter, of the right elements only the first counting.
+
+    Source: step success of github.com/ltzheng/Synapse, which compares "OP [id] [value]" as text.
+
+    Args:
+        element: Id of the chosen element.
+        op: Predicted operation.
+        value: Its value; "" for a click.
+        first_positive: The first right element; None where there is none.
+        gold: The recorded operation and its value.
+    """
+    return first_positive is not None and (element, op, value) == (first_positive, *gold)
+
+
+LUMOS_STEPS = 15  # steps of a task that the released Lumos evaluation plays
+
+
+def lumos_step(chosen: str, first: str, operation: tuple[str, str], gold: tuple[str, str]) -> bool:
+    """Whether a step counts in the step success rate of Yin et al. 2023.
+
+    Source: github.com/allenai/lumos, eval/mind2web. The chosen element has to read like the first right one, so that
+    one of equal looks counts; a click's value does not count, case neither.
+
+    Args:
+        chosen: Text of the chosen element, of those in the release's pool.
+        first: Text of the first right element.
+        operation: Predicted operation and its value.
+        gold: The recorded ones.
+    """
+    same = chosen.replace("\n", " ") == first.replace("\n", " ") and operation[0] == gold[0]
+    return same and (gold[0] == "CLICK" or operation[1].lower() == gold[1].lower())
+
+
+def lumos_step_sr(tasks: Iterable[Sequence[bool]]) -> float:
+    """Mean over the predicted steps of all tasks, of each task the first `LUMOS_STEPS` at most; 0 where there are none.
+
+    Source: as `lumos_step`; published on the split test_domain alone.
+    """
+    return _mean([float(right) for task in tasks for right in task[:LUMOS_STEPS]])
+
+
+def recall_at(ranks: Sequence[int | None], k: int) -> float:
+    """Share of steps with a right element among the best k candidates.
+
+    Args:
+        ranks: Best rank (from 0) of a right element in each step; None where there is none.
+        k: How many candidates.
+    """
+    return _mean([float(rank is not None and rank < k) for rank in ranks])
