@@ -27,6 +27,7 @@ READERS: Mapping[str, str] = {  # benchmark → the module with its READER
     "hotpotqa": "lumos_rl.data.hotpotqa",
     "intercode_sql": "lumos_rl.data.intercode_sql",
     "mawps": "lumos_rl.data.mawps",
+    "mind2web": "lumos_rl.data.mind2web",
     "strategyqa": "lumos_rl.data.strategyqa",
     "svamp": "lumos_rl.data.svamp",
     "webshop": "lumos_rl.data.webshop",

@@ -26,6 +26,7 @@ from itertools import islice
 from lumos_rl.core import Action, Subgoal, Task
 from lumos_rl.data import templates_gsm8k, templates_svamp
 from lumos_rl.data.encyclopedia_questions import question_stream
+from lumos_rl.data.mind2web_suite import web_stream
 from lumos_rl.data.sql_suite import sql_stream
 from lumos_rl.data.template import Numbers, Template
 from lumos_rl.data.webshop_suite import suite_stream
@@ -111,6 +112,7 @@ SUITES: Mapping[str, Callable[[str, str, int], Iterator[Task]]] = {  # name → 
     "gsm8k": _stream,
     "hotpotqa": question_stream,
     "intercode_sql": sql_stream,
+    "mind2web": web_stream,
     "strategyqa": question_stream,
     "svamp": _stream,
     "webshop": suite_stream,

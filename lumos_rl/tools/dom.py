@@ -75,6 +75,11 @@ def parse_page(text: str) -> _Element:
     return root
 
 
+def page_markup(tree: _Element) -> str:
+    """A tree as XML, as the dataset stores pages."""
+    return str(etree.tostring(tree, encoding="unicode", with_tail=False))
+
+
 class Page:
     """A page whose elements are found by id at once.
 

@@ -36,6 +36,7 @@ class _Part:
         attributes: Names and values, its id among them.
         parent: What it stands in; None for the root.
         place: Its place among the children of its parent, texts included.
+        size: How many children it has, texts included.
         children: Its children but for texts.
         text: What stands in it before its children, as markup.
         tail: What stands behind it, as markup.
@@ -44,15 +45,32 @@ class _Part:
         depth: Levels above it.
     """
 
-    __slots__ = ("attributes", "children", "depth", "key", "parent", "place", "rank", "tag", "tail", "text", "texts")
+    __slots__ = (
+        "attributes",
+        "children",
+        "depth",
+        "key",
+        "parent",
+        "place",
+        "rank",
+        "size",
+        "tag",
+        "tail",
+        "text",
+        "texts",
+    )
 
-    def __init__(self, node: _Element, key: str, parent: _Part | None, place: int) -> None:
+    def __init__(self, node: _Element, key: str, parent: _Part | None) -> None:
         self.key, self.tag, self.attributes = key, str(node.tag), tuple(node.items())
-        self.parent, self.place = parent, place
         self.text, self.tail = _markup(node.text), _markup(node.tail)
         self.children: list[_Part] = []
         self.texts: list[tuple[int, str]] = []
-        self.rank, self.depth = (len(parent.children), parent.depth + 1) if parent else (0, 0)
+        self.parent, self.size = parent, 0
+        self.place: int = parent.size if parent else 0
+        self.rank: int = len(parent.children) if parent else 0
+        self.depth: int = parent.depth + 1 if parent else 0
+        if parent:
+            parent.children.append(self)
 
     def surroundings(self) -> Iterator[_Part | None]:
         """The element, its ancestors, its first descendants, and its neighbours; None for each descendant text."""
@@ -96,14 +114,15 @@ class PageText:
     """A page that texts are asked of.
 
     Attributes:
-        keys: Ids of all elements that have one; of texts too where the page is not regular.
+        keys: Ids of all elements but texts, in document order.
     """
 
     def __init__(self, text: str) -> None:
         root = dom.parse_page(text)
         self._parts = {} if "xmlns" in text else _parts(root)
         self._page = None if self._parts else dom.Page(root)
-        self.keys = (self._parts if self._page is None else self._page.nodes).keys()
+        nodes = {} if self._page is None else self._page.nodes
+        self.keys = tuple(self._parts) or tuple(key for key, node in nodes.items() if node.tag != dom.TEXT)
 
     def __deepcopy__(self, memo: object) -> PageText:
         """The page itself: it does not change."""
@@ -196,32 +215,24 @@ class _Writer:
 
 
 def _parts(root: _Element) -> dict[str, _Part]:
-    """The elements of a regular page by id, the root first; none of a page that is not regular."""
-    key = root.get(dom.ID)
-    if root.tag == dom.TEXT or not key:
-        return {}
-    parts = {key: _Part(root, key, None, 0)}
+    """The elements of a regular page by id, in document order; none of a page that is not regular."""
+    parts: dict[str, _Part] = {}
+    found: dict[_Element, _Part] = {}
     text_keys: set[str | None] = set()
-    pending = [(root, parts[key])]
-    while pending:
-        node, part = pending.pop()
-        if part.depth > _DEEPEST:
+    for node in root.iter():
+        if not isinstance(node.tag, str) or node.tag[0] == "{":
             return {}
-        for place, child in enumerate(node):
-            if not isinstance(child.tag, str) or child.tag[0] == "{":
+        key, parent = node.get(dom.ID), found.get(node.getparent())
+        if node.tag == dom.TEXT:
+            if parent is None or len(node) or len(node.attrib) > (key is not None):
                 return {}
-            key = child.get(dom.ID)
-            if child.tag == dom.TEXT:
-                if len(child) or len(child.attrib) > (key is not None):
-                    return {}
-                words = " ".join((child.text or "").split()[: dom.MAX_LENGTH])
-                part.texts.append((place, f"<text>{escape(words)}</text>{_markup(child.tail)}"))
-                text_keys.add(key)
-                continue
-            if not key or key in parts:
+            words = " ".join((node.text or "").split()[: dom.MAX_LENGTH])
+            parent.texts.append((parent.size, f"<text>{escape(words)}</text>{_markup(node.tail)}"))
+            text_keys.add(key)
+        else:
+            if not key or key in parts or (parent is not None and parent.depth == _DEEPEST):
                 return {}
-            found = parts[key] = _Part(child, key, part, place)
-            part.children.append(found)
-            if len(child):
-                pending.append((child, found))
+            parts[key] = found[node] = _Part(node, key, parent)
+        if parent is not None:
+            parent.size += 1
     return parts if text_keys.isdisjoint(parts) else {}

@@ -37,6 +37,7 @@ class Case:
         malformed: An action that cannot be run.
         quiet: Whether a text that is no action leaves the observation as it is, so that only `info` tells of it.
         settings: What the environment is made with.
+        step_reward: Reward of each right step before the last.
     """
 
     id: str
@@ -46,6 +47,7 @@ class Case:
     malformed: str
     quiet: bool = False
     settings: Mapping[str, Any] = field(default_factory=dict)
+    step_reward: float = 0.0
 
 
 def math_task(benchmark: str) -> Task:
@@ -69,6 +71,12 @@ def shop_task() -> Task:
     return replace(task, id="webshop/test/contract", instruction=text)
 
 
+def web_task() -> Task:
+    [task] = load_tasks("mind2web", limit=1)
+    return replace(task, id="mind2web/test/contract", instruction="Zoë seeks a 𝟐-person flat – “now”")
+
+
+BROWSING = tuple(format_actions(subgoal.actions) for subgoal in web_task().subgoals)
 SHOPPING = tuple(format_actions(subgoal.actions) for subgoal in shop_task().subgoals)
 HOPS = (
     "R1 = KnowledgeQuery(zoe krusa); R2 = ParagraphRetrieve(R1, Query: Where was she born?)",
@@ -108,6 +116,7 @@ CASES = [
         "skip",
         "SELECT name FROM bands",
     ),
+    Case("Mind2Web-v0", web_task(), BROWSING, "Finish()", "CLICK [3", step_reward=1.0),
 ]
 
 pytestmark = pytest.mark.parametrize("case", CASES, ids=[case.id for case in CASES])
@@ -154,7 +163,7 @@ def test_the_right_actions_earn_the_reward(case: Case) -> None:
     env.reset(options={"task": case.task})
     for text in case.steps[:-1]:
         _, reward, terminated, truncated, info = env.step(text)
-        assert (reward, terminated, truncated, info["error"]) == (0.0, False, False, None)
+        assert (reward, terminated, truncated, info["error"]) == (case.step_reward, False, False, None)
         assert "success" not in info
     _, reward, terminated, truncated, info = env.step(case.steps[-1])
     assert (reward, terminated, truncated, info["error"], info["success"]) == (1.0, True, False, None, True)
@@ -250,7 +259,8 @@ def test_gymnasiums_wrappers_work(case: Case) -> None:
     env.reset(options={"task": case.task})
     for text in case.steps:
         info = env.step(text)[4]
-    assert (info["episode"]["r"], info["episode"]["l"]) == (1.0, len(case.steps))
+    earned = 1.0 + case.step_reward * (len(case.steps) - 1)
+    assert (info["episode"]["r"], info["episode"]["l"]) == (earned, len(case.steps))
 
 
 @MODES

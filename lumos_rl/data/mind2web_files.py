@@ -1,0 +1,178 @@
+"""Mind2Web's files, read without ever holding one of them: where each task stands, and where each of its steps.
+
+    entries = index_file(Path("data/train/train_0.json"))
+    entries[0]    # Entry(fields={"annotation_id": "…", "confirmed_task": "Find …", …}, actions=((5210, 981_344), …))
+    read_json(Path("data/train/train_0.json"), entries[0].actions[2])      # the record of one step
+
+A file is a list of tasks with whole pages in it, hundreds of megabytes. It is read once, in pieces, for the byte ranges
+of its steps; they are kept under `LUMOS_RL_CACHE` (else ~/.cache/lumos_rl) and renewed when the file changes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from lumos_rl.data.webshop import cache_folder
+from lumos_rl.errors import DataError
+
+FORMAT = 1  # of a kept index
+CHUNK = 1 << 22  # bytes read at once; a longer string is put together from several pieces
+_TOKEN = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"|[{}\[\]"]', re.DOTALL)
+
+Span = tuple[int, int]  # where something begins and ends, in bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A task in a file.
+
+    Attributes:
+        fields: Its record without `actions`; empty where it cannot be read.
+        actions: Where the record of each step stands.
+        error: What is wrong with it; "" if nothing.
+    """
+
+    fields: dict[str, Any]
+    actions: tuple[Span, ...]
+    error: str = ""
+
+
+def index_file(path: Path) -> tuple[Entry, ...]:
+    """The tasks of a file, in order; one that cannot be read says why."""
+    stat = path.stat()
+    return _kept_index(path.resolve(), stat.st_size, stat.st_mtime_ns)
+
+
+@lru_cache(maxsize=256)
+def _kept_index(path: Path, size: int, changed_ns: int) -> tuple[Entry, ...]:
+    key = hashlib.sha256(repr((FORMAT, str(path), size, changed_ns)).encode()).hexdigest()[:16]
+    kept = cache_folder() / f"mind2web-{key}.jsonl"
+    if kept.is_file():
+        with kept.open(encoding="utf-8") as lines:
+            return tuple(_entry(json.loads(line)) for line in lines)
+    found = tuple(scan(path))
+    partial = kept.with_suffix(f".{os.getpid()}")
+    try:
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        with partial.open("w", encoding="utf-8") as file:
+            file.writelines(json.dumps([entry.fields, entry.actions, entry.error]) + "\n" for entry in found)
+        partial.replace(kept)
+    except OSError:  # nowhere to keep it; it is made again next time
+        pass
+    return found
+
+
+def _entry(value: Any) -> Entry:
+    fields, actions, error = value
+    return Entry(fields, tuple((start, end) for start, end in actions), error)
+
+
+def read_json(path: Path, span: Span) -> Any:
+    """The JSON value at some place.
+
+    Raises:
+        DataError: There is none, because the file has changed since.
+    """
+    with path.open("rb") as file:
+        file.seek(span[0])
+        data = file.read(span[1] - span[0])
+    try:
+        return json.loads(data)
+    except ValueError as error:
+        raise DataError(f"{path.name}, byte {span[0]}: expected a JSON object, got {data[:40]!r} ({error})") from error
+
+
+def scan(path: Path) -> Iterator[Entry]:
+    """The tasks of a file, read in pieces: in a list, or one after the other."""
+    record = _Record()
+    with path.open("rb") as file:
+        for start, token in _tokens(path):
+            if record.take(start, token):
+                yield _read(file, record)
+                record = _Record()
+    if record.start is not None:
+        yield Entry({}, (), f"byte {record.start}: expected the end of a record, got the end of the file")
+
+
+class _Record:
+    """The record under way: its place, and those of its list of steps and of the steps."""
+
+    def __init__(self) -> None:
+        self.start: int | None = None
+        self.end = 0
+        self.list_span: Span | None = None
+        self.actions: list[Span] = []
+        self._depth = 0  # of brackets inside the record
+        self._last = b""  # the last string at the record's own level
+        self._opened = 0
+
+    def take(self, start: int, token: bytes) -> bool:
+        """Takes the next token; whether the record ends with it."""
+        if self.start is None:
+            if token == b"{":
+                self.start, self._depth = start, 1
+            return False
+        if token in (b"{", b"["):
+            if (self._depth, token, self._last) == (1, b"[", b'"actions"') and self.list_span is None:
+                self.list_span = start, 0
+            if self._depth == 2 and self._in_actions:
+                self._opened = start
+            self._depth += 1
+        elif token in (b"}", b"]"):
+            self._depth -= 1
+            self._close(start)
+        elif self._depth == 1:
+            self._last = token
+        return self._depth == 0
+
+    @property
+    def _in_actions(self) -> bool:
+        return self.list_span is not None and not self.list_span[1]
+
+    def _close(self, start: int) -> None:
+        if self._depth == 0:
+            self.end = start + 1
+        elif self._in_actions and self.list_span is not None:
+            if self._depth == 1:
+                self.list_span = self.list_span[0], start + 1
+            elif self._depth == 2:
+                self.actions.append((self._opened, start + 1))
+
+
+def _read(file: Any, record: _Record) -> Entry:
+    """The entry of a whole record; its steps are left where they are."""
+    assert record.start is not None, "a record that ended has begun"
+    first, last = record.list_span or (record.end, record.end)
+    parts = []
+    for start, end in ((record.start, first), (last, record.end)):
+        file.seek(start)
+        parts.append(file.read(end - start))
+    try:
+        fields = json.loads(b"[]".join(parts) if record.list_span else parts[0])
+    except ValueError as error:
+        return Entry({}, (), f"byte {record.start}: expected a JSON object ({error})")
+    fields.pop("actions", None)
+    return Entry(fields, tuple(record.actions))
+
+
+def _tokens(path: Path) -> Iterator[tuple[int, bytes]]:
+    """Strings and brackets with their places; of a long string only its beginning."""
+    rest, place = b"", 0
+    with path.open("rb") as file:
+        while chunk := file.read(CHUNK):
+            data, rest = rest + chunk, b""
+            for match in _TOKEN.finditer(data):
+                token = match[0] if match.end() - match.start() < 64 else b'""'
+                if token == b'"':  # a string that goes on in the next piece
+                    rest = data[match.start() :]
+                    break
+                yield place + match.start(), token
+            place += len(data) - len(rest)

@@ -1,0 +1,81 @@
+r"""What is said of recorded actions: to rankers, and to the planner.
+
+    >>> translate_action("[combobox]  Reservation type -> SELECT: Pickup")
+    'Select Pickup in the combobox Reservation type'
+    >>> feedback(translate_action("[button]  Search -> CLICK"))
+    'We have already visit button Search.'
+    >>> ranking_query("Find pickup", ["[button]  A -> CLICK", "[button]  B -> CLICK"])
+    'task is: Find pickup\nPrevious actions: [button]  A -> CLICK; [button]  B -> CLICK'
+
+The forms are those that MindAct's ranker and the models of Lumos were trained with.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping, Sequence
+
+VERBS: Mapping[str, tuple[str, ...]] = {  # Yin et al. 2023, released evaluation
+    "CLICK": ("Visit", "Click", "Find and go into", "Enter"),
+    "TYPE": ("Type", "Input", "Put text"),
+    "SELECT": ("Select", "Choose", "Pick up"),
+}
+ARROW = " -> "
+PREVIOUS = 3  # earlier actions that a ranker is told of; MindAct
+TASK_IS, PREVIOUS_ACTIONS = "task is: ", "\nPrevious actions: "
+
+
+def translate_action(text: str, rng: random.Random | None = None) -> str:
+    """A recorded action, one of `action_reprs`, as a sentence.
+
+    Args:
+        text: E.g. "[button]  Search -> CLICK".
+        rng: Draws one of the verbs; None takes the first.
+    """
+    element, _, rest = text.partition(ARROW)
+    tag = element[element.find("[") + 1 : element.find("]")]
+    content = element[element.find("]") + 1 :].strip()
+    said = rest.partition(ARROW)[0]
+    if "CLICK" in said or "HOVER" in said:
+        return f"{_verb('CLICK', rng)} {tag} {content}"
+    for op in ("TYPE", "SELECT"):
+        if op in said:
+            return f"{_verb(op, rng)} {said.split(f'{op}:')[-1].strip()} in the {tag} {content}"
+    return f"{said.split(':')[0].strip().lower()} {tag} {content}."
+
+
+def _verb(op: str, rng: random.Random | None) -> str:
+    return rng.choice(VERBS[op]) if rng else VERBS[op][0]
+
+
+def feedback(sentence: str) -> str:
+    """What the planner is told once a step is done."""
+    return f"We have already {sentence[:1].lower()}{sentence[1:]}."
+
+
+def element_words(text: str) -> str:
+    """Tag and content of a recorded action: "button Search"."""
+    element = text.partition(ARROW)[0]
+    tag = element[element.find("[") + 1 : element.find("]")]
+    return " ".join(f"{tag} {element[element.find(']') + 1 :]}".split())
+
+
+def ranking_query(wanted: str, previous: Sequence[str]) -> str:
+    """What a ranker is asked.
+
+    Args:
+        wanted: The task, or what the grounder is looking for.
+        previous: All earlier recorded actions; the last three are told.
+    """
+    return f"{TASK_IS}{wanted}{PREVIOUS_ACTIONS}{'; '.join(previous[-PREVIOUS:])}"
+
+
+def grounded_query(op: str, query: str, text: str) -> str:
+    """What a ranker is asked for the grounder's query; for a selection with the option that is wanted."""
+    return f"{query} The option contents should be close to '{text}'." if op == "SELECT" else query
+
+
+def process_tag(text: str) -> str:
+    """The words of an element in a candidate's text, without its tag, its id, and all that has a bracket."""
+    words = text.split("target: ")[-1].strip().split(" ")[2:]
+    return " ".join(word for word in words if "(" not in word and ")" not in word).strip()
