@@ -25,6 +25,7 @@ ENVS: Mapping[str, str] = {
     "gsm8k": "lumos_rl/GSM8K-v0",
     "hotpotqa": "lumos_rl/HotpotQA-v0",
     "intercode_sql": "lumos_rl/InterCodeSQL-v0",
+    "mind2web": "lumos_rl/Mind2Web-v0",
     "strategyqa": "lumos_rl/StrategyQA-v0",
     "svamp": "lumos_rl/SVAMP-v0",
     "webshop": "lumos_rl/WebShop-v0",
