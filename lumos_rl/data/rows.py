@@ -58,7 +58,8 @@ def success_rows(
 
     Args:
         trajectories: Episodes of any tasks.
-        min_reward: Least reward of an episode that is kept.
+        min_reward: Least reward of an episode that is kept; from 1 on it must have succeeded as well, since where
+            every step is rewarded one right step earns 1.
         max_per_task: Most different episodes kept per task, so that easy tasks do not crowd out hard ones.
         allow_errors: Whether an episode with a failed action may be kept. Its later turns recover from the error, but
             the failed turn would be learned as well.
@@ -71,6 +72,8 @@ def success_rows(
     seen: set[tuple[str, ...]] = set()
     for trajectory in trajectories:
         if trajectory.failure is not None or trajectory.reward < min_reward or not trajectory.turns:
+            continue
+        if min_reward >= 1 and not trajectory.success:
             continue
         if not allow_errors and any(turn.error for turn in trajectory.turns):
             continue

@@ -56,6 +56,12 @@ def test_only_clean_successes_are_learned_and_each_once():
     assert len(success_rows(played, allow_errors=True)) == 6
 
 
+def test_one_right_step_of_several_is_no_success():
+    played = [replace(episode(["p1", "g1"], 2.0), success=False), replace(episode(["p2", "g2"], 3.0), success=True)]
+    assert [row.messages[1]["content"] for row in success_rows(played)] == ["p2", "g2"]
+    assert len(success_rows(played, min_reward=0.5)) == 4
+
+
 def test_a_pair_is_credited_to_the_module_where_episodes_part():
     (pair,) = preference_pairs([episode(["p1", "g1", "p2"], 1.0, 0), episode(["p1", "g9", "p2"], 0.0, 1)])
     assert (pair.module, pair.turn, pair.chosen, pair.rejected) == ("grounder", 1, "g1", "g9")
