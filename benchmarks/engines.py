@@ -139,7 +139,7 @@ def make_env(benchmark: str, latency_s: float = 0.0) -> Any:
 
 def plans(count: int) -> list[Any]:
     from lumos_rl.data.synthetic import synthetic_tasks
-    from lumos_rl.rollout import RolloutConfig, plan_episodes
+    from lumos_rl.episodes import RolloutConfig, plan_episodes
 
     return plan_episodes(synthetic_tasks(TASKS, "test", count), RolloutConfig(**ROLLOUT))
 

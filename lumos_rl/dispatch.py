@@ -18,10 +18,11 @@ from collections import Counter, deque
 from collections.abc import Callable, Iterable, Sequence
 
 from lumos_rl.core import StopReason, Trajectory
+from lumos_rl.episodes import EpisodePlan
 from lumos_rl.errors import ConfigError
 from lumos_rl.policies.base import Policy
 from lumos_rl.prompts import PromptProfile
-from lumos_rl.rollout import Env, EpisodePlan, EpisodePool
+from lumos_rl.rollout import Env, EpisodePool
 
 REPORT_EVERY_S = 1.0
 

@@ -27,13 +27,14 @@ from typing import Any, Self
 
 from lumos_rl.core import Trajectory
 from lumos_rl.dispatch import Ledger, RolloutWorker
+from lumos_rl.episodes import EpisodePlan
 from lumos_rl.errors import ConfigError, InfrastructureError, LumosError, MissingExtraError
 from lumos_rl.meters import Meters
 from lumos_rl.policies.base import Policy
 from lumos_rl.prompts import PromptProfile, get_profile
 from lumos_rl.ray_config import RayConfig, count_engines, count_workers
 from lumos_rl.ray_engines import Engines, ServedPolicy
-from lumos_rl.rollout import Env, EpisodePlan
+from lumos_rl.rollout import Env
 from lumos_rl.serving import Serving
 
 log = logging.getLogger(__name__)

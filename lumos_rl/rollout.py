@@ -15,11 +15,10 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import hashlib
 import itertools
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -27,123 +26,17 @@ from typing import Any
 import gymnasium
 
 from lumos_rl.agent import Act, Ask, Outcome, play
-from lumos_rl.core import Formulation, Message, Module, StopReason, Task, Trajectory, Turn
+from lumos_rl.core import Message, Module, StopReason, Trajectory, Turn
+from lumos_rl.data.conversations import conversations
+from lumos_rl.episodes import EpisodePlan, derive_seed
 from lumos_rl.errors import ConfigError, InfrastructureError, LumosError
-from lumos_rl.policies.base import Completion, Policy, Request, Sampling
+from lumos_rl.policies.base import Completion, Policy, Request
 from lumos_rl.prompts import PromptProfile, get_profile
 
 Env = gymnasium.Env[str, str]
 
 CUT = "the turn was cut at max_new_tokens"
 POLL_S = 0.01  # how long a step in a thread may wait for the policy to be asked
-
-
-@dataclass(frozen=True, slots=True)
-class RolloutConfig:
-    """How episodes are played.
-
-    Attributes:
-        formulation: iterative (Lumos-I), onetime (Lumos-O), integrated, cot or direct.
-        samples: Episodes per task.
-        temperatures: Sampling temperature of each sample, reused in turn; 0 is greedy.
-        top_p: Probability mass that is sampled from.
-        max_subgoals: Most subgoals of one episode.
-        max_new_tokens: Most tokens of one model turn.
-        concurrency: Episodes under way at once, per worker.
-        tool_threads: Environment steps that run at once beside the engine, per worker, for tools that wait for a
-            network or a process; 0 runs them in the loop itself, which is quickest for tools that only compute.
-        logprobs: Whether trajectories keep the log-probability of every sampled token.
-        seed: Seed of every random choice; with the task and the sample it fixes an episode.
-    """
-
-    formulation: Formulation = Formulation.ITERATIVE
-    samples: int = 1
-    temperatures: tuple[float, ...] = (0.0,)
-    top_p: float = 1.0
-    max_subgoals: int = 8  # Yin et al. 2023, released GSM8K evaluation
-    max_new_tokens: int = 512  # Yin et al. 2023, released inference code
-    concurrency: int = 64
-    tool_threads: int = 0
-    logprobs: bool = False
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        if self.samples < 1 or self.concurrency < 1 or self.max_subgoals < 1 or not self.temperatures:
-            raise ConfigError(
-                "expected samples, concurrency and max_subgoals >= 1 and at least one temperature, got"
-                f" {self.samples}, {self.concurrency}, {self.max_subgoals} and {self.temperatures}"
-            )
-        if self.tool_threads < 0:
-            raise ConfigError(f"expected tool_threads >= 0, got {self.tool_threads}")
-
-
-@dataclass(frozen=True, slots=True)
-class EpisodePlan:
-    """One episode to play: everything that fixes its course, given a policy.
-
-    Attributes:
-        task: The task.
-        sample: Which sample of the task.
-        seed: Seed of the episode.
-        sampling: How turns are drawn.
-        formulation: How the episode is split into turns.
-        max_subgoals: Most subgoals.
-    """
-
-    task: Task
-    sample: int
-    seed: int
-    sampling: Sampling
-    formulation: Formulation
-    max_subgoals: int
-
-    @property
-    def id(self) -> str:
-        """Id of the trajectory that comes of it."""
-        return f"{self.task.id}#{self.sample}"
-
-    def trajectory(self, policy: str, reason: StopReason, **rest: Any) -> Trajectory:
-        """The trajectory that comes of this plan.
-
-        Args:
-            policy: Version of the policy that played it.
-            reason: Why it ended.
-            **rest: Fields of `Trajectory` that the plan does not fix; those left out say that nothing was played.
-        """
-        played = {"turns": (), "reward": 0.0, "success": False, "answer": None, **rest}
-        return Trajectory(
-            id=self.id,
-            task_id=self.task.id,
-            benchmark=self.task.benchmark,
-            split=self.task.split,
-            instruction=self.task.instruction,
-            formulation=self.formulation.value,
-            policy=policy,
-            sample=self.sample,
-            seed=self.seed,
-            temperature=self.sampling.temperature,
-            top_p=self.sampling.top_p,
-            max_new_tokens=self.sampling.max_new_tokens,
-            stop_reason=reason.value,
-            **played,
-        )
-
-
-def plan_episodes(tasks: Sequence[Task], config: RolloutConfig) -> list[EpisodePlan]:
-    """Every episode of a rollout, sample by sample, so that each task is tried once before any is tried twice."""
-    return [_plan(task, sample, config) for sample in range(config.samples) for task in tasks]
-
-
-def _plan(task: Task, sample: int, config: RolloutConfig) -> EpisodePlan:
-    temperature = config.temperatures[sample % len(config.temperatures)]
-    sampling = Sampling(temperature, config.top_p, config.max_new_tokens, logprobs=config.logprobs)
-    seed = derive_seed(config.seed, task.id, sample)
-    return EpisodePlan(task, sample, seed, sampling, config.formulation, config.max_subgoals)
-
-
-def derive_seed(*parts: object) -> int:
-    """A 31-bit seed from any printable parts, the same in every process."""
-    return int.from_bytes(hashlib.sha256(repr(parts).encode()).digest()[:4], "big") >> 1
 
 
 def run_episodes(
@@ -308,6 +201,9 @@ class _Running:
         except (InfrastructureError, OSError) as error:
             return self._fail(error)
         instruction, tools = self.info["instruction"], self.info["tools"]
+        for example in self.plan.examples:
+            for module, messages in conversations(example, self.plan.formulation, self.profile).items():
+                self.histories.setdefault(module, []).extend(messages)
         self.episode = play(self.plan.formulation, instruction, tools, self.profile, self.plan.max_subgoals)
         return self._drive(None)
 

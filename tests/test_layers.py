@@ -19,7 +19,7 @@ ROWS = [
     ["language", "metrics", "web_metrics", "meters", "prompts", "encoding"],
     ["tools", "policies"],
     ["data"],
-    ["envs", "agent"],
+    ["envs", "agent", "episodes"],
     ["rollout", "serving"],
     ["dispatch", "ray_config"],
     ["ray_engines"],

@@ -8,10 +8,11 @@ from tiny_env import AddEnv, add_plans, solve
 
 import lumos_rl.envs  # noqa: F401 (registers)
 from lumos_rl.core import Formulation, StopReason, Task
+from lumos_rl.episodes import RolloutConfig, derive_seed, plan_episodes
 from lumos_rl.errors import ConfigError, InfrastructureError, MissingFileError
 from lumos_rl.policies.base import Completion, ScriptedPolicy
 from lumos_rl.prompts import get_profile
-from lumos_rl.rollout import EpisodePool, RolloutConfig, derive_seed, plan_episodes, run_episodes
+from lumos_rl.rollout import EpisodePool, run_episodes
 
 
 class OneAtATime(ScriptedPolicy):

@@ -6,6 +6,7 @@ Layout.of("runs/demo/rs-1")  # Layout(bases={None: "…/base"}, adapters={"plann
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -68,6 +69,21 @@ class Layout:
             if key in parts:
                 return key
         raise ConfigError(f"expected a model for {module.value!r}, got models for {sorted(map(str, parts))}")
+
+
+def combine(folder: Path, parts: Mapping[Module, Path]) -> None:
+    """Makes `folder` a checkpoint whose modules are those of other checkpoints, by links.
+
+    Args:
+        folder: Made where it is missing; links that are there already are made anew.
+        parts: The checkpoint that each module comes from: its folder of that module, or all of it.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    for module, whole in parts.items():
+        part = whole / module.value
+        link = folder / module.value
+        link.unlink(missing_ok=True)
+        link.symlink_to(os.path.relpath(part if part.is_dir() else whole, folder), target_is_directory=True)
 
 
 def _config(adapter: str) -> dict[str, Any]:

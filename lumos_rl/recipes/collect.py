@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import functools
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any
@@ -20,6 +20,7 @@ import tyro
 from tqdm import tqdm
 
 from lumos_rl.core import StopReason, Task, Trajectory
+from lumos_rl.episodes import RolloutConfig, plan_episodes
 from lumos_rl.errors import ConfigError
 from lumos_rl.policies.base import Policy
 from lumos_rl.prompts import PROFILE_FILE, PromptProfile, get_profile
@@ -27,14 +28,20 @@ from lumos_rl.recipes.config import ENVS, Engine, ModelConfig, RunConfig
 from lumos_rl.recipes.launch import launch
 from lumos_rl.recipes.run import TRAJECTORIES, RunFolder, require_checkpoint
 from lumos_rl.recipes.tasks import training_tasks
-from lumos_rl.rollout import Env, RolloutConfig, plan_episodes
+from lumos_rl.rollout import Env
 from lumos_rl.serving import Serving
 
 log = logging.getLogger(__name__)
 
 
 def collect(
-    run: RunFolder, checkpoint: Path, version: str, tasks: Sequence[Task], rollout: RolloutConfig, file: str
+    run: RunFolder,
+    checkpoint: Path,
+    version: str,
+    tasks: Sequence[Task],
+    rollout: RolloutConfig,
+    file: str,
+    examples: Mapping[str, Sequence[Task]] | None = None,
 ) -> list[Trajectory]:
     """Plays what is not played yet and returns all episodes of this policy on these tasks.
 
@@ -45,12 +52,13 @@ def collect(
         tasks: Tasks of one or more benchmarks.
         rollout: How they are played.
         file: The run's file that keeps them.
+        examples: By benchmark, annotated tasks that its episodes start with; None for none.
 
     Returns:
         One trajectory per plan, in the order of the plans. Those that failed for the machinery's sake are among them.
     """
     found = {trajectory.id: trajectory for trajectory in collected(run, version, tasks, rollout, file)}
-    plans = plan_episodes(tasks, rollout)
+    plans = plan_episodes(tasks, rollout, examples)
     missing = [plan for plan in plans if plan.id not in found or found[plan.id].stop_reason == StopReason.FAILED]
     # What a model was trained with, it is asked with.
     spoken = PromptProfile.load(checkpoint) if (checkpoint / PROFILE_FILE).is_file() else None

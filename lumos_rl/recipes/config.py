@@ -16,9 +16,10 @@ from typing import Annotated
 
 import tyro
 
+from lumos_rl.episodes import RolloutConfig
+from lumos_rl.errors import ConfigError
 from lumos_rl.policies.settings import OpenAISettings, VLLMSettings
 from lumos_rl.ray_config import RayConfig
-from lumos_rl.rollout import RolloutConfig
 from lumos_rl.training.settings import DPOSettings, ScratchSettings, SFTSettings
 
 ENVS: Mapping[str, str] = {
@@ -63,27 +64,43 @@ class DataConfig:
 
     Attributes:
         folder: Folder that the sources' relative paths start at; also the flag --data.
+        suites: Built-in suites to learn and to be tested on, in place of `train` and `test`, by task type and with
+            commas between: math, qa, webshop, mind2web, sql; also the flag --suites.
+        unseen: Built-in suites to be tested on beside those, without learning them, named likewise.
+        examples: Annotated training tasks of an unseen suite that its episodes start with, as turns already played.
         train: Sources of training tasks.
-        test: Source of test tasks.
+        test: Sources of test tasks.
         annotated: Most annotated training tasks that SFT sees, of each source; 0 takes all.
         resample: Copies of every annotated math task with other numbers, names and things in question and plan.
         explore: Training tasks that refinement tries with nothing but their answer. A synthetic source makes new ones;
             from files they are the training tasks themselves, 0 for all of them.
         test_split: Split of the test source: test, or dev to choose settings by.
         test_tasks: Most test tasks; 0 takes all.
+        validation_tasks: Tasks of every training source by which the best policy is chosen: of a built-in suite's dev
+            split, or the last of the records, which are then not learned. 0 chooses none.
         lower_case: Whether all task texts are put into lower case: a model from scratch learns more from sources that
             write the same words in different cases.
     """
 
     folder: Annotated[str, tyro.conf.arg(aliases=["--data"])] = "."
+    suites: Annotated[str, tyro.conf.arg(aliases=["--suites"])] = ""
+    unseen: str = ""
+    examples: int = 0
     train: tuple[str, ...] = ("gsm8k=synthetic",)
-    test: str = "gsm8k=synthetic"
+    test: tuple[str, ...] = ("gsm8k=synthetic",)
     test_split: str = "test"
     annotated: int = 300
     resample: int = 0
     explore: int = 2000
     test_tasks: int = 300
+    validation_tasks: int = 0
     lower_case: bool = False
+
+    def __post_init__(self) -> None:
+        if self.validation_tasks and self.test_split == "dev":
+            raise ConfigError(
+                "expected --data.test-split test where validation tasks, of dev, choose the policy; got dev"
+            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,17 +173,20 @@ class RefineConfig:
 
     Attributes:
         steps: Steps of one iteration, each of rs or dpo; every step collects episodes anew.
-        iterations: How often the steps are repeated.
+        iterations: How often the steps are repeated; also the flag --iterations.
         rs: Rejection sampling.
         dpo: Preferences.
         control: Whether to train a control: SFT that goes on for as many optimizer steps as the refinement took.
+        swap: Whether to test the planner of SFT with the grounder of the last step, and the other way round, which
+            says which of them learned what.
     """
 
     steps: tuple[Refine, ...] = (Refine.RS, Refine.DPO)
-    iterations: int = 1
+    iterations: Annotated[int, tyro.conf.arg(aliases=["--iterations"])] = 1
     rs: RejectionConfig = field(default_factory=RejectionConfig)
     dpo: PreferenceConfig = field(default_factory=PreferenceConfig)
     control: bool = True
+    swap: bool = True
 
 
 @dataclass(frozen=True, slots=True)

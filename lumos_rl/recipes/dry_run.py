@@ -9,12 +9,12 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from lumos_rl.core import Action, Subgoal, Task
+from lumos_rl.episodes import RolloutConfig
 from lumos_rl.errors import ConfigError, LumosError, MissingExtraError
 from lumos_rl.recipes.config import Engine, Refine, RunConfig
 from lumos_rl.recipes.run import check_writable, settings_of
 from lumos_rl.recipes.sft import annotated_rows
-from lumos_rl.recipes.tasks import test_tasks, training_tasks
-from lumos_rl.rollout import RolloutConfig
+from lumos_rl.recipes.tasks import test_sources, test_tasks, training_tasks
 
 NEEDED = {"torch": "train", "transformers": "train", "trl": "train", "peft": "train", "datasets": "train", "ray": "ray"}
 
@@ -43,7 +43,7 @@ def describe_run(config: RunConfig) -> str:
 
 def _checks(config: RunConfig) -> Iterator[tuple[str, Callable[[], str]]]:
     yield "training tasks", lambda: _training(config)
-    yield "test tasks", lambda: f"{len(test_tasks(config.data))} from {config.data.test}"
+    yield "test tasks", lambda: f"{len(test_tasks(config.data))} from {', '.join(test_sources(config.data))}"
     yield "prompts", lambda: _prompts(config)
     yield "packages", lambda: _packages(config)
     yield "base model", lambda: _base(config)

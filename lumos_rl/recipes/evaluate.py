@@ -12,7 +12,7 @@ from __future__ import annotations
 import math
 import statistics
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -24,7 +24,9 @@ from lumos_rl.recipes.collect import collect, describe
 from lumos_rl.recipes.config import RunConfig
 from lumos_rl.recipes.launch import launch
 from lumos_rl.recipes.run import EVALUATION, RunFolder, require_checkpoint
-from lumos_rl.recipes.tasks import test_tasks
+from lumos_rl.recipes.tasks import test_examples, test_sources, test_tasks, validation_tasks
+
+KINDS = ("greedy", "sampled")
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,22 +80,48 @@ def _mean(values: Sequence[float], excluded: int) -> Score:
 
 
 def evaluate_stage(run: RunFolder, version: str, checkpoint: Path) -> dict[str, Any]:
-    """Plays the run's test tasks with a policy, once, and scores greedy and sampled episodes apart."""
+    """Plays the run's test tasks with a policy, once, and scores greedy and sampled episodes apart.
+
+    Returns:
+        The numbers of `scores_of` and of `describe`; with several benchmarks, those of each under "benchmarks" too.
+    """
 
     def work() -> dict[str, Any]:
-        played = collect(run, checkpoint, version, test_tasks(run.config.data), run.config.evaluate, EVALUATION)
-        parts = {
-            "greedy": [trajectory for trajectory in played if trajectory.temperature == 0],
-            "sampled": [trajectory for trajectory in played if trajectory.temperature > 0],
-        }
-        scores = {kind: score(part) for kind, part in parts.items()}
-        run.log(f"evaluate/{version}", 0, {kind: found.value or 0.0 for kind, found in scores.items()})
-        metrics = {
-            kind: {name: asdict(each) for name, each in metric_scores(part).items()} for kind, part in parts.items()
-        }
-        return {kind: asdict(found) for kind, found in scores.items()} | {"metrics": metrics} | describe(played)
+        data = run.config.data
+        played = collect(
+            run, checkpoint, version, test_tasks(data), run.config.evaluate, EVALUATION, test_examples(data)
+        )
+        parts: dict[str, list[Trajectory]] = {}
+        for trajectory in played:
+            parts.setdefault(trajectory.benchmark, []).append(trajectory)
+        found = {name: scores_of(part) for name, part in parts.items()}
+        for name, scores in found.items():
+            where = f"evaluate/{version}" + (f"/{name}" if len(found) > 1 else "")
+            run.log(where, 0, {kind: scores[kind]["value"] or 0.0 for kind in KINDS})
+        return scores_of(played) | ({"benchmarks": found} if len(found) > 1 else {}) | describe(played)
 
     return run.stage(f"evaluate-{version}", work)
+
+
+def validate_stage(run: RunFolder, version: str, checkpoint: Path) -> dict[str, Any]:
+    """Plays the run's validation tasks greedily with a policy, once; the numbers are those of `evaluate_stage`."""
+
+    def work() -> dict[str, Any]:
+        rollout = replace(run.config.evaluate, samples=1, temperatures=(0.0,))
+        played = collect(run, checkpoint, version, validation_tasks(run.config.data), rollout, EVALUATION)
+        return scores_of(played) | describe(played)
+
+    return run.stage(f"validate-{version}", work)
+
+
+def scores_of(played: Sequence[Trajectory]) -> dict[str, Any]:
+    """`{"greedy": SCORE, "sampled": SCORE, "metrics": {"greedy": {NAME: SCORE, …}, …}}` of these episodes."""
+    parts = {
+        "greedy": [trajectory for trajectory in played if trajectory.temperature == 0],
+        "sampled": [trajectory for trajectory in played if trajectory.temperature > 0],
+    }
+    metrics = {kind: {name: asdict(each) for name, each in metric_scores(part).items()} for kind, part in parts.items()}
+    return {kind: asdict(score(part)) for kind, part in parts.items()} | {"metrics": metrics}
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,10 +144,12 @@ def main(config: EvaluateConfig, run: RunFolder) -> None:
     where = Path(config.checkpoint) if config.checkpoint else require_checkpoint(run.checkpoint(config.policy))
     version = config.checkpoint.strip("/").replace("/", "-") or config.policy
     result = evaluate_stage(run, version, where)
-    for kind in ("greedy", "sampled"):
-        print(f"{config.run.data.test}  {version}  {kind:8} {Score(**result[kind])}")
-        for name, found in result["metrics"][kind].items():
-            print(f"    {name:20} {Score(**found)}")
+    sources = test_sources(config.run.data)
+    for benchmark, scores in result.get("benchmarks", {sources[0]: result}).items():
+        for kind in KINDS:
+            print(f"{benchmark}  {version}  {kind:8} {Score(**scores[kind])}")
+            for name, found in scores["metrics"][kind].items():
+                print(f"    {name:20} {Score(**found)}")
 
 
 if __name__ == "__main__":

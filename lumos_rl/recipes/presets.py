@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
+from lumos_rl.episodes import RolloutConfig
 from lumos_rl.ray_config import RayConfig
 from lumos_rl.recipes.config import (
     DataConfig,
@@ -19,7 +20,6 @@ from lumos_rl.recipes.config import (
     RejectionConfig,
     RunConfig,
 )
-from lumos_rl.rollout import RolloutConfig
 from lumos_rl.training.settings import DPOSettings, LoraSettings, ScratchSettings, SFTSettings
 
 
@@ -83,7 +83,7 @@ _TINY = RunConfig(
 _SVAMP = RunConfig(
     data=DataConfig(
         train=("mawps=mawps_asdiv",),
-        test="svamp=svamp",
+        test=("svamp=svamp",),
         annotated=0,
         resample=5,
         explore=600,
@@ -113,7 +113,7 @@ _SVAMP = RunConfig(
 # them, and a rollout worker on each.
 _LUMOS_7B = RunConfig(
     data=DataConfig(
-        train=("gsm8k=hf:openai/gsm8k",), test="gsm8k=hf:openai/gsm8k", annotated=0, explore=0, test_tasks=0
+        train=("gsm8k=hf:openai/gsm8k",), test=("gsm8k=hf:openai/gsm8k",), annotated=0, explore=0, test_tasks=0
     ),
     model=ModelConfig(
         base="meta-llama/Llama-2-7b-hf", modules=Modules.SEPARATE, profile="lumos", dtype="bfloat16", generate_batch=64

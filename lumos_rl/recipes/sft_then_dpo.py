@@ -5,9 +5,9 @@
     python -m lumos_rl.recipes.sft_then_dpo --dry-run             # what would be done, and whether it can be
 
 Stages: base, sft, then the steps of the refinement (each collects episodes with the current policy and learns from
-them, by rejection sampling or DPO), then a control that goes on with SFT for as many optimizer steps. A step whose
-episodes hold nothing to learn is skipped, with a warning, and the policy stays. Killed at any moment and started again,
-it goes on with what is missing.
+them, by rejection sampling or DPO), then tests of SFT's planner with the last grounder and the other way round, and a
+control: SFT that goes on for as many optimizer steps. A step whose episodes hold nothing to learn is skipped, with a
+warning, and the policy stays. Killed at any moment and started again, it goes on with what is missing.
 """
 
 from __future__ import annotations
@@ -19,19 +19,20 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from lumos_rl.core import Task, Trajectory
+from lumos_rl.core import Formulation, Module, Task, Trajectory
 from lumos_rl.data.discovered import discovered_tasks
 from lumos_rl.data.rows import count_by_module, success_rows
 from lumos_rl.errors import DataError
+from lumos_rl.policies.layout import combine
 from lumos_rl.prompts import get_profile
 from lumos_rl.recipes.collect import collect, collected, describe
 from lumos_rl.recipes.config import Refine, RunConfig
 from lumos_rl.recipes.dpo import pairs_of, train_on_pairs
-from lumos_rl.recipes.evaluate import evaluate_stage
+from lumos_rl.recipes.evaluate import evaluate_stage, validate_stage
 from lumos_rl.recipes.launch import launch
 from lumos_rl.recipes.run import TRAJECTORIES, RunFolder
 from lumos_rl.recipes.sft import annotated_rows, base_stage, sft_stage, train_on
-from lumos_rl.recipes.summary import write_summary
+from lumos_rl.recipes.summary import swapped, write_summary
 from lumos_rl.recipes.tasks import TrainingTasks, resampled, training_tasks
 
 log = logging.getLogger(__name__)
@@ -49,6 +50,10 @@ def main(config: RunConfig, run: RunFolder) -> None:
         evaluate_stage(run, "base", Path(base))
     evaluate_stage(run, "sft", run.checkpoint("sft"))
     versions, steps = refine(run, tasks)
+    if config.data.validation_tasks:
+        best_stage(run, ["sft", *versions])
+    if config.refine.swap and versions and config.rollout.formulation in (Formulation.ITERATIVE, Formulation.ONETIME):
+        swap_stage(run, "sft", versions[-1])
     if config.refine.control and steps:
         control_stage(run, tasks, steps)
         evaluate_stage(run, "control", run.checkpoint("control"))
@@ -128,6 +133,30 @@ def _learn_preferences(
 def _skipped(version: str, why: str) -> dict[str, Any]:
     log.warning("%s is skipped: %s", version, why)
     return {"skipped": why}
+
+
+def best_stage(run: RunFolder, policies: Sequence[str]) -> None:
+    """Finds the policy that solves most validation tasks, the earliest of equals; `checkpoints/best` links to it."""
+
+    def work() -> dict[str, Any]:
+        solved = {name: validate_stage(run, name, run.checkpoint(name))["success"] for name in policies}
+        best = max(policies, key=lambda name: solved[name])
+        link = run.checkpoint("best")
+        link.unlink(missing_ok=True)
+        link.symlink_to(best, target_is_directory=True)
+        return {"best": best, "solved": solved}
+
+    run.stage("best", work)
+
+
+def swap_stage(run: RunFolder, old: str, new: str) -> None:
+    """Tests the planner of one policy with the grounder of another, both ways; nothing is trained."""
+    for planner, grounder in ((old, new), (new, old)):
+        name = swapped(planner, grounder)
+        folder = run.checkpoint(name)
+        combine(folder, {Module.PLANNER: run.checkpoint(planner), Module.GROUNDER: run.checkpoint(grounder)})
+        get_profile(run.config.model.profile).save(folder)
+        evaluate_stage(run, name, folder)
 
 
 def control_stage(run: RunFolder, tasks: TrainingTasks, steps: int) -> None:

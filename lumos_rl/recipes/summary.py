@@ -9,8 +9,9 @@ from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
-from lumos_rl.recipes.evaluate import Score
+from lumos_rl.recipes.evaluate import KINDS, Score
 from lumos_rl.recipes.run import RunFolder
+from lumos_rl.recipes.tasks import test_sources
 
 PACKAGES = ("lumos_rl", "torch", "transformers", "trl", "peft", "ray", "gymnasium")
 
@@ -28,21 +29,37 @@ def write_summary(run: RunFolder, versions: Sequence[str], seconds: float) -> st
     """
     files = sorted((run.path / "stages").glob("*.json"), key=lambda path: path.stat().st_mtime_ns)  # as they ended
     stages = {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in files}
-    names = [name for name in ("base", "sft", "control", *versions) if f"evaluate-{name}" in stages]
+    mixed = [swapped(*pair) for pair in (("sft", versions[-1]), (versions[-1], "sft"))] if versions else []
+    names = [name for name in ("base", "sft", "control", *versions, *mixed) if f"evaluate-{name}" in stages]
     summary = {
         "run": run.path.name,
         "seed": run.config.seed,
-        "test": f"{run.config.data.test} ({run.config.data.test_split})",
+        "test": f"{', '.join(test_sources(run.config.data))} ({run.config.data.test_split})",
         "hardware": f"{platform.machine()}, {os.cpu_count()} CPU cores",
         "packages": {name: _version(name) for name in PACKAGES},
         "seconds": seconds,
-        "scores": {name: {kind: stages[f"evaluate-{name}"][kind] for kind in ("greedy", "sampled")} for name in names},
+        "scores": {name: {kind: stages[f"evaluate-{name}"][kind] for kind in KINDS} for name in names},
+        "benchmarks": _by_benchmark({name: stages[f"evaluate-{name}"] for name in names}),
         "stages": stages,
     }
     run.write_text("summary.json", json.dumps(summary, indent=1) + "\n")
     text = _markdown(summary)
     run.write_text("SUMMARY.md", text)
     return text
+
+
+def swapped(planner: str, grounder: str) -> str:
+    """Name of the policy that has its planner from one policy and its grounder from another."""
+    return f"{planner}+{grounder}"
+
+
+def _by_benchmark(evaluated: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    """Benchmark → policy → scores, of policies that were tested on several benchmarks."""
+    found: dict[str, Any] = {}
+    for policy, result in evaluated.items():
+        for benchmark, scores in result.get("benchmarks", {}).items():
+            found.setdefault(benchmark, {})[policy] = {kind: scores[kind] for kind in KINDS}
+    return found
 
 
 def _version(package: str) -> str:
@@ -57,17 +74,26 @@ def _markdown(summary: dict[str, Any]) -> str:
         f"# {summary['run']}",
         "",
         f"Success on {summary['test']} in percent, with its 95 % interval (Wilson) and the number of episodes;"
-        f" seed {summary['seed']}, {summary['hardware']}, {summary['seconds'] / 60:.1f} minutes in this session.",
+        f" seed {summary['seed']}, {summary['hardware']}, {summary['seconds'] / 60:.1f} minutes in this session."
+        " A policy named A+B has the planner of A and the grounder of B.",
         "",
-        "| policy | greedy | sampled |",
-        "| --- | --- | --- |",
     ]
-    for name, kinds in summary["scores"].items():
-        lines.append(f"| {name} | {Score(**kinds['greedy'])} | {Score(**kinds['sampled'])} |")
+    by_benchmark = summary["benchmarks"]
+    for benchmark, scores in (by_benchmark or {"": summary["scores"]}).items():
+        lines += [f"## {benchmark}", ""] if benchmark else []
+        lines += ["| policy | greedy | sampled |", "| --- | --- | --- |"]
+        for name, kinds in scores.items():
+            lines.append(f"| {name} | {Score(**kinds['greedy'])} | {Score(**kinds['sampled'])} |")
+        lines += [""] if benchmark else []
+    if best := summary["stages"].get("best"):
+        lines += ["", f"Chosen on validation tasks: {best['best']}."]
+    lines += ["## Stages"] if by_benchmark else []
     lines += ["", "| stage | episodes | tasks solved | invalid turns | pairs | rows | optimizer steps | minutes |"]
     lines.append("| --- | --- | --- | --- | --- | --- | --- | --- |")
     lines += [
-        _stage_line(name, result) for name, result in summary["stages"].items() if not name.startswith("evaluate")
+        _stage_line(name, result)
+        for name, result in summary["stages"].items()
+        if not name.startswith(("evaluate", "validate")) and name != "best"
     ]
     return "\n".join(lines) + "\n"
 

@@ -22,6 +22,13 @@ from lumos_rl.recipes.config import ENVS, DataConfig
 log = logging.getLogger(__name__)
 
 TRAINING_SETS: Mapping[str, str] = {"mawps": "svamp"}  # training data of a benchmark whose environment grades them
+TASK_TYPES: Mapping[str, tuple[str, ...]] = {  # task type → its built-in suites
+    "math": ("gsm8k",),
+    "mind2web": ("mind2web",),
+    "qa": ("hotpotqa", "strategyqa"),
+    "sql": ("intercode_sql",),
+    "webshop": ("webshop",),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +54,7 @@ def training_tasks(config: DataConfig, seed: int) -> TrainingTasks:
         UnknownNameError: A source names an unknown benchmark.
         ConfigError: A source cannot be read as BENCHMARK=WHERE.
     """
-    parts = [_training_tasks(source, config, seed) for source in config.train]
+    parts = [_training_tasks(source, config, seed) for source in train_sources(config)]
     return TrainingTasks(
         [task for part in parts for task in part.annotated],
         [task for part in parts for task in part.explore],
@@ -62,7 +69,8 @@ def _training_tasks(source: str, config: DataConfig, seed: int) -> TrainingTasks
         annotated, rejected = tasks[: config.annotated], 0
         explore = tasks[config.annotated :]
     else:
-        explore = load_tasks(benchmark, where, "train")
+        read = load_tasks(benchmark, where, "train")
+        explore = read[: len(read) - config.validation_tasks]
         found = [annotate(task) for task in explore]
         plans = [task for task in found if isinstance(task, Task)]
         rejected = len(found) - len(plans)
@@ -87,7 +95,7 @@ def resampled(tasks: Sequence[Task], copies: int, config: DataConfig, seed: int)
         config: Says what the run is tested on.
         seed: Which numbers.
     """
-    held_out = _held_out(config) if copies else set()
+    held_out = set().union(*(_held_out(source, config) for source in test_sources(config))) if copies else set()
     return [
         copy
         for task in tasks
@@ -103,9 +111,9 @@ def _plan(task: Task, kind: str | None) -> Plan:
     return kind, tuple(action.args for subgoal in task.subgoals for action in subgoal.actions)
 
 
-def _held_out(config: DataConfig) -> set[Plan]:
+def _held_out(source: str, config: DataConfig) -> set[Plan]:
     """What a copy with new numbers must not become by chance: a problem of a built-in suite's dev or test split."""
-    benchmark, where = split_source(config.test, config)
+    benchmark, where = split_source(source, config)
     if where != "synthetic" or benchmark not in SUITES:
         return set()
     return {
@@ -123,9 +131,59 @@ def _cased(task: Task, config: DataConfig) -> Task:
 
 
 def test_tasks(config: DataConfig) -> list[Task]:
-    """The test tasks; errors as for `training_tasks`."""
-    benchmark, where = split_source(config.test, config)
-    return [_cased(task, config) for task in load_tasks(benchmark, where, config.test_split, config.test_tasks or None)]
+    """The test tasks of all sources, in the sources' order; errors as for `training_tasks`."""
+    places = [split_source(source, config) for source in test_sources(config)]
+    limit = config.test_tasks or None
+    return [
+        _cased(task, config)
+        for benchmark, where in places
+        for task in load_tasks(benchmark, where, config.test_split, limit)
+    ]
+
+
+def validation_tasks(config: DataConfig) -> list[Task]:
+    """Tasks to choose a policy by, of every training source; errors as for `training_tasks`."""
+    found: list[Task] = []
+    for benchmark, where in (split_source(source, config) for source in train_sources(config)):
+        count, own = config.validation_tasks, TRAINING_SETS.get(benchmark, benchmark)
+        if where == "synthetic":
+            tasks = synthetic_tasks(benchmark, "dev", count)
+        else:
+            tasks = load_tasks(benchmark, where, "train")[-count:] if count else []
+        found += [replace(_cased(task, config), benchmark=own, subgoals=()) for task in tasks]
+    return found
+
+
+def test_examples(config: DataConfig) -> dict[str, list[Task]]:
+    """Annotated training tasks of each benchmark that is tested and not learned, for its prompts."""
+    return {
+        benchmark: [_cased(task, config) for task in synthetic_tasks(benchmark, "train", config.examples)]
+        for benchmark in _benchmarks(config.unseen)
+        if config.examples
+    }
+
+
+def train_sources(config: DataConfig) -> tuple[str, ...]:
+    """Where training tasks come from.
+
+    Raises:
+        UnknownNameError: `suites` names an unknown task type.
+    """
+    return tuple(f"{name}=synthetic" for name in _benchmarks(config.suites)) or config.train
+
+
+def test_sources(config: DataConfig) -> tuple[str, ...]:
+    """Where test tasks come from; errors as for `train_sources`, of `unseen` as well."""
+    known = tuple(f"{name}=synthetic" for name in _benchmarks(config.suites)) or config.test
+    return known + tuple(f"{name}=synthetic" for name in _benchmarks(config.unseen))
+
+
+def _benchmarks(task_types: str) -> list[str]:
+    names = [name.strip() for name in task_types.split(",") if name.strip()]
+    for name in names:
+        if name not in TASK_TYPES:
+            raise UnknownNameError("task type", name, TASK_TYPES)
+    return [benchmark for name in names for benchmark in TASK_TYPES[name]]
 
 
 def split_source(source: str, config: DataConfig) -> tuple[str, str]:

@@ -17,6 +17,7 @@ from lumos_rl.data.resample import resample
 from lumos_rl.data.tool_names import tool_names
 from lumos_rl.data.webshop import CACHE_VARIABLE, load_goals, open_catalogue
 from lumos_rl.data.webshop_suite import SPLIT_SHARES, shop_files, suite_catalogue, suite_goals, suite_tasks
+from lumos_rl.episodes import RolloutConfig, plan_episodes
 from lumos_rl.errors import UnknownNameError
 from lumos_rl.language import format_actions
 from lumos_rl.policies.base import ScriptedPolicy
@@ -24,7 +25,7 @@ from lumos_rl.prompts import COMPACT_PROFILE
 from lumos_rl.recipes.config import DataConfig
 from lumos_rl.recipes.tasks import test_tasks as held_out_tasks
 from lumos_rl.recipes.tasks import training_tasks
-from lumos_rl.rollout import RolloutConfig, plan_episodes, run_episodes
+from lumos_rl.rollout import run_episodes
 
 TOOLS = ["Search", "Click", "FeatureRetrieve", "Click", "Click", "FeatureRetrieve", "Pick", "Click", "Click"]
 
@@ -115,7 +116,7 @@ def test_the_shop_does_not_depend_on_the_process() -> None:
 
 def test_the_recipes_take_the_shop() -> None:
     config = DataConfig(
-        train=("webshop=synthetic",), test="webshop=synthetic", annotated=20, explore=30, test_tasks=10, resample=3
+        train=("webshop=synthetic",), test=("webshop=synthetic",), annotated=20, explore=30, test_tasks=10, resample=3
     )
     found = training_tasks(config, seed=0)
     assert (len(found.annotated), len(found.explore), len(held_out_tasks(config))) == (20, 30, 10)

@@ -11,9 +11,10 @@ from sql_server import private_server
 
 from lumos_rl.core import Task
 from lumos_rl.envs.sql import SqlEnv
+from lumos_rl.episodes import RolloutConfig, plan_episodes
 from lumos_rl.errors import InfrastructureError
 from lumos_rl.policies.base import ScriptedPolicy
-from lumos_rl.rollout import RolloutConfig, plan_episodes, run_episodes
+from lumos_rl.rollout import run_episodes
 
 [CASE] = [case for case in contract.CASES if case.id == "InterCodeSQL-v0"]
 

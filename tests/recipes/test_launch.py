@@ -10,12 +10,12 @@ from typing import Annotated
 import pytest
 import tyro
 
+from lumos_rl.episodes import RolloutConfig
 from lumos_rl.errors import DataError, UnknownNameError
 from lumos_rl.recipes.config import UNSTORED, Modules, Refine, RunConfig
 from lumos_rl.recipes.launch import config_from_json, launch, parse
 from lumos_rl.recipes.presets import PRESETS
 from lumos_rl.recipes.run import settings_of
-from lumos_rl.rollout import RolloutConfig
 
 TINY = PRESETS["tiny"].config
 

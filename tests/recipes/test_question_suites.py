@@ -5,12 +5,13 @@ import pytest
 
 import lumos_rl.envs  # noqa: F401 (registers the ids)
 from lumos_rl.data.rows import annotation_rows
+from lumos_rl.episodes import RolloutConfig, plan_episodes
 from lumos_rl.policies.base import ScriptedPolicy
 from lumos_rl.prompts import COMPACT_PROFILE
 from lumos_rl.recipes.config import ENVS, DataConfig
 from lumos_rl.recipes.tasks import test_tasks as load_test_tasks
 from lumos_rl.recipes.tasks import training_tasks
-from lumos_rl.rollout import RolloutConfig, plan_episodes, run_episodes
+from lumos_rl.rollout import run_episodes
 
 
 @pytest.mark.parametrize("benchmark", ["hotpotqa", "strategyqa"])

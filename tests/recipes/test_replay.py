@@ -5,6 +5,7 @@ from tiny_env import AddEnv, add_plans, add_tasks, solve
 
 from lumos_rl.core import to_json
 from lumos_rl.data.synthetic import synthetic_tasks
+from lumos_rl.episodes import RolloutConfig, plan_episodes
 from lumos_rl.errors import MissingFileError
 from lumos_rl.policies.base import ScriptedPolicy
 from lumos_rl.recipes.collect import make_env
@@ -12,7 +13,7 @@ from lumos_rl.recipes.config import DataConfig, RunConfig
 from lumos_rl.recipes.replay import ReplayConfig, main, replay, replay_all
 from lumos_rl.recipes.run import EVALUATION, TRAJECTORIES, RunFolder
 from lumos_rl.recipes.tasks import training_tasks
-from lumos_rl.rollout import RolloutConfig, plan_episodes, run_episodes
+from lumos_rl.rollout import run_episodes
 
 TASK = add_tasks(1)[0]
 

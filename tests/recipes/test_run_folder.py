@@ -10,11 +10,11 @@ import pytest
 from tiny_model import FLIP, pair
 
 from lumos_rl.core import PreferencePair, StopReason, Trajectory
+from lumos_rl.episodes import EpisodePlan, RolloutConfig, plan_episodes
 from lumos_rl.errors import ConfigError, DataError, MissingFileError
 from lumos_rl.ray_config import RayConfig
 from lumos_rl.recipes.config import RunConfig, TrackConfig
 from lumos_rl.recipes.run import PAIRS, TRAJECTORIES, RunFolder, require_checkpoint
-from lumos_rl.rollout import EpisodePlan, RolloutConfig, plan_episodes
 from lumos_rl.training.settings import SFTSettings
 
 CONFIG = RunConfig()

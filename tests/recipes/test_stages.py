@@ -8,6 +8,7 @@ from tiny_model import SHAPE, create_adapter
 from lumos_rl.core import Module, PreferencePair, StopReason, Task
 from lumos_rl.data.rows import preference_pairs
 from lumos_rl.data.synthetic import synthetic_tasks
+from lumos_rl.episodes import RolloutConfig, plan_episodes
 from lumos_rl.errors import ConfigError, DataError, MissingFileError, UnknownNameError
 from lumos_rl.language import format_actions
 from lumos_rl.policies.base import ScriptedPolicy
@@ -24,7 +25,7 @@ from lumos_rl.recipes.sft_then_dpo import control_stage, refine
 from lumos_rl.recipes.summary import write_summary
 from lumos_rl.recipes.tasks import resampled, training_tasks
 from lumos_rl.recipes.tasks import test_tasks as tasks_to_test_on
-from lumos_rl.rollout import RolloutConfig, plan_episodes, run_episodes
+from lumos_rl.rollout import run_episodes
 from lumos_rl.training.settings import DPOSettings, LoraSettings, SFTSettings
 
 SFT = SFTSettings(max_steps=2, batch_size=4, learning_rate=1e-3, max_length=512, save_steps=0)

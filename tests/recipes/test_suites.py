@@ -1,0 +1,195 @@
+"""Several suites in one run: what is learned, tested and shown as examples, and how the best policy is chosen."""
+
+import json
+from dataclasses import replace
+
+import pytest
+from tiny_model import SHAPE
+
+from lumos_rl.core import Module
+from lumos_rl.data.synthetic import synthetic_tasks
+from lumos_rl.episodes import RolloutConfig, plan_episodes
+from lumos_rl.errors import ConfigError, UnknownNameError
+from lumos_rl.policies.base import ScriptedPolicy
+from lumos_rl.policies.hf import HFPolicy
+from lumos_rl.policies.layout import combine
+from lumos_rl.recipes.collect import make_env
+from lumos_rl.recipes.config import DataConfig, RunConfig
+from lumos_rl.recipes.evaluate import evaluate_stage, validate_stage
+from lumos_rl.recipes.run import EVALUATION, RunFolder
+from lumos_rl.recipes.sft_then_dpo import best_stage, swap_stage
+from lumos_rl.recipes.summary import write_summary
+from lumos_rl.recipes.tasks import (
+    TASK_TYPES,
+    train_sources,
+    training_tasks,
+    validation_tasks,
+)
+from lumos_rl.recipes.tasks import test_examples as examples_of
+from lumos_rl.recipes.tasks import test_sources as sources_tested
+from lumos_rl.recipes.tasks import test_tasks as tasks_to_test_on
+from lumos_rl.rollout import run_episodes
+from lumos_rl.training.scratch import create_scratch_model
+
+MIXED = DataConfig(suites="math,sql", annotated=3, explore=2, test_tasks=2)
+CONFIG = RunConfig(data=MIXED, evaluate=RolloutConfig(samples=2, temperatures=(0.0, 1.0)))
+
+
+def play(run, tasks, rollout, version, reply, examples=None):
+    """Leaves the episodes of a scripted policy in the run folder, as `collect` does, without Ray."""
+    policy = ScriptedPolicy(reply, version)
+    for trajectory in run_episodes(make_env, plan_episodes(tasks, rollout, examples), policy, "lumos"):
+        run.add(EVALUATION, trajectory)
+
+
+def stops(request):
+    return "Yes, I will stop planning."
+
+
+def adds(request):
+    """A planner that asks for one thing and a grounder that adds; on math alone it does something."""
+    if request.module is Module.PLANNER:
+        return "Subgoal 1: Add." if len(request.messages) == 1 else "Yes, I will stop planning."
+    return "R1 = Calculator(1 + 1)"
+
+
+def test_task_types_stand_for_their_built_in_suites():
+    assert train_sources(DataConfig(suites="math, qa")) == (
+        "gsm8k=synthetic",
+        "hotpotqa=synthetic",
+        "strategyqa=synthetic",
+    )
+    assert train_sources(DataConfig()) == sources_tested(DataConfig()) == ("gsm8k=synthetic",)
+    with pytest.raises(UnknownNameError, match=r"task type.*maths.*math"):
+        train_sources(DataConfig(suites="maths"))
+
+
+def test_every_task_type_gives_tasks_to_learn_and_to_be_tested_on():
+    config = DataConfig(suites=",".join(TASK_TYPES), annotated=2, explore=1, test_tasks=1)
+    tasks = training_tasks(config, seed=0)
+    suites = [benchmark for found in TASK_TYPES.values() for benchmark in found]
+    assert [task.benchmark for task in tasks.annotated] == [name for name in suites for _ in range(2)]
+    assert [task.benchmark for task in tasks.explore] == suites
+    assert all(task.subgoals for task in tasks.annotated) and not any(task.subgoals for task in tasks.explore)
+    assert [task.benchmark for task in tasks_to_test_on(config)] == suites
+
+
+def test_an_unseen_suite_is_tested_and_not_learned():
+    config = DataConfig(suites="math", unseen="sql", annotated=2, explore=1, test_tasks=1, examples=2)
+    assert {task.benchmark for task in training_tasks(config, 0).annotated} == {"gsm8k"}
+    assert [task.benchmark for task in tasks_to_test_on(config)] == ["gsm8k", "intercode_sql"]
+    assert list(examples_of(config)) == ["intercode_sql"]
+    assert examples_of(config)["intercode_sql"] == synthetic_tasks("intercode_sql", "train", 2)
+    assert examples_of(replace(config, examples=0)) == {}
+
+
+def test_examples_are_turns_before_the_episodes_own():
+    examples = synthetic_tasks("gsm8k", "train", 2)
+    task = replace(synthetic_tasks("gsm8k", "test", 1)[0], subgoals=())
+    asked = []
+
+    def reply(request):
+        asked.append(request)
+        return adds(replace(request, messages=request.messages[-1:])) if len(asked) < 3 else stops(request)
+
+    plans = plan_episodes([task], RolloutConfig(), {"gsm8k": examples})
+    (trajectory,) = run_episodes(make_env, plans, ScriptedPolicy(reply))
+    planner, grounder = asked[0].messages, asked[1].messages
+    assert examples[0].instruction in planner[0]["content"] and planner[1]["role"] == "assistant"
+    assert task.instruction in planner[-1]["content"] and task.instruction in grounder[-1]["content"]
+    turns = [len(example.subgoals) for example in examples]
+    assert len(planner) == sum(2 * count + 2 for count in turns) + 1  # each subgoal, and the decision to stop
+    assert len(grounder) == sum(2 * count for count in turns) + 1
+    assert examples[1].subgoals[0].actions[0].args in grounder[-3]["content"] + grounder[2 * turns[0] + 1]["content"]
+    assert trajectory.conversation("planner")[0]["content"] == planner[-1]["content"]  # what is learned has none
+
+
+def test_scores_of_several_benchmarks_stand_apart(tmp_path):
+    with RunFolder(tmp_path / "run", CONFIG) as run:
+        play(run, tasks_to_test_on(MIXED), CONFIG.evaluate, "sft", adds)
+        result = evaluate_stage(run, "sft", tmp_path)
+        text = write_summary(run, [], 1.0)
+    assert set(result["benchmarks"]) == {"gsm8k", "intercode_sql"}
+    assert result["greedy"]["n"] == 4 and result["benchmarks"]["gsm8k"]["greedy"]["n"] == 2
+    lines = [json.loads(line) for line in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()]
+    assert [line["stage"] for line in lines] == ["evaluate/sft/gsm8k", "evaluate/sft/intercode_sql"]
+    summary = json.loads((tmp_path / "run" / "summary.json").read_text())
+    assert summary["benchmarks"]["intercode_sql"]["sft"]["greedy"]["n"] == 2
+    assert "## gsm8k" in text and "## intercode_sql" in text and "## Stages" in text
+
+
+def test_one_benchmark_has_no_sections(tmp_path):
+    config = replace(CONFIG, data=DataConfig(test_tasks=2))
+    with RunFolder(tmp_path / "run", config) as run:
+        play(run, tasks_to_test_on(config.data), config.evaluate, "sft", adds)
+        assert "benchmarks" not in evaluate_stage(run, "sft", tmp_path)
+        assert "##" not in write_summary(run, [], 1.0)
+
+
+def test_the_best_policy_is_chosen_on_validation_tasks(tmp_path):
+    data = DataConfig(validation_tasks=3)
+    greedy = RolloutConfig(temperatures=(0.0,))
+    tasks = validation_tasks(data)
+    assert [task.split for task in tasks] == ["dev"] * 3
+    gold = {task.instruction: task for task in synthetic_tasks("gsm8k", "dev", 3)}
+
+    def solves(request):
+        (task,) = (gold[text] for text in gold if text in request.messages[0]["content"])
+        if request.module is Module.PLANNER:
+            return "Subgoal 1: Answer." if len(request.messages) == 1 else "Yes, I will stop planning."
+        return f"R1 = Calculator({task.answer})"
+
+    with RunFolder(tmp_path / "run", RunConfig(data=data, evaluate=RolloutConfig(samples=2))) as run:
+        for version, reply in (("sft", stops), ("rs-1", solves), ("dpo-2", solves)):
+            run.checkpoint(version).mkdir(parents=True)
+            play(run, tasks, greedy, version, reply)
+        assert validate_stage(run, "rs-1", tmp_path)["success"] == 1
+        best_stage(run, ["sft", "rs-1", "dpo-2"])
+        assert run.checkpoint("best").resolve() == run.checkpoint("rs-1")
+        play(run, tasks_to_test_on(data), run.config.evaluate, "sft", stops)
+        evaluate_stage(run, "sft", tmp_path)
+        assert "Chosen on validation tasks: rs-1." in write_summary(run, ["rs-1", "dpo-2"], 1.0)
+
+
+def test_validation_tasks_of_a_file_are_not_learned(tmp_path):
+    records = [
+        {"question": f"What is {n} + 1?", "answer": f"{n} + 1 = <<{n}+1={n + 1}>>{n + 1}\n#### {n + 1}"}
+        for n in range(6)
+    ]
+    path = tmp_path / "train.jsonl"
+    path.write_text("".join(json.dumps(record) + "\n" for record in records))
+    data = DataConfig(train=(f"gsm8k={path}",), annotated=0, explore=0, validation_tasks=2)
+    learned = {task.id for task in training_tasks(data, 0).explore}
+    chosen_by = {task.id for task in validation_tasks(data)}
+    assert len(learned) == 4 and len(chosen_by) == 2 and not learned & chosen_by
+
+
+def test_dev_is_not_for_choosing_and_for_testing():
+    with pytest.raises(ConfigError, match="test-split test"):
+        DataConfig(test_split="dev", validation_tasks=10)
+
+
+def test_modules_of_two_checkpoints_make_a_third(tmp_path):
+    first = tmp_path / "first"
+    for seed, name in enumerate(("old", "new")):
+        create_scratch_model(["Plan: add 1 and 2", "R1 = Calculator(1 + 2)"], first / name, SHAPE, seed)
+    for _ in range(2):  # made again, it is the same
+        combine(first / "mixed", {Module.PLANNER: first / "old", Module.GROUNDER: first / "new"})
+    moved = first.rename(tmp_path / "moved")
+    assert HFPolicy.load(moved / "mixed").version == "mixed"
+    assert (moved / "mixed" / "planner").resolve() == moved / "old"
+    assert (moved / "mixed" / "grounder").resolve() == moved / "new"
+
+
+def test_swapped_modules_are_tested_both_ways(tmp_path):
+    config = replace(CONFIG, data=DataConfig(test_tasks=1))
+    with RunFolder(tmp_path / "run", config) as run:
+        for version in ("sft", "rs-1", "sft+rs-1", "rs-1+sft"):
+            run.checkpoint(version).mkdir(parents=True)
+            play(run, tasks_to_test_on(config.data), config.evaluate, version, stops)
+        evaluate_stage(run, "sft", tmp_path)
+        swap_stage(run, "sft", "rs-1")
+        assert (run.checkpoint("rs-1+sft") / "planner").resolve() == run.checkpoint("rs-1")
+        assert (run.checkpoint("rs-1+sft") / "grounder").resolve() == run.checkpoint("sft")
+        text = write_summary(run, ["rs-1"], 1.0)
+    assert "| sft+rs-1 | 0.0" in text and "| rs-1+sft | 0.0" in text
