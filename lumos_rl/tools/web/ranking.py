@@ -38,8 +38,8 @@ ROLES: Mapping[str, tuple[str, ...]] = {  # what people call an element of a rol
     **dict.fromkeys(("textarea", "text", "email", "tel", "password", "number"), ("textbox",)),
 }
 _WORD = re.compile(r"\w+")
-_ID = re.compile(r"\bid=\S+")
-_TAG = re.compile(r"\(\w+(?: id=\S+)?")
+_ID = re.compile(r"\bid=0")  # a candidate's own; what follows may stand close to it
+_TAG = re.compile(r"\(\w+(?: id=0)?")
 
 
 def scores(ranker: Ranker, query: str, texts: Sequence[str]) -> list[float]:
