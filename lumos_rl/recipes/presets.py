@@ -50,12 +50,13 @@ _TINY = RunConfig(
     ),
     rollout=RolloutConfig(samples=2, temperatures=(0.7, 1.0), max_subgoals=5, max_new_tokens=24, concurrency=256),
     refine=RefineConfig(
-        steps=(Refine.RS, Refine.DPO),
+        steps=(Refine.RS, Refine.RS, Refine.DPO),
         rs=RejectionConfig(
             max_per_task=2,
             resample=5,
+            annotated=False,
             train=SFTSettings(
-                max_steps=1200,
+                max_steps=900,
                 learning_rate=1e-3,
                 batch_size=8,
                 max_length=256,
@@ -67,7 +68,7 @@ _TINY = RunConfig(
         dpo=PreferenceConfig(
             train=DPOSettings(
                 epochs=2.0,  # few pairs, learned often, cost more than they give
-                learning_rate=1e-4,
+                learning_rate=5e-4,
                 batch_size=16,
                 max_length=256,
                 save_steps=40,
