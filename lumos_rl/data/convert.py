@@ -47,7 +47,7 @@ class Settings:
     """Turns benchmark files into verified annotations for planner and grounder.
 
     Attributes:
-        benchmark: gsm8k, hotpotqa, mawps, strategyqa, svamp or webshop.
+        benchmark: gsm8k, hotpotqa, intercode_sql, mawps, mind2web, strategyqa, svamp or webshop.
         source: A file, a folder as the benchmark distributes it, or hf:NAME or hf:NAME:CONFIG.
         out: Folder to write to; made if it is not there. Files of an earlier run are replaced.
         split: Which file of a folder, or split of a hub data set; part of the ids. By default the split that a file is

@@ -33,7 +33,8 @@ SPLITS = ("train", "test_task", "test_website", "test_domain")
 ORIGIN = "huggingface.co/datasets/osunlp/Mind2Web (CC BY 4.0; the test splits in an archive with a password)"
 _FILES = {split: (f"{split}/{split}_*.json", f"data/{split}/{split}_*.json", f"{split}_*.json") for split in SPLITS}
 _ABOUT = ("website", "domain", "subdomain")
-PAGES_KEPT = 128  # of one process; a page takes a few megabytes
+PAGES_KEPT = 64  # of one process; a recorded page takes a few megabytes
+SUITE_PAGES_KEPT = 512  # a built-in one a tenth of that at most
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +153,7 @@ def _page_of_file(file: str, span: Span, text: str, where: str) -> StepPage:
     return StepPage(read_step(read_json(Path(file), span), text, where))
 
 
-@lru_cache(maxsize=PAGES_KEPT)
+@lru_cache(maxsize=SUITE_PAGES_KEPT)
 def _page_of_suite(key: str, made_from: str, text: str, index: int) -> StepPage:
     task = Task(key, BENCHMARK, "", meta={"suite": json.loads(made_from)})
     return StepPage(read_step(load_action(task, index), text, f"{key}, step {index}"))
