@@ -86,9 +86,7 @@ def measure_pages() -> None:
         assert text == other
         return len(candidates), read, first, again, shown, trees, read + first + shown
 
-    print(
-        "nodes | candidates | read | rank all, first | rank again | show 50 | read and show by trees | first time in all"
-    )
+    print("nodes | candidates | read | rank all | rank again | show 50 | read and show by trees | read, rank and show")
     for size in SIZES:
         rows = [one(*page(size, seed)) for seed in range(PAGES)]
         middle = [statistics.median(column) for column in zip(*rows, strict=True)]
