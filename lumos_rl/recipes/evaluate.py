@@ -1,17 +1,21 @@
 """Tests a policy by its benchmark's own metric: `python -m lumos_rl.recipes.evaluate --help`.
 
-    python -m lumos_rl.recipes.evaluate --run-dir runs/tiny-0 --policy sft
-    python -m lumos_rl.recipes.evaluate --run-dir runs/other --checkpoint path/to/model --data.test gsm8k=test.jsonl
+    python -m lumos_rl.recipes.evaluate runs/tiny-0 --policy rs-1              # on the tasks the run was tested on
+    python -m lumos_rl.recipes.evaluate runs/tiny-0 --benchmarks svamp,gsm8k=test.jsonl
+    python -m lumos_rl.recipes.evaluate path/to/model --benchmarks gsm8k       # a model, an adapter pair, a hub name
+    python -m lumos_rl.recipes.evaluate NAME --model.engine openai --benchmarks gsm8k    # a model of an endpoint
 
 Every score comes with the number of its episodes, a 95 % interval, and how many were left out because the machinery
-failed. Episodes that a model spoiled (errors, no answer, endless turns) are never left out.
+failed. Episodes that a model spoiled (errors, no answer, endless turns) are never left out. Where the tasks are the
+benchmark's own, what Agent Lumos reached is told beside it.
 """
 
 from __future__ import annotations
 
 import math
+import re
 import statistics
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any
@@ -19,14 +23,25 @@ from typing import Annotated, Any
 import tyro
 
 from lumos_rl.core import Trajectory
+from lumos_rl.errors import MissingFileError
 from lumos_rl.metrics import wilson_interval
 from lumos_rl.recipes.collect import collect, describe
-from lumos_rl.recipes.config import RunConfig
+from lumos_rl.recipes.config import DataConfig, RunConfig
 from lumos_rl.recipes.launch import launch
+from lumos_rl.recipes.presets import PRESETS
 from lumos_rl.recipes.run import EVALUATION, RunFolder, require_checkpoint
-from lumos_rl.recipes.tasks import test_examples, test_sources, test_tasks, validation_tasks
+from lumos_rl.recipes.tasks import split_source, test_examples, test_sources, test_tasks, validation_tasks
 
 KINDS = ("greedy", "sampled")
+PUBLISHED: Mapping[str, str] = {  # percent; 13B, then 7B; those of the best tools
+    "gsm8k": "accuracy 55.4 (7B: 50.5)",
+    "hotpotqa": "exact match 36.3 (7B: 29.4 to 36.0)",
+    "intercode_sql": "success rate 7.3 (13B, a task type it had not learned)",
+    "mind2web": "step success rate 31.3 (7B: 27.6), lumos_step_sr here",
+    "strategyqa": "accuracy 76.7 (7B: 65.7 to 72.4)",
+    "svamp": "accuracy 69.3 (7B: 65.5)",
+    "webshop": "average reward 50.3 (7B: 39.8), a task type it had not learned",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,31 +141,66 @@ def scores_of(played: Sequence[Trajectory]) -> dict[str, Any]:
 
 @dataclass(frozen=True, slots=True)
 class EvaluateConfig:
-    """What is tested.
+    """What is tested. The first word of the command line is a run's folder, a model's, or a model's name.
 
     Attributes:
         run: The run; its test tasks and its settings of test episodes are used.
         policy: Name of the stage whose checkpoint is tested.
         checkpoint: Model folder or hub name to test instead.
+        benchmarks: What to test on instead of the run's test tasks, with commas between: BENCHMARK for its built-in
+            suite, or BENCHMARK=WHERE as for data.test. The results go to `benchmarks/` in the run's folder.
     """
 
     run: Annotated[RunConfig, tyro.conf.arg(name="")] = field(default_factory=RunConfig)
     policy: str = "sft"
     checkpoint: str = ""
+    benchmarks: str = ""
 
 
 def main(config: EvaluateConfig, run: RunFolder) -> None:
     """Tests one policy and prints its scores."""
     where = Path(config.checkpoint) if config.checkpoint else require_checkpoint(run.checkpoint(config.policy))
     version = config.checkpoint.strip("/").replace("/", "-") or config.policy
-    result = evaluate_stage(run, version, where)
-    sources = test_sources(config.run.data)
-    for benchmark, scores in result.get("benchmarks", {sources[0]: result}).items():
+    if not config.benchmarks:
+        return _report(run.config.data, version, evaluate_stage(run, version, where))
+    names = [name.strip() for name in config.benchmarks.split(",") if name.strip()]
+    sources = tuple(name if "=" in name else f"{name}=synthetic" for name in names)
+    data = replace(run.config.data, suites="", unseen="", test=sources)
+    folder = run.path / "benchmarks" / re.sub(r"[^\w.=-]+", "-", "+".join(sources))
+    with RunFolder(folder, replace(run.config, data=data, run_dir=str(folder))) as other:
+        return _report(data, version, evaluate_stage(other, version, where))
+
+
+def _report(data: DataConfig, version: str, result: Mapping[str, Any]) -> None:
+    sources = dict(split_source(source, data) for source in test_sources(data))
+    for benchmark, scores in result.get("benchmarks", {next(iter(sources)): result}).items():
         for kind in KINDS:
-            print(f"{benchmark}  {version}  {kind:8} {Score(**scores[kind])}")
+            if scores[kind]["n"] or scores[kind]["excluded"]:
+                print(f"{benchmark}  {version}  {kind:8} {Score(**scores[kind])}")
             for name, found in scores["metrics"][kind].items():
                 print(f"    {name:20} {Score(**found)}")
+        if sources.get(benchmark, "synthetic") != "synthetic" and benchmark in PUBLISHED:
+            print(f"    Agent Lumos (Yin et al. 2023): {PUBLISHED[benchmark]}")
+
+
+def with_target(argv: Sequence[str]) -> list[str]:
+    """A command line whose first word is a run or a model, as flags.
+
+    >>> with_target(["org/model", "--benchmarks", "gsm8k"])
+    ['--checkpoint', 'org/model', '--run-dir', 'runs/evaluate-org-model', '--benchmarks', 'gsm8k']
+    """
+    if not argv or argv[0].startswith("-") or argv[0] in PRESETS:
+        return list(argv)
+    word, rest = argv[0], list(argv[1:])
+    if (Path(word) / "stages").is_dir():
+        return ["--run-dir", word, *rest]
+    if not Path(word).is_dir() and "/" not in word and not any("openai" in flag for flag in rest):
+        known = ", ".join(PRESETS)
+        raise MissingFileError(f"expected a preset ({known}), a run's or model's folder, or ORG/MODEL, got {word!r}")
+    name = re.sub(r"[^\w.-]+", "-", word.strip("/"))
+    own = any(flag.partition("=")[0] in ("--run-dir", "--run_dir") for flag in rest)
+    return ["--checkpoint", word, *([] if own else ["--run-dir", f"runs/evaluate-{name}"]), *rest]
 
 
 if __name__ == "__main__":
-    launch(__doc__, EvaluateConfig, main)
+    launch(__doc__, EvaluateConfig, main, with_target)

@@ -34,13 +34,19 @@ DEFAULT_PRESET = "tiny"
 Config = TypeVar("Config")
 
 
-def launch(about: str | None, kind: type[Config], main: Callable[[Config, RunFolder], None]) -> None:
+def launch(
+    about: str | None,
+    kind: type[Config],
+    main: Callable[[Config, RunFolder], None],
+    prepare: Callable[[Sequence[str]], Sequence[str]] = list,
+) -> None:
     """Reads the command line, opens the run folder, and runs a recipe.
 
     Args:
         about: The recipe's docstring, shown by --help.
         kind: `RunConfig`, or a dataclass with a field `run` of that type.
         main: The recipe.
+        prepare: Turns the words of the command line into a preset and flags.
     """
     logging.basicConfig(format="%(asctime)s %(message)s", datefmt="%H:%M:%S", level=logging.WARNING)
     logging.getLogger("lumos_rl").setLevel(logging.INFO)
@@ -48,7 +54,7 @@ def launch(about: str | None, kind: type[Config], main: Callable[[Config, RunFol
     signal.signal(signal.SIGTERM, _interrupt)
     run: RunFolder | None = None
     try:
-        config = parse(about or "", kind, sys.argv[1:])
+        config = parse(about or "", kind, prepare(sys.argv[1:]))
         settings = run_config(config)
         if settings.dry_run:
             from lumos_rl.recipes.dry_run import describe_run

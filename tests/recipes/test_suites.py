@@ -9,13 +9,14 @@ from tiny_model import SHAPE
 from lumos_rl.core import Module
 from lumos_rl.data.synthetic import synthetic_tasks
 from lumos_rl.episodes import RolloutConfig, plan_episodes
-from lumos_rl.errors import ConfigError, UnknownNameError
+from lumos_rl.errors import ConfigError, MissingFileError, UnknownNameError
 from lumos_rl.policies.base import ScriptedPolicy
 from lumos_rl.policies.hf import HFPolicy
 from lumos_rl.policies.layout import combine
 from lumos_rl.recipes.collect import make_env
 from lumos_rl.recipes.config import DataConfig, RunConfig
-from lumos_rl.recipes.evaluate import evaluate_stage, validate_stage
+from lumos_rl.recipes.evaluate import EvaluateConfig, evaluate_stage, validate_stage, with_target
+from lumos_rl.recipes.evaluate import main as evaluate_main
 from lumos_rl.recipes.run import EVALUATION, RunFolder
 from lumos_rl.recipes.sft_then_dpo import best_stage, swap_stage
 from lumos_rl.recipes.summary import write_summary
@@ -193,3 +194,33 @@ def test_swapped_modules_are_tested_both_ways(tmp_path):
         assert (run.checkpoint("rs-1+sft") / "grounder").resolve() == run.checkpoint("sft")
         text = write_summary(run, ["rs-1"], 1.0)
     assert "| sft+rs-1 | 0.0" in text and "| rs-1+sft | 0.0" in text
+
+
+def test_the_first_word_of_evaluate_is_a_run_or_a_model(tmp_path):
+    (tmp_path / "run" / "stages").mkdir(parents=True)
+    (tmp_path / "model").mkdir()
+    run, model = str(tmp_path / "run"), str(tmp_path / "model")
+    assert with_target([run, "--policy", "rs-1"]) == ["--run-dir", run, "--policy", "rs-1"]
+    assert with_target([model, "--run-dir", run]) == ["--checkpoint", model, "--run-dir", run]
+    assert with_target(["org/name"]) == ["--checkpoint", "org/name", "--run-dir", "runs/evaluate-org-name"]
+    assert with_target(["gpt", "--model.engine", "openai"])[:2] == ["--checkpoint", "gpt"]
+    assert with_target(["svamp", "--policy", "sft"]) == ["svamp", "--policy", "sft"]
+    assert with_target(["--policy", "sft"]) == ["--policy", "sft"] and with_target([]) == []
+    with pytest.raises(MissingFileError, match="svamp.*got 'tinny'"):
+        with_target(["tinny"])
+
+
+def test_other_benchmarks_than_the_runs_stand_beside_it(tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    record = {"question": "What is 1 + 1?", "answer": "1 + 1 = <<1+1=2>>2\n#### 2"}
+    (tmp_path / "test.jsonl").write_text(json.dumps(record) + "\n")
+    config = replace(CONFIG, data=DataConfig(test_tasks=2))
+    data = replace(config.data, test=("gsm8k=test.jsonl", "svamp=synthetic"))
+    with RunFolder(tmp_path / "run", config) as run:
+        folder = run.path / "benchmarks" / "gsm8k=test.jsonl-svamp=synthetic"
+        with RunFolder(folder, replace(config, data=data)) as other:
+            play(other, tasks_to_test_on(data), config.evaluate, "model", adds)
+        evaluate_main(EvaluateConfig(config, checkpoint="model", benchmarks="gsm8k=test.jsonl, svamp"), run)
+    said = capsys.readouterr().out
+    assert "gsm8k  model  greedy   100.0" in said and "svamp  model  greedy   0.0" in said
+    assert said.count("Agent Lumos") == 1 and "55.4" in said  # of a built-in suite it has no figures
