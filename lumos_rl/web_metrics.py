@@ -14,8 +14,10 @@ from __future__ import annotations
 
 import math
 import string
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+
+from lumos_rl.core import Trajectory
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +142,31 @@ def lumos_step_sr(tasks: Iterable[Sequence[bool]]) -> float:
     Source: as `lumos_step`; published on the split test_domain alone.
     """
     return _mean([float(right) for task in tasks for right in task[:LUMOS_STEPS]])
+
+
+def split_scores(trajectories: Iterable[Trajectory]) -> dict[str, dict[str, float]]:
+    """Micro and macro averages of played episodes, by split, under the names of `web_scores`.
+
+    `lumos_step_sr`, a mean over predicted steps, stands beside them. Failed episodes are left out.
+    """
+    by_split: dict[str, list[Mapping[str, float]]] = {}
+    for trajectory in trajectories:
+        if trajectory.failure is None:
+            by_split.setdefault(trajectory.split, []).append(trajectory.metrics)
+    return {split: _pooled(found) for split, found in by_split.items()}
+
+
+def _pooled(found: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    names = ("element_acc", "action_f1", "step_acc")
+    micro = {name: _weighted(found, name, "steps") for name in names}
+    macro = {f"marco_{name}": _mean([metrics[name] for metrics in found]) for name in names}
+    solved = _mean([metrics["task_success"] for metrics in found])
+    return {**micro, **macro, "task_success": solved, "lumos_step_sr": _weighted(found, "lumos_step_sr", "lumos_steps")}
+
+
+def _weighted(found: Sequence[Mapping[str, float]], name: str, weight: str) -> float:
+    total = math.fsum(metrics.get(weight, 0.0) for metrics in found)
+    return math.fsum(metrics.get(name, 0.0) * metrics.get(weight, 0.0) for metrics in found) / total if total else 0.0
 
 
 def recall_at(ranks: Sequence[int | None], k: int) -> float:

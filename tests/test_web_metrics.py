@@ -3,6 +3,7 @@ import string
 
 import pytest
 
+from lumos_rl.core import Trajectory
 from lumos_rl.web_metrics import (
     exact_web_step,
     lumos_step,
@@ -10,6 +11,7 @@ from lumos_rl.web_metrics import (
     operation_f1,
     operation_text,
     recall_at,
+    split_scores,
     web_scores,
     web_step,
 )
@@ -109,6 +111,26 @@ def test_lumos_counts_equal_looks_and_any_case():
 def test_lumos_averages_over_the_first_15_steps_of_each_task():
     assert lumos_step_sr([[True] * 15 + [False] * 5, [False] * 5]) == 0.75
     assert lumos_step_sr([]) == 0.0
+
+
+def episode(split, failure=None, **metrics):
+    common = {"formulation": "iterative", "policy": "p", "sample": 0, "seed": 0, "temperature": 0.0, "turns": ()}
+    ended = {"reward": 0.0, "success": False, "answer": None, "stop_reason": "ended"}
+    return Trajectory("t#0", "t", "mind2web", split, "…", **common, **ended, metrics=metrics, failure=failure)
+
+
+def test_episodes_are_pooled_by_split():
+    same = {"element_acc": 1.0, "action_f1": 0.5, "task_success": 0.0}
+    played = [
+        episode("test_task", **same, step_acc=1.0, steps=3.0, lumos_step_sr=1.0, lumos_steps=1.0),
+        episode("test_task", **same, step_acc=0.0, steps=1.0, lumos_step_sr=0.0, lumos_steps=3.0),
+        episode("test_domain", **same, step_acc=0.25, steps=4.0),
+        episode("test_domain", failure="worker died"),
+    ]
+    scores = split_scores(played)
+    assert (scores["test_task"]["step_acc"], scores["test_task"]["marco_step_acc"]) == (0.75, 0.5)
+    assert (scores["test_task"]["action_f1"], scores["test_task"]["lumos_step_sr"]) == (0.5, 0.25)
+    assert (scores["test_domain"]["step_acc"], scores["test_domain"]["lumos_step_sr"]) == (0.25, 0.0)
 
 
 def test_recall_counts_a_missing_element_as_a_miss():

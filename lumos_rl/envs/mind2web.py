@@ -31,7 +31,7 @@ from lumos_rl.tools.web.cross_encoder import CrossEncoder
 from lumos_rl.tools.web.ranking import LexicalRanker, Ranker
 from lumos_rl.tools.web.sentences import feedback
 from lumos_rl.tools.web.session import Prediction, Session
-from lumos_rl.web_metrics import lumos_step_sr, recall_at, web_scores, web_step
+from lumos_rl.web_metrics import LUMOS_STEPS, lumos_step_sr, recall_at, web_scores, web_step
 
 MAX_STEPS = 64  # twice the longest recorded tasks: room for texts that are no action
 TOP_K = 50  # Deng et al. 2023
@@ -170,7 +170,8 @@ class Mind2WebEnv(LumosEnv):
         metrics = {
             **{name: scores[name] for name in ("element_acc", "action_f1", "step_acc", "task_success")},
             "steps": float(len(self.session.texts)),
-            **_extra(made),
+            "exact_step_acc": sum(found.exact for found in made) / len(self.session.texts),
+            **_of_predicted(made),
             f"ranker:{self.ranker_name}": 1.0,
             f"observation:{self._mode}": 1.0,
         }
@@ -182,14 +183,14 @@ class Mind2WebEnv(LumosEnv):
         return f"Task: {session.task}\nPrevious actions:\n{previous}\nPage:\n{session.view.text}"
 
 
-def _extra(made: Sequence[Prediction]) -> dict[str, float]:
+def _of_predicted(made: Sequence[Prediction]) -> dict[str, float]:
     """Metrics of the predicted steps alone."""
     if not made:
         return {}
     ranks = [found.rank for found in made]
     recalls = {f"recall@{k}": recall_at(ranks, k) for k in RECALLS} if any(rank is not None for rank in ranks) else {}
-    lumos, exact = [found.lumos for found in made], [float(found.exact) for found in made]
-    return {"lumos_step_sr": lumos_step_sr([lumos]), "exact_step_acc": sum(exact) / len(exact), **recalls}
+    lumos = {"lumos_step_sr": lumos_step_sr([[found.lumos for found in made]])}
+    return {**lumos, "lumos_steps": float(min(len(made), LUMOS_STEPS)), **recalls}
 
 
 def _scores(found: Prediction) -> dict[str, Any]:

@@ -126,7 +126,8 @@ def test_several_actions_in_one_text_are_several_steps() -> None:
 def test_steps_that_were_not_predicted_count_0() -> None:
     _, _, last = play(make(), "TYPE [0] New York", "Finish()")
     metrics = last[4]["metrics"]
-    assert (last[1], metrics["step_acc"], metrics["lumos_step_sr"], last[4]["success"]) == (0.0, 0.5, 1.0, False)
+    assert (last[1], metrics["step_acc"], metrics["task_success"], last[4]["success"]) == (0.0, 0.5, 0.0, False)
+    assert (metrics["lumos_step_sr"], metrics["lumos_steps"], metrics["exact_step_acc"]) == (1.0, 1.0, 0.5)
 
 
 def test_a_step_whose_target_was_lost_counts_0() -> None:

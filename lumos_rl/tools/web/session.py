@@ -2,7 +2,7 @@
 
 session = Session("Find pickup …", reprs, pages, top_k=50, ranker=LexicalRanker())
 session.shown                                    # the best candidates for the task: ids and the page around them
-session.predict("CLICK", shown_id="3")           # Prediction(step=0, rank=2, score=WebStep(…), …)
+session.predict("CLICK", shown_id="3")           # Prediction(element="152", score=WebStep(…), …)
 session.predict("TYPE", "Boston", query="location")    # the ranker finds the element, among all candidates
 """
 
@@ -12,7 +12,7 @@ import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from lumos_rl.tools.web.page import Step, StepPage
+from lumos_rl.tools.web.page import StepPage
 from lumos_rl.tools.web.ranking import Ranker
 from lumos_rl.tools.web.sentences import grounded_query, ranking_query, translate_action
 from lumos_rl.web_metrics import WebStep, exact_web_step, lumos_step, operation_text, web_step
@@ -26,7 +26,6 @@ class Prediction:
     """What one predicted step came to.
 
     Attributes:
-        step: The recorded step.
         element: Id on the page of the element that was chosen; None where there is no such element.
         score: Its scores.
         exact: Whether it is the recorded step to the letter.
@@ -35,7 +34,6 @@ class Prediction:
             the page, or where no candidates were shown.
     """
 
-    step: Step
     element: str | None
     score: WebStep
     exact: bool
@@ -158,10 +156,9 @@ class Session:
             looks = page.looks_right(self._ranker, asked)
         step, ranks = page.step, [view.ranked.index(key) for key in page.positives if key in view.ranked]
         found = Prediction(
-            step=step,
             element=element,
             score=web_step(
-                self.task, element, operation_text(op, value), reachable, operation_text(step.op, step.value)
+                self.name, element, operation_text(op, value), reachable, operation_text(step.op, step.value)
             ),
             exact=exact_web_step(element, op, value, next(iter(page.positives), None), (step.op, step.value)),
             lumos=looks is not None and lumos_step(*looks, (op, value), (step.op, step.value)),
