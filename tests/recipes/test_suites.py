@@ -206,7 +206,7 @@ def test_the_first_word_of_evaluate_is_a_run_or_a_model(tmp_path):
     assert with_target(["gpt", "--model.engine", "openai"])[:2] == ["--checkpoint", "gpt"]
     assert with_target(["svamp", "--policy", "sft"]) == ["svamp", "--policy", "sft"]
     assert with_target(["--policy", "sft"]) == ["--policy", "sft"] and with_target([]) == []
-    with pytest.raises(MissingFileError, match="svamp.*got 'tinny'"):
+    with pytest.raises(MissingFileError, match=r"svamp.*got 'tinny'"):
         with_target(["tinny"])
 
 
