@@ -26,7 +26,7 @@ from typing import Any
 
 from lumos_rl.core import Action, Subgoal, Task
 from lumos_rl.data.mind2web_kinds import BRANDS, KINDS, MONTHS, PEOPLE, TOPICS, Kind
-from lumos_rl.tools.web.sentences import element_words, translate_action
+from lumos_rl.tools.web.sentences import parse_recorded, translate_action
 
 SPLIT_SHARES: Mapping[str, range] = {"test": range(4), "dev": range(4, 7), "train": range(7, 20)}  # of 20 websites
 ERRANDS = ("search", "date", "filter", "order", "contact")
@@ -212,11 +212,9 @@ def gold_plan(key: str, texts: Sequence[str]) -> tuple[Subgoal, ...]:
     subgoals = []
     for index, text in enumerate(texts):
         sentence = translate_action(text, random.Random(f"{key}/{index}"))
-        _, _, done = text.rpartition(" -> ")
-        op, _, value = done.partition(":")
-        op = op.strip() if op.strip() in ("TYPE", "SELECT") else "CLICK"
-        args = f"{f'R{index}' if index else 'Env'}, QUERY: {element_words(text)}"
-        args += "" if op == "CLICK" else f", TEXT: {value.strip()}"
+        words, op, value = parse_recorded(text)
+        args = f"{f'R{index}' if index else 'Env'}, QUERY: {words}"
+        args += "" if op == "CLICK" else f", TEXT: {value}"
         subgoals.append(Subgoal(sentence, (Action((f"R{index + 1}",), op, args, sentence),)))
     return tuple(subgoals)
 

@@ -1,6 +1,8 @@
 """Mind2Web as a Gymnasium environment: recorded steps, both action syntaxes, what is shown, and the metrics."""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -242,6 +244,25 @@ def test_gold_plans_score_1_without_pages_too() -> None:
         assert [step[1] for step in steps] == [1.0] * len(found.subgoals)
         results = [text for step in steps for text in step[4]["results"].values()]
         assert results == [part.actions[0].result for part in found.subgoals]
+
+
+WITHOUT = """
+import sys
+sys.modules["lxml"] = None
+import gymnasium as gym, lumos_rl.envs
+from lumos_rl.data import load_tasks
+from lumos_rl.errors import MissingExtraError
+assert load_tasks("mind2web", limit=1)[0].subgoals
+try:
+    gym.make("lumos_rl/Mind2Web-v0")
+except MissingExtraError as error:
+    print(error)
+"""
+
+
+def test_without_lxml_the_extra_is_named() -> None:
+    done = subprocess.run([sys.executable, "-c", WITHOUT], capture_output=True, text=True, check=True)
+    assert "lumos_rl[web]" in done.stdout
 
 
 def test_infos_can_be_stored() -> None:

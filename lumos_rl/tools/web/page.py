@@ -19,7 +19,7 @@ from lumos_rl.tools.page_text import PageText
 from lumos_rl.tools.web.ranking import Ranker, scores
 
 POOL = 50  # candidates of the pool that Lumos chooses from, the first ones of the record
-_KEPT_SCORES = 64  # queries of a page whose scores are kept
+_KEPT_SCORES = 16  # queries of a page whose scores are kept
 
 
 @dataclass(frozen=True, slots=True)

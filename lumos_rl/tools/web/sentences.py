@@ -13,6 +13,7 @@ The forms are those that MindAct's ranker and the models of Lumos were trained w
 from __future__ import annotations
 
 import random
+import re
 from collections.abc import Mapping, Sequence
 
 VERBS: Mapping[str, tuple[str, ...]] = {  # Yin et al. 2023, released evaluation
@@ -21,6 +22,7 @@ VERBS: Mapping[str, tuple[str, ...]] = {  # Yin et al. 2023, released evaluation
     "SELECT": ("Select", "Choose", "Pick up"),
 }
 ARROW = " -> "
+_RECORDED = re.compile(r"(?P<element>.*?) -> (?P<op>[A-Z]+)(?::(?P<value>.*))?", re.DOTALL)
 PREVIOUS = 3  # earlier actions that a ranker is told of; MindAct
 TASK_IS, PREVIOUS_ACTIONS = "task is: ", "\nPrevious actions: "
 
@@ -53,11 +55,15 @@ def feedback(sentence: str) -> str:
     return f"We have already {sentence[:1].lower()}{sentence[1:]}."
 
 
-def element_words(text: str) -> str:
-    """Tag and content of a recorded action: "button Search"."""
-    element = text.partition(ARROW)[0]
-    tag = element[element.find("[") + 1 : element.find("]")]
-    return " ".join(f"{tag} {element[element.find(']') + 1 :]}".split())
+def parse_recorded(text: str) -> tuple[str, str, str]:
+    """Words of the element, operation and value of a recorded action: ("combobox Size", "SELECT", "Large").
+
+    Whatever is neither TYPE nor SELECT is a click.
+    """
+    found = _RECORDED.fullmatch(text)
+    element, op, value = found.group("element", "op", "value") if found else (text, "CLICK", "")
+    words = " ".join(element.replace("[", " ", 1).replace("]", " ", 1).split())
+    return (words, op, (value or "").strip()) if op in ("TYPE", "SELECT") else (words, "CLICK", "")
 
 
 def ranking_query(wanted: str, previous: Sequence[str]) -> str:

@@ -3,9 +3,9 @@ import random
 import pytest
 
 from lumos_rl.tools.web.sentences import (
-    element_words,
     feedback,
     grounded_query,
+    parse_recorded,
     process_tag,
     ranking_query,
     translate_action,
@@ -68,6 +68,16 @@ def test_the_words_of_an_element_leave_out_tags_and_ids():
     assert process_tag("(a id=0)") == ""
 
 
-def test_what_a_query_says_of_a_recorded_action():
-    assert element_words("[combobox]  Reservation  type -> SELECT: Pickup") == "combobox Reservation type"
-    assert element_words("[svg]   -> CLICK") == "svg"
+@pytest.mark.parametrize(
+    ("text", "parts"),
+    [
+        ("[combobox]  Reservation  type -> SELECT: Pick up", ("combobox Reservation type", "SELECT", "Pick up")),
+        ("[svg]   -> CLICK", ("svg", "CLICK", "")),
+        ("[link]  A -> B [x] -> HOVER", ("link A -> B [x]", "CLICK", "")),
+        ("[textbox]  To -> TYPE: a -> b", ("textbox To", "TYPE", "a -> b")),
+        ("[textbox]  To -> ENTER", ("textbox To", "CLICK", "")),
+        ("no arrow", ("no arrow", "CLICK", "")),
+    ],
+)
+def test_what_a_query_says_of_a_recorded_action(text, parts):
+    assert parse_recorded(text) == parts
