@@ -51,6 +51,19 @@ def annotation_rows(
     ]
 
 
+def weighted(rows: Sequence[ChatRow], weights: Mapping[str, float], seed: int) -> list[ChatRow]:
+    """Rows as often as their benchmark's weight says, in order; the fraction of a weight is drawn by seed.
+
+    Args:
+        rows: What there is.
+        weights: How often, by benchmark; once where a benchmark is not named.
+        seed: Which rows get one more.
+    """
+    rng = random.Random(seed)
+    times = ((row, weights.get(row.benchmark, 1.0)) for row in rows)
+    return [row for row, weight in times for _ in range(int(weight) + (rng.random() < weight % 1))]
+
+
 def success_rows(
     trajectories: Iterable[Trajectory], min_reward: float = 1.0, max_per_task: int = 4, allow_errors: bool = False
 ) -> list[ChatRow]:

@@ -69,6 +69,8 @@ class DataConfig:
         unseen: Built-in suites to be tested on beside those, without learning them, named likewise.
         examples: Annotated training tasks of an unseen suite that its episodes start with, as turns already played.
         train: Sources of training tasks.
+        weights: How often the annotated conversations of a benchmark are learned, as BENCHMARK=TIMES; once where it is
+            not named. 2.5 stands for twice, and half of them a third time.
         test: Sources of test tasks.
         annotated: Most annotated training tasks that SFT sees, of each source; 0 takes all.
         resample: Copies of every annotated math task with other numbers, names and things in question and plan.
@@ -87,6 +89,7 @@ class DataConfig:
     unseen: str = ""
     examples: int = 0
     train: tuple[str, ...] = ("gsm8k=synthetic",)
+    weights: tuple[str, ...] = ()
     test: tuple[str, ...] = ("gsm8k=synthetic",)
     test_split: str = "test"
     annotated: int = 300

@@ -12,13 +12,13 @@ from pathlib import Path
 from typing import Any
 
 from lumos_rl.core import Formulation, Task
-from lumos_rl.data.rows import ChatRow, annotation_rows
+from lumos_rl.data.rows import ChatRow, annotation_rows, weighted
 from lumos_rl.errors import DataError
 from lumos_rl.prompts import get_profile
 from lumos_rl.recipes.config import Modules, RunConfig
 from lumos_rl.recipes.launch import launch
 from lumos_rl.recipes.run import RunFolder
-from lumos_rl.recipes.tasks import TrainingTasks, training_tasks
+from lumos_rl.recipes.tasks import TrainingTasks, benchmark_weights, training_tasks
 from lumos_rl.training.settings import SFTSettings
 
 log = logging.getLogger(__name__)
@@ -46,9 +46,10 @@ def base_stage(run: RunFolder, tasks: TrainingTasks) -> Path | str:
 
 
 def annotated_rows(config: RunConfig, tasks: Sequence[Task]) -> list[ChatRow]:
-    """The conversations that annotated tasks teach, in the formulation that is rolled out."""
+    """The conversations that annotated tasks teach, in the formulation that is rolled out, as often as weights say."""
     formulation = Formulation(config.rollout.formulation)
-    return annotation_rows(tasks, formulation, get_profile(config.model.profile))
+    rows = annotation_rows(tasks, formulation, get_profile(config.model.profile))
+    return weighted(rows, benchmark_weights(config.data), config.seed)
 
 
 def sft_stage(run: RunFolder, tasks: TrainingTasks, start: Path | str) -> dict[str, Any]:

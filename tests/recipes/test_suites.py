@@ -1,6 +1,7 @@
 """Several suites in one run: what is learned, tested and shown as examples, and how the best policy is chosen."""
 
 import json
+from collections import Counter
 from dataclasses import replace
 
 import pytest
@@ -18,10 +19,12 @@ from lumos_rl.recipes.config import DataConfig, RunConfig
 from lumos_rl.recipes.evaluate import EvaluateConfig, evaluate_stage, validate_stage, with_target
 from lumos_rl.recipes.evaluate import main as evaluate_main
 from lumos_rl.recipes.run import EVALUATION, RunFolder
+from lumos_rl.recipes.sft import annotated_rows
 from lumos_rl.recipes.sft_then_dpo import best_stage, swap_stage
 from lumos_rl.recipes.summary import write_summary
 from lumos_rl.recipes.tasks import (
     TASK_TYPES,
+    benchmark_weights,
     train_sources,
     training_tasks,
     validation_tasks,
@@ -224,3 +227,25 @@ def test_other_benchmarks_than_the_runs_stand_beside_it(tmp_path, capsys, monkey
     said = capsys.readouterr().out
     assert "gsm8k  model  greedy   100.0" in said and "svamp  model  greedy   0.0" in said
     assert said.count("Agent Lumos") == 1 and "55.4" in said  # of a built-in suite it has no figures
+
+
+def test_weights_say_how_often_annotations_are_learned():
+    config = replace(
+        CONFIG, data=DataConfig(suites="math,sql", annotated=40, explore=1, weights=("intercode_sql=2.5",))
+    )
+    rows = annotated_rows(config, training_tasks(config.data, 0).annotated)
+    counts = {name: sum(row.benchmark == name for row in rows) for name in ("gsm8k", "intercode_sql")}
+    assert counts["gsm8k"] == 80 and 160 < counts["intercode_sql"] < 240
+    times = Counter((row.id, row.module) for row in rows if row.benchmark == "intercode_sql")
+    assert set(times.values()) == {2, 3}
+    none = replace(config, data=replace(config.data, weights=("gsm8k=0",)))
+    assert {row.benchmark for row in annotated_rows(none, training_tasks(none.data, 0).annotated)} == {"intercode_sql"}
+    assert rows == annotated_rows(config, training_tasks(config.data, 0).annotated)
+
+
+@pytest.mark.parametrize(
+    ("entry", "said"), [("gsm8k=much", "BENCHMARK=TIMES"), ("gsm8k=-1", "TIMES"), ("maths=1", "maths")]
+)
+def test_weights_that_are_none_are_refused(entry, said):
+    with pytest.raises((ConfigError, UnknownNameError), match=said):
+        benchmark_weights(DataConfig(weights=(entry,)))
