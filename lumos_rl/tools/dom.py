@@ -15,6 +15,7 @@ Texts and trees equal those of MindAct's public processing, down to what it does
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import re
 from collections.abc import Iterable, Iterator, Mapping, MutableMapping
@@ -86,12 +87,14 @@ class Page:
     Attributes:
         root: The tree; not to be changed.
         nodes: The first element of each id, in document order.
+        has_namespaces: Whether there may be namespaces in it.
     """
 
-    __slots__ = ("nodes", "root")
+    __slots__ = ("has_namespaces", "nodes", "root")
 
     def __init__(self, tree: _Element | str) -> None:
         self.root = parse_page(tree) if isinstance(tree, str) else tree
+        self.has_namespaces = "xmlns" in etree.tostring(self.root, encoding="unicode")
         self.nodes: dict[str, _Element] = {}
         for node in self.root.iter(etree.Element):
             key = node.get(ID)
@@ -189,7 +192,7 @@ def prune_tree(
         node = page.node(key)
         below = islice(_descendants(node, max_depth), max(0, max_children))
         kept.update(_id(near) for near in chain([node], node.iterancestors(), below, _siblings(node, max_sibling)))
-    root = _copy_kept(page.root, kept)
+    root = _copy_kept(page, kept)
     for node in reversed(list(root.iter(etree.Element))):
         if node.tag == TEXT or _id(node) not in candidates:
             node.attrib.pop(ID, None)
@@ -223,10 +226,21 @@ def _siblings(node: _Element, count: int) -> Iterator[_Element]:
         yield from islice(others, max(0, count))
 
 
-def _copy_kept(root: _Element, kept: set[str]) -> _Element:
+def _copy_kept(page: Page, kept: set[str]) -> _Element:
     """A copy of the root with every element that is kept, and whose ancestors are; texts go with their parent."""
-    top = etree.Element(root.tag, dict(root.attrib), root.nsmap)
-    top.text, top.tail = root.text, root.tail
+    if not page.has_namespaces:
+        with contextlib.suppress(ValueError):  # a name that lxml reads but does not write: fb:like without a namespace
+            return _built(page.root, kept)
+    return _stripped(copy.deepcopy(page.root), kept)
+
+
+def _built(root: _Element, kept: set[str]) -> _Element:
+    """The copy made from what is kept, which is quick: most of a page is not.
+
+    Raises:
+        ValueError: A name that cannot be written.
+    """
+    top = _alike(root, None)
     pending = [(root, top)]
     while pending:
         source, target = pending.pop()
@@ -234,13 +248,34 @@ def _copy_kept(root: _Element, kept: set[str]) -> _Element:
         for child in source:
             if not isinstance(child.tag, str):  # a comment
                 target.append(copy.copy(child))
-            elif with_text if child.tag == TEXT else _id(child) in kept:
-                names = child.nsmap if child.prefix else None
-                twin = etree.SubElement(target, child.tag, dict(child.attrib), names)
-                twin.text, twin.tail = child.text, child.tail
-                if len(child):
-                    pending.append((child, twin))
+            elif _stays(child, with_text, kept):
+                pending.append((child, _alike(child, target)))
     return top
+
+
+def _alike(node: _Element, parent: _Element | None) -> _Element:
+    attributes = dict(node.attrib)
+    made = etree.Element(node.tag, attributes) if parent is None else etree.SubElement(parent, node.tag, attributes)
+    made.text, made.tail = node.text, node.tail
+    return made
+
+
+def _stripped(root: _Element, kept: set[str]) -> _Element:
+    """The copy made by removing what is not kept."""
+    pending = [root]
+    while pending:
+        node = pending.pop()
+        with_text = _id(node) in kept
+        for child in list(node):
+            if not isinstance(child.tag, str) or _stays(child, with_text, kept):
+                pending.append(child)
+            else:
+                node.remove(child)
+    return root
+
+
+def _stays(node: _Element, with_text: bool, kept: set[str]) -> bool:
+    return with_text if node.tag == TEXT else _id(node) in kept
 
 
 def get_tree_repr(

@@ -107,6 +107,15 @@ def test_pruning_splices_what_has_no_attribute_and_no_text() -> None:
     )
 
 
+def test_names_that_are_no_xml_and_namespaces_are_kept() -> None:
+    page = tree('<html #1><fb:like #2 on:x="y"><a #3/><!--note--><b #4/></fb:like><c #5><d #6/></c></html>')
+    assert short(prune_tree(page, ["3"])) == '<html><fb:like on:x="y"><a id="3"/><!--note--></fb:like></html>'
+    page = tree('<html #1 xmlns:s="urn:s"><s:g #2 xmlns="urn:x"><a #3 title="t"/><b #4/></s:g><s:h #5/></html>')
+    assert short(prune_tree(page, ["4"])) == (
+        '<html xmlns:s="urn:s"><s:g xmlns="urn:x"><a title="t"/><b id="4"/></s:g></html>'
+    )
+
+
 def test_an_unknown_id_is_an_index_error() -> None:
     for call in (lambda: prune_tree(WIDE, ["14", "999"]), lambda: format_candidate(WIDE, {ID: "999"})):
         with pytest.raises(IndexError, match="999"):
