@@ -52,7 +52,7 @@ def _task(row: Row) -> Task:
         id=text_field(row, "id"),
         benchmark=text_field(row, "benchmark"),
         instruction=text_field(row, "task"),
-        answer=text_field(row, "gold"),
+        answer=None if row.value.get("gold", "") is None else text_field(row, "gold"),  # some benchmarks have none
         split=text_field(row, "split"),
         subgoals=tuple(_subgoal(row, item) for item in list_field(row, "subgoals")),
         meta=meta,

@@ -120,7 +120,7 @@ def test_annotations_are_read_back_as_they_were(converted):
     [
         ({"subgoals": 5}, "field 'subgoals': expected a list, got 5"),
         ({"subgoals": [{"text": "A.", "actions": ["R1 = "]}]}, "in subgoals: field 'actions': expected actions"),
-        ({"gold": None}, "field 'gold': expected text, got None"),
+        ({"gold": 5}, "field 'gold': expected text, got 5"),
     ],
 )
 def test_a_broken_annotation_is_named(tmp_path, converted, change, message):

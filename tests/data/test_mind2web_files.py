@@ -11,6 +11,9 @@ import pytest
 from lumos_rl.core import Task, from_json, to_json
 from lumos_rl.data import load_tasks, mind2web_files
 from lumos_rl.data.annotate import annotate
+from lumos_rl.data.annotations import read_annotations
+from lumos_rl.data.convert import Settings, convert
+from lumos_rl.data.convert import write as write_conversion
 from lumos_rl.data.mind2web import READER, load_action, load_page, read_step
 from lumos_rl.data.mind2web_files import index_file, read_json, scan
 from lumos_rl.data.mind2web_suite import main, suite_record, web_stream
@@ -211,6 +214,16 @@ def test_a_written_suite_reads_back_and_its_plans_are_verified(tmp_path: Path) -
         found = annotate(task)
         assert isinstance(found, Task)
         assert [part.actions[0].args for part in found.subgoals] == [part.actions[0].args for part in made.subgoals]
+
+
+def test_converted_plans_read_back(tmp_path: Path) -> None:
+    main([str(tmp_path / "suite"), "--train", "3", "--test", "1"])
+    settings = Settings("mind2web", str(tmp_path / "suite"), tmp_path / "out", "train")
+    settings.out.mkdir()
+    conversion = convert(settings)
+    write_conversion(conversion, settings)
+    assert read_annotations(settings.out / "annotations.jsonl") == conversion.kept
+    assert len(conversion.kept) == 3
 
 
 def test_a_plan_whose_query_finds_another_element_is_rejected() -> None:
