@@ -16,6 +16,7 @@ import math
 import string
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from lumos_rl.core import Trajectory
 
@@ -76,6 +77,14 @@ def web_step(
         return WebStep(task, 0.0, 0.0, False)
     found, score = float(element in right), operation_f1(operation, gold_operation)
     return WebStep(task, found, score, found == 1 and score == 1)
+
+
+def reachable(candidates: Iterable[Mapping[str, Any]], top_k: int = 50) -> list[str]:
+    """Ids of the right elements that could be chosen: of `pos_candidates`, those with a rank below `top_k`.
+
+    Source: as `web_step`. The rank is what MindAct's ranker wrote into a record; one without a rank counts.
+    """
+    return [str(found["backend_node_id"]) for found in candidates if found.get("rank", 0) < top_k]
 
 
 def web_scores(steps: Iterable[WebStep]) -> dict[str, float]:

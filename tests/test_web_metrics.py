@@ -10,6 +10,7 @@ from lumos_rl.web_metrics import (
     lumos_step_sr,
     operation_f1,
     operation_text,
+    reachable,
     recall_at,
     split_scores,
     web_scores,
@@ -58,6 +59,12 @@ def test_a_step_needs_element_and_operation():
 def test_a_step_without_a_right_element_counts_0_on_everything():
     step = web_step("t", "3", "CLICK ", [], "CLICK ")
     assert (step.element, step.operation_f1, step.success) == (0.0, 0.0, False)
+
+
+def test_right_elements_beyond_the_best_50_cannot_be_chosen():
+    ranked = [{"backend_node_id": key, "rank": rank} for key, rank in (("1", 49), ("2", 50), ("3", 0))]
+    assert reachable([*ranked, {"backend_node_id": 4}]) == ["1", "3", "4"]
+    assert reachable(ranked, top_k=1) == ["3"]
 
 
 def test_micro_averages_over_steps_and_macro_over_tasks():
