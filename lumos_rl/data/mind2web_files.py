@@ -20,7 +20,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from lumos_rl.data.webshop import cache_folder
+from lumos_rl.data.cache import cache_folder
 from lumos_rl.errors import DataError
 
 FORMAT = 1  # of a kept index

@@ -30,6 +30,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from lumos_rl.core import Task
+from lumos_rl.data.cache import CACHE_VARIABLE, cache_folder
 from lumos_rl.data.files import Reader, Report, Row
 from lumos_rl.data.webshop_files import ITEMS, ORIGIN, Files, LoadReport, find_files, read_products
 from lumos_rl.errors import ConfigError, DataError, LumosError
@@ -38,7 +39,6 @@ from lumos_rl.tools.shop.catalogue import Catalogue
 from lumos_rl.tools.shop.goals import Goal, given_goals, human_goals, manifest_hash, synthetic_goals
 
 BENCHMARK = "webshop"
-CACHE_VARIABLE = "LUMOS_RL_CACHE"
 GOAL_MAKERS = {"synthetic": synthetic_goals, "human": human_goals}
 GoalKind = Literal["synthetic", "human"]
 
@@ -71,18 +71,6 @@ def open_catalogue(source: Path, num_products: int | None = None) -> Catalogue:
 @lru_cache(maxsize=8)
 def _opened(folder: Path) -> Catalogue:
     return Catalogue.open(folder)
-
-
-def cache_folder() -> Path:
-    """Where indexes are kept: the folder that `CACHE_VARIABLE` names, the user's cache, or else a temporary one."""
-    if named := os.environ.get(CACHE_VARIABLE):
-        return Path(named)
-    home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    try:
-        home.mkdir(parents=True, exist_ok=True)
-    except OSError:  # a user without a home to write to
-        home = Path(tempfile.gettempdir())
-    return (home if os.access(home, os.W_OK) else Path(tempfile.gettempdir())) / "lumos_rl"
 
 
 def _key(files: Files, num_products: int | None) -> str:

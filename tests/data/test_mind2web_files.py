@@ -12,13 +12,13 @@ from lumos_rl.core import Task, from_json, to_json
 from lumos_rl.data import load_tasks, mind2web_files
 from lumos_rl.data.annotate import annotate
 from lumos_rl.data.annotations import read_annotations
+from lumos_rl.data.cache import CACHE_VARIABLE
 from lumos_rl.data.convert import Settings, convert
 from lumos_rl.data.convert import write as write_conversion
 from lumos_rl.data.mind2web import READER, load_action, load_page, read_step
 from lumos_rl.data.mind2web_files import index_file, read_json, scan
 from lumos_rl.data.mind2web_suite import main, suite_record, web_stream
 from lumos_rl.data.plan_builder import Reject
-from lumos_rl.data.webshop import CACHE_VARIABLE
 from lumos_rl.errors import DataError, MissingFileError, UnknownNameError
 
 

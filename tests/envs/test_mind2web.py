@@ -11,9 +11,9 @@ import pytest
 
 import lumos_rl.envs  # noqa: F401 (registers the ids)
 from lumos_rl.core import Task
+from lumos_rl.data.cache import CACHE_VARIABLE
 from lumos_rl.data.mind2web import load_action, load_page
 from lumos_rl.data.mind2web_suite import write_files
-from lumos_rl.data.webshop import CACHE_VARIABLE
 from lumos_rl.envs.base import EpisodeError, NotResetError
 from lumos_rl.envs.mind2web import Mind2WebEnv
 from lumos_rl.errors import ConfigError, MissingFileError, UnknownNameError
