@@ -191,6 +191,7 @@ class Trajectory:
         max_new_tokens: Most tokens of one turn; 0 where it was not recorded.
         profile: Hash of the prompt profile, the fixed text of its prompts; "" where it was not recorded.
         tokenizer: `encoding.fingerprint` of vocabulary and chat template behind all ids; "" where they are not known.
+        best_reward: The most reward that the task can give: its steps where each gives some, else 1.
     """
 
     id: str
@@ -215,6 +216,12 @@ class Trajectory:
     max_new_tokens: int = 0
     profile: str = ""
     tokenizer: str = ""
+    best_reward: float = 1.0
+
+    @property
+    def score(self) -> float:
+        """The reward as a share of the most that the task can give: what tasks of different benchmarks share."""
+        return self.reward / self.best_reward
 
     def conversation(self, module: str, before: int | None = None) -> list[Message]:
         """The chat that `module` saw and wrote, from its first turn on.

@@ -8,7 +8,8 @@ turns, exactly those episodes move on and submit their next ones; a finished epi
         print(trajectory.id, trajectory.reward)
 
 The loop knows `gymnasium.Env` and nothing about benchmarks, so any environment with the `info` keys of `lumos_rl.envs`
-(`instruction`, `tools`, `results`, `error`, `success`, `metrics`, `answer`) can be driven.
+(`instruction`, `tools`, `results`, `error`, `success`, `metrics`, `answer`; `best_reward` where it is not 1) can be
+driven.
 """
 
 from __future__ import annotations
@@ -189,6 +190,7 @@ class _Running:
     request: Request | None = None  # to be submitted
     info: dict[str, Any] = field(default_factory=dict)
     reward: float = 0.0
+    best_reward: float = 1.0
     truncated: bool = False
     asked: Ask | None = None
     began: float = field(default_factory=time.monotonic)
@@ -201,6 +203,7 @@ class _Running:
         except (InfrastructureError, OSError) as error:
             return self._fail(error)
         instruction, tools = self.info["instruction"], self.info["tools"]
+        self.best_reward = float(self.info.get("best_reward", 1.0))
         for example in self.plan.examples:
             for module, messages in conversations(example, self.plan.formulation, self.profile).items():
                 self.histories.setdefault(module, []).extend(messages)
@@ -273,6 +276,7 @@ class _Running:
             elapsed_s=time.monotonic() - self.began,
             profile=self.profile.hash,
             tokenizer=self.policy.tokenizer_hash,
+            best_reward=self.best_reward,
         )
 
 

@@ -66,7 +66,7 @@ def discovered_tasks(
         trajectories: Episodes of any tasks.
         tasks: The tasks by id.
         profile: The profile the planners spoke.
-        min_reward: Least reward of an episode that is kept.
+        min_reward: Least share of the reward that its task can give, of an episode that is kept.
 
     Returns:
         The tasks with their plans, ids "task_id#sample"; an episode without a readable plan is left out, and so is one
@@ -74,7 +74,7 @@ def discovered_tasks(
     """
     found: dict[tuple[str, tuple[Subgoal, ...]], Task] = {}
     for trajectory in trajectories:
-        if trajectory.failure is not None or trajectory.reward < min_reward:
+        if trajectory.failure is not None or trajectory.score < min_reward:
             continue
         plan = plan_of(trajectory, profile)
         if plan and plan[-1].actions[-1].result == trajectory.answer:

@@ -71,8 +71,7 @@ def success_rows(
 
     Args:
         trajectories: Episodes of any tasks.
-        min_reward: Least reward of an episode that is kept; from 1 on it must have succeeded as well, since where
-            every step is rewarded one right step earns 1.
+        min_reward: Least share of the reward that its task can give, of an episode that is kept.
         max_per_task: Most different episodes kept per task, so that easy tasks do not crowd out hard ones.
         allow_errors: Whether an episode with a failed action may be kept. Its later turns recover from the error, but
             the failed turn would be learned as well.
@@ -84,9 +83,7 @@ def success_rows(
     kept: dict[str, int] = defaultdict(int)
     seen: set[tuple[str, ...]] = set()
     for trajectory in trajectories:
-        if trajectory.failure is not None or trajectory.reward < min_reward or not trajectory.turns:
-            continue
-        if min_reward >= 1 and not trajectory.success:
+        if trajectory.failure is not None or trajectory.score < min_reward or not trajectory.turns:
             continue
         if not allow_errors and any(turn.error for turn in trajectory.turns):
             continue
@@ -122,8 +119,8 @@ class _Node:
 
     @property
     def value(self) -> float:
-        """Mean reward of the episodes that came through here."""
-        return sum(episode.reward for episode in self.episodes) / len(self.episodes)
+        """Mean score of the episodes that came through here."""
+        return sum(episode.score for episode in self.episodes) / len(self.episodes)
 
 
 def preference_pairs(
@@ -132,7 +129,7 @@ def preference_pairs(
     """Pairs of turns that part the episodes of one task.
 
     The episodes of a task form a tree: they share a node as long as they wrote the same turns (and so saw the same
-    observations). Where a node has several next turns, each is worth the mean reward of the episodes that took it; the
+    observations). Where a node has several next turns, each is worth the mean score of the episodes that took it; the
     best is paired with every one that is worth at least `min_margin` less, and the pair belongs to the module that
     wrote the turn.
 

@@ -148,7 +148,13 @@ class Mind2WebEnv(LumosEnv):
         """Where the episode stands, the ids that can be used, and how the last step scored."""
         session = self.session
         ids = {} if session.over else dict(session.view.elements)
-        told = {"position": session.position, "previous_actions": list(session.previous), "elements": ids}
+        best = float(len(session.texts))
+        told = {
+            "best_reward": best,
+            "position": session.position,
+            "previous_actions": list(session.previous),
+            "elements": ids,
+        }
         return told | ({"scores": _scores(session.predictions[-1])} if session.predictions else {})
 
     def over(self) -> bool:

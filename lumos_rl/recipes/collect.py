@@ -23,7 +23,8 @@ from lumos_rl.core import StopReason, Task, Trajectory
 from lumos_rl.episodes import RolloutConfig, plan_episodes
 from lumos_rl.errors import ConfigError
 from lumos_rl.policies.base import Policy
-from lumos_rl.prompts import PROFILE_FILE, PromptProfile, get_profile
+from lumos_rl.prompts import PROFILE_FILE, PromptProfile
+from lumos_rl.recipes.chats import profile_of
 from lumos_rl.recipes.config import ENVS, Engine, ModelConfig, RunConfig
 from lumos_rl.recipes.launch import launch
 from lumos_rl.recipes.run import TRAJECTORIES, RunFolder, require_checkpoint
@@ -62,7 +63,7 @@ def collect(
     missing = [plan for plan in plans if plan.id not in found or found[plan.id].stop_reason == StopReason.FAILED]
     # What a model was trained with, it is asked with.
     spoken = PromptProfile.load(checkpoint) if (checkpoint / PROFILE_FILE).is_file() else None
-    profile = spoken or get_profile(run.config.model.profile)
+    profile = spoken or profile_of(run.config)
     played = run.workers.collect(
         missing,
         policy_of(checkpoint, version, run.config),

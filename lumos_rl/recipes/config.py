@@ -69,6 +69,8 @@ class DataConfig:
         unseen: Built-in suites to be tested on beside those, without learning them, named likewise.
         examples: Annotated training tasks of an unseen suite that its episodes start with, as turns already played.
         train: Sources of training tasks.
+        chats: Files of conversations that SFT learns beside, as planner=FILE and grounder=FILE, such as the annotations
+            that Agent Lumos released; or FILE, of the unified set, whose records say it. Paths start at `folder`.
         weights: How often the annotated conversations of a benchmark are learned, as BENCHMARK=TIMES; once where it is
             not named. 2.5 stands for twice, and half of them a third time.
         test: Sources of test tasks.
@@ -89,6 +91,7 @@ class DataConfig:
     unseen: str = ""
     examples: int = 0
     train: tuple[str, ...] = ("gsm8k=synthetic",)
+    chats: tuple[str, ...] = ()
     weights: tuple[str, ...] = ()
     test: tuple[str, ...] = ("gsm8k=synthetic",)
     test_split: str = "test"
@@ -113,7 +116,8 @@ class ModelConfig:
     Attributes:
         base: scratch (a small model built here), a model folder, or a hub name.
         modules: shared (one model is planner and grounder) or separate (one each).
-        profile: Prompt profile: lumos, compact, or a folder with a saved one.
+        profile: Prompt profile: lumos, compact, chats (the sentences of the conversations in data.chats), or a folder
+            with a saved one.
         scratch: Shape of the model built here.
         device: Where to generate: auto, cpu or cuda.
         dtype: Weights' type when generating: float32 or bfloat16.
@@ -140,7 +144,7 @@ class RejectionConfig:
     """Rejection sampling: which episodes are learned, and how.
 
     Attributes:
-        min_reward: Least reward of an episode that is learned.
+        min_reward: Least share of the reward that its task can give, of an episode that is learned.
         max_per_task: Most different episodes learned per task.
         resample: Copies, with other numbers, names and things, of every math task that was solved, that are learned
             too: a plan that solved its task is an annotation nobody had to write.

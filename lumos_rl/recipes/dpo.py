@@ -21,7 +21,7 @@ import tyro
 from lumos_rl.core import PreferencePair, Trajectory
 from lumos_rl.data.rows import count_by_module, preference_pairs
 from lumos_rl.errors import DataError
-from lumos_rl.prompts import get_profile
+from lumos_rl.recipes.chats import profile_of
 from lumos_rl.recipes.config import RunConfig
 from lumos_rl.recipes.launch import launch
 from lumos_rl.recipes.run import TRAJECTORIES, RunFolder, require_checkpoint
@@ -61,7 +61,7 @@ def train_on_pairs(run: RunFolder, stage: str, start: Path, pairs: Sequence[Pref
             part, wanted, out, settings, run.config.seed, callbacks=[Progress(run.log, label(stage, name))]
         )
         report |= {f"{name}{'_' if name else ''}{key}": value for key, value in dataclasses.asdict(done).items()}
-    get_profile(run.config.model.profile).save(run.checkpoint(stage))
+    profile_of(run.config).save(run.checkpoint(stage))
     return report
 
 

@@ -14,11 +14,11 @@ from typing import Any
 from lumos_rl.core import Formulation, Task
 from lumos_rl.data.rows import ChatRow, annotation_rows, weighted
 from lumos_rl.errors import DataError
-from lumos_rl.prompts import get_profile
+from lumos_rl.recipes.chats import chat_rows, profile_of
 from lumos_rl.recipes.config import Modules, RunConfig
 from lumos_rl.recipes.launch import launch
 from lumos_rl.recipes.run import RunFolder
-from lumos_rl.recipes.tasks import TrainingTasks, benchmark_weights, training_tasks
+from lumos_rl.recipes.tasks import TrainingTasks, benchmark_weights, train_sources, training_tasks
 from lumos_rl.training.settings import SFTSettings
 
 log = logging.getLogger(__name__)
@@ -34,11 +34,11 @@ def base_stage(run: RunFolder, tasks: TrainingTasks) -> Path | str:
     def build() -> dict[str, Any]:
         from lumos_rl.training.scratch import create_scratch_model
 
-        rows = annotated_rows(run.config, tasks.annotated)
+        rows = taught_rows(run.config, tasks)
         texts = [message["content"] for row in rows for message in row.messages]
         texts += [task.instruction for task in tasks.explore]
         create_scratch_model(texts, folder, config.scratch, run.config.seed)
-        get_profile(config.profile).save(folder)
+        profile_of(run.config).save(folder)
         return {"texts": len(texts)}
 
     run.stage("base", build)
@@ -48,13 +48,25 @@ def base_stage(run: RunFolder, tasks: TrainingTasks) -> Path | str:
 def annotated_rows(config: RunConfig, tasks: Sequence[Task]) -> list[ChatRow]:
     """The conversations that annotated tasks teach, in the formulation that is rolled out, as often as weights say."""
     formulation = Formulation(config.rollout.formulation)
-    rows = annotation_rows(tasks, formulation, get_profile(config.model.profile))
+    rows = annotation_rows(tasks, formulation, profile_of(config))
     return weighted(rows, benchmark_weights(config.data), config.seed)
+
+
+def taught_rows(config: RunConfig, tasks: TrainingTasks) -> list[ChatRow]:
+    """All that SFT learns: conversations of the annotated tasks, and those that `data.chats` names.
+
+    Raises:
+        DataError: There are none.
+    """
+    rows = annotated_rows(config, tasks.annotated) + chat_rows(config)
+    if not rows:
+        raise DataError(f"expected annotated tasks in {', '.join(train_sources(config.data))} or data.chats, got none")
+    return rows
 
 
 def sft_stage(run: RunFolder, tasks: TrainingTasks, start: Path | str) -> dict[str, Any]:
     """Fine-tunes on the annotated tasks, once."""
-    rows = annotated_rows(run.config, tasks.annotated)
+    rows = taught_rows(run.config, tasks)
     if run.config.preview:
         from lumos_rl.training.sft import preview
 
@@ -87,7 +99,7 @@ def train_on(
             part, wanted, out, settings, run.config.seed, callbacks=[Progress(run.log, label(stage, name))]
         )
         report |= {f"{name}{'_' if name else ''}{key}": value for key, value in dataclasses.asdict(done).items()}
-    get_profile(run.config.model.profile).save(run.checkpoint(stage))
+    profile_of(run.config).save(run.checkpoint(stage))
     return report | {"rows": len(rows)}
 
 
@@ -110,8 +122,6 @@ def label(stage: str, module: str) -> str:
 def main(config: RunConfig, run: RunFolder) -> None:
     """Runs the stages base and sft."""
     tasks = training_tasks(config.data, config.seed)
-    if not tasks.annotated:
-        raise DataError(f"expected annotated tasks in {', '.join(config.data.train)}, got none")
     result = sft_stage(run, tasks, base_stage(run, tasks))
     print(f"{run.checkpoint('sft')}: {result['rows']} rows, loss {result.get('loss', float('nan')):.3f}")
 

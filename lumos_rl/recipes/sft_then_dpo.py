@@ -22,16 +22,15 @@ from typing import Any
 from lumos_rl.core import Formulation, Module, Task, Trajectory
 from lumos_rl.data.discovered import discovered_tasks
 from lumos_rl.data.rows import count_by_module, success_rows
-from lumos_rl.errors import DataError
 from lumos_rl.policies.layout import combine
-from lumos_rl.prompts import get_profile
+from lumos_rl.recipes.chats import profile_of
 from lumos_rl.recipes.collect import collect, collected, describe
 from lumos_rl.recipes.config import Refine, RunConfig
 from lumos_rl.recipes.dpo import pairs_of, train_on_pairs
 from lumos_rl.recipes.evaluate import evaluate_stage, validate_stage
 from lumos_rl.recipes.launch import launch
 from lumos_rl.recipes.run import TRAJECTORIES, RunFolder
-from lumos_rl.recipes.sft import annotated_rows, base_stage, sft_stage, train_on
+from lumos_rl.recipes.sft import annotated_rows, base_stage, sft_stage, taught_rows, train_on
 from lumos_rl.recipes.summary import swapped, write_summary
 from lumos_rl.recipes.tasks import TrainingTasks, resampled, training_tasks
 
@@ -42,8 +41,6 @@ def main(config: RunConfig, run: RunFolder) -> None:
     """Runs every stage that is not finished, and writes the summary."""
     began = time.monotonic()
     tasks = training_tasks(config.data, config.seed)
-    if not tasks.annotated:
-        raise DataError(f"expected annotated tasks in {', '.join(config.data.train)}, got none")
     base = base_stage(run, tasks)
     sft_stage(run, tasks, base)
     if config.evaluate_base:
@@ -107,13 +104,13 @@ def _learn_successes(
         rows += annotated_rows(run.config, _copies(run.config, tasks, played))
     copies = len(rows) - found
     if settings.annotated:
-        rows = annotated_rows(run.config, tasks.annotated) + rows
+        rows = taught_rows(run.config, tasks) + rows
     return {"successes": found, "copies": copies} | train_on(run, version, run.checkpoint(policy), rows, settings.train)
 
 
 def _copies(config: RunConfig, tasks: TrainingTasks, played: Sequence[Trajectory]) -> list[Task]:
     """Tasks with other numbers, names and things, solved by the plans that these episodes found."""
-    settings, profile = config.refine.rs, get_profile(config.model.profile)
+    settings, profile = config.refine.rs, profile_of(config)
     found = discovered_tasks(played, {task.id: task for task in tasks.explore}, profile, settings.min_reward)
     copies = resampled(found, settings.resample, config.data, config.seed)
     log.info("%d plans found, %d copies of their tasks", len(found), len(copies))
@@ -155,13 +152,13 @@ def swap_stage(run: RunFolder, old: str, new: str) -> None:
         name = swapped(planner, grounder)
         folder = run.checkpoint(name)
         combine(folder, {Module.PLANNER: run.checkpoint(planner), Module.GROUNDER: run.checkpoint(grounder)})
-        get_profile(run.config.model.profile).save(folder)
+        profile_of(run.config).save(folder)
         evaluate_stage(run, name, folder)
 
 
 def control_stage(run: RunFolder, tasks: TrainingTasks, steps: int) -> None:
     """SFT that goes on, on the annotated tasks alone, for as many optimizer steps as the refinement took."""
-    rows = annotated_rows(run.config, tasks.annotated)
+    rows = taught_rows(run.config, tasks)
     settings = replace(run.config.refine.rs.train, max_steps=steps)
     run.stage("control", lambda: train_on(run, "control", run.checkpoint("sft"), rows, settings))
 

@@ -57,9 +57,10 @@ def test_only_clean_successes_are_learned_and_each_once():
 
 
 def test_one_right_step_of_several_is_no_success():
-    played = [replace(episode(["p1", "g1"], 2.0), success=False), replace(episode(["p2", "g2"], 3.0), success=True)]
+    played = [replace(episode([f"p{n}", f"g{n}"], n + 1.0, sample=n), best_reward=3.0) for n in (1, 2)]
     assert [row.messages[1]["content"] for row in success_rows(played)] == ["p2", "g2"]
     assert len(success_rows(played, min_reward=0.5)) == 4
+    assert not preference_pairs(played, min_margin=0.5) and len(preference_pairs(played, min_margin=0.3)) == 1
 
 
 def test_a_pair_is_credited_to_the_module_where_episodes_part():
