@@ -1,6 +1,7 @@
 """Fixtures that more than one test folder needs."""
 
 import os
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -8,6 +9,26 @@ import pytest
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")  # read when the hub's client is imported: no test waits for the network
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # models here are so small that threads cost more than they give
+
+STATUS = pytest.StashKey[int]()
+
+
+def pytest_sessionfinish(session, exitstatus):
+    session.config.stash[STATUS] = int(exitstatus)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_unconfigure(config):
+    """Leaves a process that had a Ray cluster with its exit status, without unloading it.
+
+    Threads of Ray's telemetry may outlive `ray.shutdown`, and now and then crash while the interpreter is taken down,
+    when all is reported. Whether a program of ours ends well is tested on programs: they are run and must return 0.
+    """
+    if "ray" in sys.modules and STATUS in config.stash:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(config.stash[STATUS])
+
 
 SHARED_DATA = Path(__file__).parents[2] / "shared" / "data"  # beside the repository
 
