@@ -242,9 +242,11 @@ READER = WebShopReader(benchmark=BENCHMARK, origin=ORIGIN, files=dict.fromkeys(S
 
 def main(arguments: Sequence[str]) -> int:
     """Prints what loading a folder gives; 2 where it cannot be loaded."""
-    if len(arguments) != 1:
-        print("usage: python -m lumos_rl.data.webshop FOLDER", file=sys.stderr)
-        return 2
+    asked = "--help" in arguments
+    if asked or len(arguments) != 1:
+        usage = "usage: python -m lumos_rl.data.webshop FOLDER  # with the files that get_files.sh fetches"
+        print(usage, file=sys.stdout if asked else sys.stderr)
+        return 0 if asked else 2
     try:
         catalogue = open_catalogue(Path(arguments[0]))
     except LumosError as error:

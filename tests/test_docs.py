@@ -1,0 +1,139 @@
+"""What the pages show: Python blocks run, commands are read by the programs they name, links lead somewhere."""
+
+import builtins
+import importlib
+import json
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from lumos_rl.policies.base import ScriptedPolicy
+from lumos_rl.recipes.config import RunConfig
+from lumos_rl.recipes.launch import parse
+
+ROOT = Path(__file__).parents[1]
+PAGES = [
+    page
+    for pattern in ("*.md", "docs/*.md", "envs/*/*.md", "data/*.md", "recipes/*.md")
+    for page in sorted(ROOT.glob(pattern))
+]
+HOTPOT = {"_id": "a", "question": "Is A a B?", "answer": "yes", "type": "bridge", "level": "easy"}
+FILES = {  # what a reader has whose folder a page speaks of
+    "grade_school_math/data/test.jsonl": json.dumps({"question": "What is 1 + 1?", "answer": "1+1=<<1+1=2>>2\n#### 2"}),
+    "SVAMP.json": json.dumps(
+        [
+            {
+                "ID": "1",
+                "Body": "A has 1.",
+                "Question": "How many?",
+                "Equation": "( 1.0 + 1.0 )",
+                "Answer": 2.0,
+                "Type": "Addition",
+            }
+        ]
+    ),
+    "hotpot_dev_distractor_v1.json": json.dumps(
+        [HOTPOT | {"context": [["A", ["A is a B."]]], "supporting_facts": [["A", 0]]}]
+    ),
+    "strategyqa/data/strategyqa/dev.json": json.dumps(
+        [
+            {
+                "qid": "a",
+                "question": "Is A a B?",
+                "answer": True,
+                "facts": ["A is a B."],
+                "decomposition": ["What is A?", "Is #1 a B?"],
+            }
+        ]
+    ),
+}
+REPLIES = {  # what ends an episode, by environment
+    "lumos_rl/WebShop-v0": ["search[tea]", "Finish()"],
+    "lumos_rl/InterCodeSQL-v0": ["SHOW TABLES", "submit"],
+}
+
+
+def blocks(language):
+    return list(_blocks(language))
+
+
+def _blocks(language):
+    for page in PAGES:
+        for number, text in enumerate(re.findall(rf"```{language}\n(.*?)```", page.read_text(), re.DOTALL), 1):
+            yield pytest.param(text, id=f"{page.relative_to(ROOT)}-{number}")
+
+
+@pytest.mark.parametrize("code", blocks("python"))
+def test_python_blocks_run(code, tmp_path, monkeypatch):
+    for name, text in FILES.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text)
+    (tmp_path / "data").symlink_to(ROOT / "data")
+    monkeypatch.chdir(tmp_path)
+    if 'source="folder"' in code:
+        pytest.skip("shows a path to a dump of 20 databases; tests/data/test_real_data.py reads the real one")
+    known = next((name for name in REPLIES if name in code), "")
+    replies = iter(REPLIES.get(known, ["Finish(1)"]) + ["CLICK [0]"] * 20)
+    monkeypatch.setattr(builtins, "input", lambda prompt="": next(replies))
+    names = {"__name__": "block", "policy": ScriptedPolicy(lambda request: "yes")}
+    if "plan_file" in code:
+        chats = [json.loads(line) for line in (ROOT / "data" / "train.jsonl").read_text().splitlines()]
+        for name, module in (("plan_file", "planner"), ("ground_file", "grounder")):
+            names[name] = tmp_path / f"{name}.jsonl"
+            found = [record for record in chats if record["module"] == module and record["dataset"] == "gsm8k"]
+            names[name].write_text("".join(json.dumps(record) + "\n" for record in found))
+    if "gym.make" in code and "import gymnasium" not in code:
+        code = f"import gymnasium as gym\nimport lumos_rl.envs\n{code}"
+    exec(compile(code, "block", "exec"), names)  # noqa: S102 (our own pages)
+
+
+def commands():
+    return list(_commands())
+
+
+def _commands():
+    for block in blocks("bash"):
+        (text,) = block.values
+        for line in text.replace("\\\n", " ").splitlines():
+            if words := shlex.split(line, comments=True):
+                yield pytest.param(words, id=f"{block.id}-{' '.join(words)[:60]}")
+
+
+@pytest.mark.parametrize("words", commands())
+def test_commands_are_read_by_the_programs_they_name(words):
+    program, *rest = words
+    if program == "python":
+        assert rest[0] == "-m"
+        module = importlib.import_module(rest[1])
+        if rest[1].startswith("lumos_rl.recipes.") and hasattr(module, "launch"):
+            _recipe(module, rest[2:])
+        else:
+            done = subprocess.run(
+                [sys.executable, "-m", rest[1], "--help"], capture_output=True, text=True, cwd=ROOT, check=True
+            )
+            flags = {word.partition("=")[0] for word in rest[2:] if word.startswith("--")}
+            assert all(flag in done.stdout for flag in flags), (flags, done.stdout)
+    elif program == "make":
+        assert re.search(rf"^{rest[0]}:", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    elif "/" in program:
+        subprocess.run(["bash", "-n", str(ROOT / program)], check=True)
+    else:
+        assert program in ("pip", "git", "hf", "ray", "vllm", "cd")  # other people's programs
+
+
+def _recipe(module, argv):
+    """Reads a command line as the recipe would; its own settings have a field `run`."""
+    argv = [word for word in argv if word != "--help"]
+    kinds = [found for name, found in vars(module).items() if name.endswith("Config") and hasattr(found, "run")]
+    parse("", kinds[0] if kinds else RunConfig, getattr(module, "with_target", list)(argv))
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_links_lead_somewhere(page):
+    for target in re.findall(r"\]\(([^)#\s]+)\)", page.read_text()):
+        if "://" not in target:
+            assert (page.parent / target).exists(), target
