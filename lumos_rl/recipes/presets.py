@@ -110,6 +110,34 @@ _SVAMP = RunConfig(
     ray=RayConfig(workers=2),
 )
 
+# One planner and grounder for all task types, built-in suites alone; sizes are meant for two CPU cores.
+_UNIFIED = replace(
+    _TINY,
+    data=DataConfig(
+        suites="math,qa,webshop,mind2web,sql",
+        annotated=150,
+        resample=10,
+        explore=300,
+        test_tasks=100,
+        validation_tasks=40,
+    ),
+    model=replace(_TINY.model, scratch=replace(_TINY.model.scratch, vocabulary=2048, context=768), generate_batch=64),
+    sft=replace(_TINY.sft, max_steps=5000, max_length=768),
+    rollout=replace(_TINY.rollout, max_subgoals=8, max_new_tokens=96, concurrency=128),
+    refine=replace(
+        _TINY.refine,
+        steps=(Refine.RS, Refine.DPO),
+        rs=replace(
+            _TINY.refine.rs,
+            annotated=True,
+            resample=2,
+            train=replace(_TINY.refine.rs.train, max_steps=1200, max_length=768),
+        ),
+        dpo=PreferenceConfig(train=replace(_TINY.refine.dpo.train, max_length=768)),
+    ),
+    evaluate=replace(_TINY.evaluate, max_subgoals=8, max_new_tokens=96, concurrency=128),
+)
+
 # Yin et al. 2023 on one node with 8 GPUs of 80 GB: LoRA instead of full fine-tuning, so that training fits on one of
 # them, and a rollout worker on each.
 _LUMOS_7B = RunConfig(
@@ -159,5 +187,6 @@ _LUMOS_7B = RunConfig(
 PRESETS: Mapping[str, Preset] = {
     "tiny": Preset("a small model from scratch on the built-in math suite; for a CPU", _TINY),
     "svamp": Preset("a small model from scratch on MAWPS + ASDiv-A, tested on SVAMP; for a CPU", _SVAMP),
+    "unified": Preset("a small model from scratch on the built-in suites of all task types; for a CPU", _UNIFIED),
     "lumos-7b": Preset("LoRA on Llama 2 7B, GSM8K; written for a node with 8 GPUs, not run here yet", _LUMOS_7B),
 }
