@@ -3,6 +3,7 @@
 import builtins
 import importlib
 import json
+import os
 import re
 import shlex
 import subprocess
@@ -107,22 +108,41 @@ def _commands():
 def test_commands_are_read_by_the_programs_they_name(words):
     program, *rest = words
     if program == "python":
-        assert rest[0] == "-m"
-        module = importlib.import_module(rest[1])
-        if rest[1].startswith("lumos_rl.recipes.") and hasattr(module, "launch"):
-            _recipe(module, rest[2:])
-        else:
-            done = subprocess.run(
-                [sys.executable, "-m", rest[1], "--help"], capture_output=True, text=True, cwd=ROOT, check=True
-            )
-            flags = {word.partition("=")[0] for word in rest[2:] if word.startswith("--")}
-            assert all(flag in done.stdout for flag in flags), (flags, done.stdout)
+        _python(rest)
     elif program == "make":
         assert re.search(rf"^{rest[0]}:", (ROOT / "Makefile").read_text(), re.MULTILINE)
     elif "/" in program:
         subprocess.run(["bash", "-n", str(ROOT / program)], check=True)
     else:
         assert program in ("pip", "git", "hf", "ray", "vllm", "cd")  # other people's programs
+
+
+@pytest.mark.parametrize("script", sorted(ROOT.glob("recipes/*.sh")), ids=lambda path: path.name)
+def test_scripts_call_programs_as_they_are_to_be_called(script, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("python").write_text('#!/bin/sh\necho "$*" >> calls\n')
+    Path("python").chmod(0o755)
+    path = f"{tmp_path}:{os.environ['PATH']}"
+    subprocess.run(["bash", str(script), "runs/given"], check=True, env=os.environ | {"PATH": path})
+    calls = [line.split() for line in Path("calls").read_text().splitlines()]
+    assert calls
+    for words in calls:
+        for run in re.findall(r"runs/\S+", " ".join(words)):
+            Path(run, "stages").mkdir(parents=True, exist_ok=True)  # as an earlier call would have made it
+        _python(words)
+
+
+def _python(words):
+    assert words[0] == "-m"
+    module = importlib.import_module(words[1])
+    if words[1].startswith("lumos_rl.recipes.") and hasattr(module, "launch"):
+        _recipe(module, words[2:])
+        return
+    done = subprocess.run(
+        [sys.executable, "-m", words[1], "--help"], capture_output=True, text=True, cwd=ROOT, check=True
+    )
+    flags = {word.partition("=")[0] for word in words[2:] if word.startswith("--")}
+    assert all(flag in done.stdout for flag in flags), (flags, done.stdout)
 
 
 def _recipe(module, argv):

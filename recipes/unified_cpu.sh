@@ -1,0 +1,13 @@
+#!/usr/bin/env bash
+# One planner and one grounder for math, questions, a shop, web sites and databases, from scratch on a CPU.
+set -euo pipefail
+
+# The annotations as a data set of their own, to look at or to train something else on.
+python -m lumos_rl.data.unified --out runs/unified-annotations --tasks 150
+
+# All suites in one run; SUMMARY.md has a table for each, and one for swapped modules.
+python -m lumos_rl.recipes.sft_then_dpo unified
+
+# The same without databases, then tested on them with two examples in the prompt: a task type it has not learned.
+python -m lumos_rl.recipes.sft_then_dpo unified --run-dir runs/unseen-sql --suites math,qa,webshop,mind2web \
+    --data.unseen sql --data.examples 2
