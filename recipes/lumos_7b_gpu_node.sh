@@ -5,8 +5,9 @@ set -euo pipefail
 # Base model and data come from the Hugging Face hub: hf auth login first. This looks at all of it and trains nothing.
 python -m lumos_rl.recipes.sft_then_dpo lumos-7b --dry-run
 
-# LoRA adapters of planner and grounder; rollouts on 8 engines of vLLM that take each new adapter while they run.
-python -m lumos_rl.recipes.sft_then_dpo lumos-7b --model.engine vllm --ray.engines 8 --ray.gpus-per-engine 1 \
+# LoRA adapters of planner and grounder; rollouts on 7 engines of vLLM that take each new adapter while they run,
+# and the eighth GPU left to training.
+python -m lumos_rl.recipes.sft_then_dpo lumos-7b --model.engine vllm --ray.engines 7 --ray.gpus-per-engine 1 \
     --ray.workers 8 --ray.gpus-per-worker 0 --track.wandb
 
 python -m lumos_rl.recipes.evaluate runs/lumos-7b-0 --policy dpo-2 --benchmarks svamp=hf:ChilleD/SVAMP
