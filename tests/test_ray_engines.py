@@ -82,6 +82,7 @@ def cluster():
         patch.setenv("PYTHONPATH", str(Path(__file__).parent), prepend=os.pathsep)  # workers import this module
         patch.setenv("RAY_OVERRIDE_RESOURCES", '{"CPU": 4, "GPU": 2}')
         ray = connect(RayConfig(dashboard=False))
+        patch.delenv("RAY_ADDRESS")  # Ray takes it for the answer to whatever cluster is asked for
         yield ray
         ray.shutdown()
 

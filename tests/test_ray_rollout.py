@@ -97,6 +97,7 @@ def cluster():
         logger.addHandler(handler)
         logger.setLevel(logging.INFO)
         ray = connect(RayConfig())
+        patch.delenv("RAY_ADDRESS")  # Ray takes it for the answer to whatever cluster is asked for
         logger.setLevel(logging.NOTSET)
         logger.removeHandler(handler)
         yield ray, lines
