@@ -63,7 +63,7 @@ def web_step(
     """The scores of one predicted step.
 
     Source: github.com/OSU-NLP-Group/Mind2Web, src/action_prediction/metric.py. Without a right element that could have
-    been chosen everything is 0, the operation too.
+    been chosen everything is 0, the operation too, and so where none was chosen at all.
 
     Args:
         task: The task it belongs to.
@@ -73,7 +73,7 @@ def web_step(
         gold_operation: The recorded operation.
     """
     right = set(positives)
-    if not right:
+    if not right or element is None:
         return WebStep(task, 0.0, 0.0, False)
     found, score = float(element in right), operation_f1(operation, gold_operation)
     return WebStep(task, found, score, found == 1 and score == 1)

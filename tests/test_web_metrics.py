@@ -53,7 +53,11 @@ def test_a_step_needs_element_and_operation():
     assert (right.element, right.operation_f1, right.success) == (1.0, 1.0, True)
     assert not web_step("t", "4", "TYPE a b", ["2", "3"], "TYPE a b").success
     assert not web_step("t", "3", "TYPE a", ["2", "3"], "TYPE a b").success
-    assert not web_step("t", None, None, ["2", "3"], "TYPE a b").success
+
+
+def test_a_step_where_no_element_was_chosen_counts_0_on_everything():
+    step = web_step("t", None, "CLICK ", ["2", "3"], "CLICK ")
+    assert (step.element, step.operation_f1, step.success) == (0.0, 0.0, False)
 
 
 def test_a_step_without_a_right_element_counts_0_on_everything():
