@@ -92,10 +92,10 @@ def _rows(paths: list[Path], report: Report | None) -> Iterator[Row]:
 def _task(row: Row, split: str) -> Task:
     """The task of a record, whose steps stand in it or in its file."""
     reprs, actions = list_field(row, "action_reprs"), list_field(row, "actions")
+    if not actions:
+        raise bad_field(row, "actions", "a list of at least one", actions)
     if len(reprs) != len(actions) or not all(isinstance(text, str) for text in reprs):
         raise bad_field(row, "action_reprs", f"{len(actions)} texts, one for each of the actions", reprs)
-    if not actions:
-        raise bad_field(row, "actions", "at least one", actions)
     about = {name: row.value.get(name) for name in _ABOUT}
     place = {"file": row.value["file"]} if "file" in row.value else {}
     return Task(

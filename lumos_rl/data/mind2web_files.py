@@ -23,7 +23,7 @@ from typing import Any
 from lumos_rl.data.cache import cache_folder
 from lumos_rl.errors import DataError
 
-FORMAT = 1  # of a kept index
+FORMAT = 2  # of a kept index
 CHUNK = 1 << 22  # bytes read at once; a longer string is put together from several pieces
 _TOKEN = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"|[{}\[\]"]', re.DOTALL)
 
@@ -92,14 +92,18 @@ def read_json(path: Path, span: Span) -> Any:
 
 def scan(path: Path) -> Iterator[Entry]:
     """The tasks of a file, read in pieces: in a list, or one after the other."""
-    record = _Record()
+    record, empty = _Record(), True
     with path.open("rb") as file:
         for start, token in _tokens(path):
             if record.take(start, token):
                 yield _read(file, record)
-                record = _Record()
+                record, empty = _Record(), False
+        file.seek(0)
+        beginning = file.read(80)
     if record.start is not None:
         yield Entry({}, (), f"byte {record.start}: expected the end of a record, got the end of the file")
+    elif empty and b"".join(beginning.split()) != b"[]":
+        yield Entry({}, (), f"byte 0: expected a list of tasks, got {beginning.decode('utf-8', 'replace')!r}")
 
 
 class _Record:

@@ -138,7 +138,7 @@ BROKEN = [
     ({"action_reprs": ["one"]}, "2 texts"),
     ({"action_reprs": [1, 2]}, "2 texts"),
     ({"actions": [], "action_reprs": []}, "at least one"),
-    ({"actions": {}}, "texts"),
+    ({"actions": {}}, "'actions': expected a list"),
 ]
 
 
@@ -162,6 +162,16 @@ def test_a_file_that_ends_early_says_where(tmp_path: Path) -> None:
     problems: list[str] = []
     assert load_tasks("mind2web", tmp_path, "train", report=lambda key, error: problems.append(key)) == []
     assert len(problems) == 2
+
+
+@pytest.mark.parametrize("text", ["", "version https://git-lfs.github.com/spec/v1 oid sha256:…", "[[1, 2]]", '["a"]'])
+def test_a_file_without_tasks_is_an_error(tmp_path: Path, text: str) -> None:
+    write(tmp_path, "train/train_0.json", [record("a")])
+    write(tmp_path, "train/train_1.json", text)
+    with pytest.raises(DataError, match=r"train_1.json, byte 0: expected a list of tasks, got"):
+        load_tasks("mind2web", tmp_path, "train")
+    write(tmp_path, "train/train_1.json", " [ ]\n")
+    assert len(load_tasks("mind2web", tmp_path, "train")) == 1
 
 
 @pytest.mark.parametrize(
