@@ -6,9 +6,10 @@ r"""Web pages as trees: cleaned, pruned around some elements, and written as sho
     >>> format_candidate(page, {"backend_node_id": "2"})
     'ancestors: /html\ntarget: (a id=0 cart two)'
 
-A page is an lxml element, or XML text. Elements are named by their attribute `backend_node_id`, and the text of a page
-stands in `<text>` elements. Nothing here changes the tree it is given. What is done often to one page is done quickest
-through a `Page`, which every function takes as well: it finds elements by id without a search.
+A page is XML text, an lxml element, or an lxml document, of which the root is taken. Elements are named by their
+attribute `backend_node_id`, and the text of a page stands in `<text>` elements. Nothing here changes the tree it is
+given. What is done often to one page is done quickest through a `Page`, which every function takes as well: it finds
+elements by id without a search.
 
 Texts and trees equal those of MindAct's public processing, down to what it does with comments, tails and empty ids.
 """
@@ -21,7 +22,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, MutableMapping
 from functools import lru_cache
 from itertools import chain, islice
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from lumos_rl.errors import DataError, MissingExtraError, UnknownNodeError
 
@@ -31,7 +32,9 @@ except ImportError as error:
     raise MissingExtraError("lxml", "web") from error
 
 if TYPE_CHECKING:
-    from lxml.etree import _Element
+    from lxml.etree import _Element, _ElementTree
+
+Tree: TypeAlias = "Page | _Element | _ElementTree | str"
 
 ID = "backend_node_id"
 TEXT = "text"
@@ -92,8 +95,8 @@ class Page:
 
     __slots__ = ("has_namespaces", "nodes", "root")
 
-    def __init__(self, tree: _Element | str) -> None:
-        self.root = parse_page(tree) if isinstance(tree, str) else tree
+    def __init__(self, tree: Tree) -> None:
+        self.root = _root(tree)
         self.has_namespaces = "xmlns" in etree.tostring(self.root, encoding="unicode")
         self.nodes: dict[str, _Element] = {}
         for node in self.root.iter(etree.Element):
@@ -116,15 +119,15 @@ class Page:
         return self.nodes[key]
 
 
-def clean_tree(tree: Page | _Element | str, candidate_ids: Iterable[str]) -> _Element:
+def clean_tree(raw: Tree, candidate_ids: Iterable[str]) -> _Element:
     """A copy without attributes that say nothing, without empty texts, and without elements that only wrap another.
 
     Args:
-        tree: A raw page.
+        raw: A page as recorded.
         candidate_ids: Ids of elements that stay even where they only wrap another.
     """
     candidates = {str(key) for key in candidate_ids}
-    root = _copy(tree)
+    root = _copy(raw)
     for node in reversed(list(root.iter(etree.Element))):
         _clean_attributes(node)
         parent = node.getparent()
@@ -167,7 +170,7 @@ def _splice(node: _Element) -> None:
 
 
 def prune_tree(
-    tree: Page | _Element | str,
+    tree: Tree,
     ids: Iterable[str],
     max_depth: int = MAX_DEPTH,
     max_children: int = MAX_CHILDREN,
@@ -279,7 +282,7 @@ def _stays(node: _Element, with_text: bool, kept: set[str]) -> bool:
 
 
 def get_tree_repr(
-    tree: Page | _Element | str,
+    tree: Tree,
     max_value_length: int = MAX_VALUE_LENGTH,
     max_length: int = MAX_LENGTH,
     id_mapping: MutableMapping[str, Any] | None = None,
@@ -342,7 +345,7 @@ def as_text(markup: str, keep_html_brackets: bool = False) -> str:
     return _SPACES.sub(" ", text).strip()
 
 
-def format_candidate(tree: Page | _Element | str, candidate: Mapping[str, Any]) -> str:
+def format_candidate(tree: Tree, candidate: Mapping[str, Any]) -> str:
     """An element and where it stands, as rankers read it.
 
     Args:
@@ -370,9 +373,17 @@ def candidate_text(rest: str, target: str) -> str:
     return f"ancestors: {shown}\ntarget: {' '.join(target.split()[:TARGET_WORDS])}"
 
 
-def _copy(tree: Page | _Element | str) -> _Element:
-    return parse_page(tree) if isinstance(tree, str) else copy.deepcopy(tree.root if isinstance(tree, Page) else tree)
+def _root(tree: Tree) -> _Element:
+    if isinstance(tree, str):
+        return parse_page(tree)
+    if isinstance(tree, Page):
+        return tree.root
+    return tree if etree.iselement(tree) else tree.getroot()
 
 
-def _page(tree: Page | _Element | str) -> Page:
+def _copy(tree: Tree) -> _Element:
+    return parse_page(tree) if isinstance(tree, str) else copy.deepcopy(_root(tree))
+
+
+def _page(tree: Tree) -> Page:
     return tree if isinstance(tree, Page) else Page(tree)

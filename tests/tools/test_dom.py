@@ -185,6 +185,15 @@ def test_a_candidate_shows_the_last_50_and_the_first_100_words() -> None:
     assert len(target.removeprefix("target: ").split()) == 100
 
 
+def test_pages_are_texts_elements_or_documents() -> None:
+    text = etree.tostring(WIDE, encoding="unicode")
+    for page in (text, WIDE, etree.ElementTree(WIDE), Page(text)):
+        assert short(clean_tree(raw=page, candidate_ids=["14"])) == short(clean_tree(WIDE, ["14"]))
+        assert short(prune_tree(tree=page, ids=["14"])) == short(prune_tree(WIDE, ["14"]))
+        assert get_tree_repr(tree=page, id_mapping={}) == get_tree_repr(WIDE)
+        assert format_candidate(tree=page, candidate={ID: "14"}) == format_candidate(WIDE, {ID: "14"})
+
+
 def test_nothing_changes_the_given_tree() -> None:
     before = short(WIDE)
     clean_tree(WIDE, [])
