@@ -103,7 +103,7 @@ def _iterative(instruction: str, tools: list[str], profile: PromptProfile, max_s
         if _outcome(outcome).ended:
             return StopReason.TURN_LIMIT if index == max_subgoals else StopReason.ENDED
         results.append(_outcome(outcome).feedback)
-        prompt = profile.planner_feedback(index, results[-1])
+        prompt = profile.planner_feedback(index, results[-1], tools)
     return StopReason.TURN_LIMIT
 
 
@@ -124,7 +124,7 @@ def _integrated(instruction: str, tools: list[str], profile: PromptProfile, max_
         outcome = yield Act(actions + ("\n" + FINISH if index == max_subgoals else ""))
         if _outcome(outcome).ended:
             return StopReason.TURN_LIMIT if index == max_subgoals else StopReason.ENDED
-        prompt = profile.planner_feedback(index, _outcome(outcome).feedback)
+        prompt = profile.planner_feedback(index, _outcome(outcome).feedback, tools)
     return StopReason.TURN_LIMIT
 
 

@@ -26,6 +26,7 @@ from lumos_rl.errors import ConfigError, DataError, MissingFileError, UnknownNam
 
 PROFILE_FILE = "prompt_profile.json"
 READERS = frozenset({"QA", "DescribeTable"})  # tools of benchmarks whose grounder reads the results so far
+DOERS = frozenset({"CLICK"})  # tools of benchmarks whose results are what was done, in a sentence
 
 # Markup of the released Lumos models, for base models without a chat template of their own.
 LUMOS_CHAT_TEMPLATE = (
@@ -110,8 +111,14 @@ class PromptProfile:
         """The planner's first user message."""
         return f"{self.planner_before}{instruction}{self.planner_after}"
 
-    def planner_feedback(self, index: int, result: str) -> str:
-        """The planner's user message after subgoal `index` (from 1) was executed with `result`."""
+    def planner_feedback(self, index: int, result: str, tools: Iterable[str] = ()) -> str:
+        """The planner's user message after subgoal `index` (from 1) was executed with `result`.
+
+        In web navigation, told by a tool of it, a result is what was done: "Visit button Search".
+        """
+        told = result and not result.startswith("Error: ")
+        if told and self.subgoal_label and not DOERS.isdisjoint(tools):
+            return f"We have already {result[:1].lower()}{result[1:]}. Should we stop planning?"
         return self.feedback.replace("{index}", str(index)).replace("{result}", result)
 
     def grounder_first(self, instruction: str, subgoal_line: str, tools: Iterable[str] = ()) -> str:

@@ -116,3 +116,13 @@ def test_an_unknown_formulation_lists_the_known_ones():
 
 def test_formulations_are_all_playable():
     assert all(isinstance(next(play(name, TASK, [], LUMOS_PROFILE)), Ask) for name in Formulation)
+
+
+@pytest.mark.parametrize("formulation", ["iterative", "integrated"])
+def test_of_a_page_the_planner_is_told_what_was_done(formulation):
+    episode = play(formulation, TASK, ["CLICK"], LUMOS_PROFILE)
+    said = next(episode)
+    while isinstance(said, Ask):
+        said = episode.send("Click Search\nR1 = CLICK(Env, QUERY: search)")
+    asked = episode.send(Outcome("Visit button Search", None, False))
+    assert asked.prompt == "We have already visit button Search. Should we stop planning?"

@@ -21,6 +21,11 @@ def test_planner_messages_have_the_form_of_the_paper():
     assert LUMOS_PROFILE.planner_feedback(2, "24") == (
         "The executed result for Subgoal 2 is 24. Should we stop planning?"
     )
+    assert LUMOS_PROFILE.planner_feedback(2, "Visit button Search", ["CLICK", "TYPE"]) == (
+        "We have already visit button Search. Should we stop planning?"
+    )
+    assert LUMOS_PROFILE.planner_feedback(2, "Error: no such id", ["CLICK"]).startswith("The executed result for")
+    assert COMPACT_PROFILE.planner_feedback(2, "Visit button Search", ["CLICK"]) == "Visit button Search"
     assert LUMOS_PROFILE.plan_turn(1, "Add both.") == "Subgoal 1: Add both."
     assert LUMOS_PROFILE.plan_turn(2, "Add both.") == "No, I will keep planning. Subgoal 2: Add both."
 

@@ -18,7 +18,7 @@ from lumos_rl.core import Action, Formulation, Message, Module, Task
 from lumos_rl.data.tool_names import tool_names
 from lumos_rl.errors import ConfigError, DataError
 from lumos_rl.language import format_actions
-from lumos_rl.prompts import DEFAULT_PROFILE, PromptProfile
+from lumos_rl.prompts import DEFAULT_PROFILE, DOERS, PromptProfile
 
 Conversations = Mapping[Module, list[Message]]
 
@@ -52,7 +52,7 @@ def conversations(
     if formulation == Formulation.ITERATIVE:
         return _iterative(task, profile, tools)
     if formulation == Formulation.INTEGRATED:
-        return _integrated(task, profile)
+        return _integrated(task, profile, tools)
     raise ConfigError(f"expected iterative, onetime or integrated, got {formulation!r}: it has no plan to learn")
 
 
@@ -64,9 +64,9 @@ def _iterative(task: Task, profile: PromptProfile, tools: Sequence[str]) -> Conv
         line = profile.subgoal_line(index, text)
         grounder.append(_user(profile.grounder_turn(task.instruction, line, tools, results)))
         grounder.append(_assistant(_written(actions)))
-        results.append(actions[-1].result or "")
+        results.append(_result(text, actions, tools))
         planner.append(_assistant(profile.plan_turn(index, text)))
-        planner.append(_user(profile.planner_feedback(index, results[-1])))
+        planner.append(_user(profile.planner_feedback(index, results[-1], tools)))
     planner.append(_assistant(profile.stop))
     return {Module.PLANNER: planner, Module.GROUNDER: grounder}
 
@@ -83,11 +83,11 @@ def _onetime(task: Task, profile: PromptProfile, tools: Sequence[str]) -> Conver
     }
 
 
-def _integrated(task: Task, profile: PromptProfile) -> Conversations:
+def _integrated(task: Task, profile: PromptProfile, tools: Sequence[str]) -> Conversations:
     messages = [_user(profile.integrated_before + task.instruction)]
     for index, (text, actions) in enumerate(numbered_plan(task), 1):
         messages.append(_assistant(f"{profile.plan_turn(index, text)}\n{_written(actions)}"))
-        messages.append(_user(profile.planner_feedback(index, actions[-1].result or "")))
+        messages.append(_user(profile.planner_feedback(index, _result(text, actions, tools), tools)))
     messages.append(_assistant(profile.stop))
     return {Module.SOLVER: messages}
 
@@ -105,6 +105,11 @@ def numbered_plan(task: Task) -> list[tuple[str, tuple[Action, ...]]]:
 def _renamed(action: Action, name: str) -> Action:
     outputs = tuple(name if output == "Output" else output for output in action.outputs)
     return replace(action, outputs=outputs, args=re.sub(r"\bOutput\b", name, action.args))
+
+
+def _result(text: str, actions: Sequence[Action], tools: Sequence[str]) -> str:
+    """What a subgoal came to; in web navigation, where plans are stored without results, the subgoal itself."""
+    return actions[-1].result or ("" if DOERS.isdisjoint(tools) else text)
 
 
 def _written(actions: Sequence[Action]) -> str:

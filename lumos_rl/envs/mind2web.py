@@ -106,7 +106,7 @@ class Mind2WebEnv(LumosEnv):
         return self._session
 
     def tools(self, task: Task) -> Mapping[str, Tool]:
-        """CLICK, TYPE, SELECT, and Act for MindAct's syntax."""
+        """CLICK, TYPE, SELECT, and with pages Act for MindAct's syntax."""
         if "reprs" not in task.meta:
             raise ConfigError(
                 f"expected a mind2web task with its actions in meta['reprs'], got none (task {task.id!r})"
@@ -123,19 +123,18 @@ class Mind2WebEnv(LumosEnv):
         return self._page() if self._mode == "page" else task.instruction
 
     def read(self, text: str) -> list[Action]:
-        """The text in MindAct's syntax, or else as actions of the action language.
+        """The text in MindAct's syntax, where ids are shown, or else as actions of the action language.
 
         Raises:
             ActionParseError: It is neither.
         """
-        if (action := native(text)) is not None:
+        if self._mode == "page" and (action := native(text)) is not None:
             return [action]
         try:
             return [canonical(action) for action in parse_actions(text)]
         except ActionParseError as error:
-            wanted = (
-                "expected CLICK [id], TYPE [id] text, SELECT [id] text or actions such as R1 = CLICK(Env, QUERY: words)"
-            )
+            by_id = "CLICK [id], TYPE [id] text, SELECT [id] text or " if self._mode == "page" else ""
+            wanted = f"expected {by_id}actions such as R1 = CLICK(Env, QUERY: words)"
             raise ActionParseError(f"{wanted}; as such: {error}") from error
 
     def observe(self, action: str, execution: Execution, notes: Sequence[str]) -> str:

@@ -140,7 +140,8 @@ def make_endpoint_policy(name: str, version: str, model: ModelConfig) -> Policy:
 
 def make_env(benchmark: str) -> Env:
     """The environment of a benchmark, for tasks that are given at reset."""
-    return gym.make(f"lumos_rl.envs:{ENVS[benchmark]}", limit=1)  # in a worker, nothing has imported the ids yet
+    settings = {"observation": "feedback"} if benchmark == "mind2web" else {}  # planner and grounder read no page
+    return gym.make(f"lumos_rl.envs:{ENVS[benchmark]}", limit=1, **settings)  # in a worker, nothing else imports ids
 
 
 def _shown(trajectories: Iterator[Trajectory], total: int, what: str) -> Iterator[Trajectory]:

@@ -51,6 +51,16 @@ def test_the_iterative_form():
     ]
 
 
+@pytest.mark.parametrize("result", ["Type Rome in the textbox City", None])
+@pytest.mark.parametrize("formulation", [Formulation.ITERATIVE, Formulation.INTEGRATED])
+def test_web_navigation_tells_what_was_done(formulation, result):
+    text = "Type Rome in the textbox City"
+    action = Action(("R1",), "TYPE", "Env, QUERY: City, TEXT: Rome", result)
+    task = Task("mind2web/train/1", "mind2web", "Find a bed.", subgoals=(Subgoal(text, (action,)),))
+    said = contents(next(iter(conversations(task, formulation).values())))
+    assert said[2] == "We have already type Rome in the textbox City. Should we stop planning?"
+
+
 def test_the_onetime_form():
     said = conversations(TASK, Formulation.ONETIME, tools=TOOLS)
     planner, grounder = contents(said[Module.PLANNER]), contents(said[Module.GROUNDER])

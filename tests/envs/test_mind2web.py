@@ -14,6 +14,7 @@ from lumos_rl.core import Task
 from lumos_rl.data.cache import CACHE_VARIABLE
 from lumos_rl.data.mind2web import load_action, load_page
 from lumos_rl.data.mind2web_suite import write_files
+from lumos_rl.data.tool_names import tool_names
 from lumos_rl.envs.base import EpisodeError, NotResetError
 from lumos_rl.envs.mind2web import Mind2WebEnv
 from lumos_rl.errors import ConfigError, MissingFileError, UnknownNameError
@@ -180,6 +181,12 @@ def test_without_pages_only_sentences_are_seen() -> None:
     assert first[4]["results"]["R1"][1:] in first[0]
     assert last[4]["success"] and last[4]["metrics"]["observation:feedback"] == 1.0
     assert not any(name.startswith("recall") for name in last[4]["metrics"])
+
+
+def test_without_pages_there_are_no_ids_to_act_on() -> None:
+    start, first = play(make(observation="feedback"), "CLICK [0]")
+    assert (*tool_names("mind2web"), "Finish") == tuple(start[1]["tools"])
+    assert first[4]["position"] == 0 and first[4]["error"].startswith("expected actions such as R1 = CLICK(Env")
 
 
 @pytest.fixture(scope="module")

@@ -1,13 +1,11 @@
 """The built-in websites in the main job: what is learned from them is what episodes with them ask for."""
 
-import gymnasium as gym
-
-import lumos_rl.envs  # noqa: F401 (registers the ids)
 from lumos_rl.data.rows import annotation_rows, preference_pairs, success_rows
 from lumos_rl.episodes import RolloutConfig, plan_episodes
 from lumos_rl.policies.base import ScriptedPolicy
 from lumos_rl.prompts import COMPACT_PROFILE
-from lumos_rl.recipes.config import ENVS, DataConfig
+from lumos_rl.recipes.collect import make_env
+from lumos_rl.recipes.config import DataConfig
 from lumos_rl.recipes.tasks import training_tasks
 from lumos_rl.rollout import run_episodes
 
@@ -26,11 +24,12 @@ def test_a_policy_that_writes_what_it_learned_solves_every_task_and_other_episod
         text = learned.get(tuple(message["content"] for message in request.messages), "Stop.")
         return text.replace("Env, QUERY: ", "Env, QUERY: photo ") if request.sampling.temperature else text
 
-    played = list(run_episodes(lambda name: gym.make(ENVS[name]), first, ScriptedPolicy(write), COMPACT_PROFILE))
+    played = list(run_episodes(make_env, first, ScriptedPolicy(write), COMPACT_PROFILE))
     greedy = [trajectory for trajectory in played if trajectory.temperature == 0]
     assert len(greedy) == 12
     for trajectory in greedy:
         assert trajectory.success and trajectory.reward == trajectory.metrics["steps"] > 1
+        assert trajectory.metrics["observation:feedback"] == 1, "planner and grounder read no page"
     failed = [trajectory for trajectory in played if not trajectory.success]
     assert failed and max(trajectory.reward for trajectory in failed) >= 1
     assert {row.id for row in success_rows(failed)} == set()

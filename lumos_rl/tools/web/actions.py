@@ -39,8 +39,9 @@ def native(text: str) -> Action | None:
 
 
 def web_tools(session: Session) -> dict[str, Tool]:
-    """The tools of one session by name."""
-    return {op: Operation(op, session) for op in OPS} | {ACT: Act(session)}
+    """The tools of one session by name; `Act` where ids are shown that it could name."""
+    tools: dict[str, Tool] = {op: Operation(op, session) for op in OPS}
+    return tools | {ACT: Act(session)} if session.with_page else tools
 
 
 class Operation:

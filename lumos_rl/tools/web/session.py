@@ -63,6 +63,7 @@ class Session:
         name: The task's id.
         task: The task as text.
         texts: The recorded actions as people read them.
+        with_page: Whether the page is shown at all.
         predictions: What was predicted so far.
     """
 
@@ -89,7 +90,8 @@ class Session:
         """
         self.name, self.task, self.texts = name, task, tuple(texts)
         self.predictions: list[Prediction] = []
-        self._pages, self._ranker, self._top_k, self._with_page = pages, ranker, top_k, with_page
+        self.with_page = with_page
+        self._pages, self._ranker, self._top_k = pages, ranker, top_k
         self._page: tuple[int, StepPage] | None = None  # with the step it is of
         self._view: tuple[int, View] | None = None
 
@@ -129,7 +131,7 @@ class Session:
         return self._view[1]
 
     def _look(self) -> View:
-        if not self._with_page:
+        if not self.with_page:
             return View("", {}, ())
         ranked = self.page.ranked(self._ranker, ranking_query(self.task, self.previous))
         return View(*self.page.shown(ranked[: self._top_k]), ranked)
