@@ -79,6 +79,11 @@ def parse_page(text: str) -> _Element:
     return root
 
 
+def has_namespaces(root: _Element) -> bool:
+    """Whether an element of a tree is in a namespace, or could be."""
+    return bool(root.nsmap) or any(True for _ in etree.iterwalk(root, events=("start-ns",)))
+
+
 def page_markup(tree: _Element) -> str:
     """A tree as XML, as the dataset stores pages."""
     return str(etree.tostring(tree, encoding="unicode", with_tail=False))
@@ -90,14 +95,14 @@ class Page:
     Attributes:
         root: The tree; not to be changed.
         nodes: The first element of each id, in document order.
-        has_namespaces: Whether there may be namespaces in it.
+        has_namespaces: Whether there are namespaces in it.
     """
 
     __slots__ = ("has_namespaces", "nodes", "root")
 
     def __init__(self, tree: Tree) -> None:
         self.root = _root(tree)
-        self.has_namespaces = "xmlns" in etree.tostring(self.root, encoding="unicode")
+        self.has_namespaces = has_namespaces(self.root)
         self.nodes: dict[str, _Element] = {}
         for node in self.root.iter(etree.Element):
             key = node.get(ID)
@@ -197,6 +202,10 @@ def prune_tree(
         kept.update(_id(near) for near in chain([node], node.iterancestors(), below, _siblings(node, max_sibling)))
     root = _copy_kept(page, kept)
     for node in reversed(list(root.iter(etree.Element))):
+        parent = node.getparent()
+        if parent is not None and not _stays(node, parent, kept):
+            parent.remove(node)
+            continue
         if node.tag == TEXT or _id(node) not in candidates:
             node.attrib.pop(ID, None)
         if node.tag != TEXT and not node.attrib:
@@ -230,15 +239,15 @@ def _siblings(node: _Element, count: int) -> Iterator[_Element]:
 
 
 def _copy_kept(page: Page, kept: set[str]) -> _Element:
-    """A copy of the root with every element that is kept, and whose ancestors are; texts go with their parent."""
+    """A copy of the root in which nothing is missing that is kept; there may be more."""
     if not page.has_namespaces:
         with contextlib.suppress(ValueError):  # a name that lxml reads but does not write: fb:like without a namespace
             return _built(page.root, kept)
-    return _stripped(copy.deepcopy(page.root), kept)
+    return copy.deepcopy(page.root)
 
 
 def _built(root: _Element, kept: set[str]) -> _Element:
-    """The copy made from what is kept, which is quick: most of a page is not.
+    """The copy made from what is kept alone, which is quick: most of a page is not.
 
     Raises:
         ValueError: A name that cannot be written.
@@ -247,11 +256,10 @@ def _built(root: _Element, kept: set[str]) -> _Element:
     pending = [(root, top)]
     while pending:
         source, target = pending.pop()
-        with_text = _id(source) in kept
         for child in source:
             if not isinstance(child.tag, str):  # a comment
                 target.append(copy.copy(child))
-            elif _stays(child, with_text, kept):
+            elif _stays(child, source, kept):
                 pending.append((child, _alike(child, target)))
     return top
 
@@ -263,22 +271,9 @@ def _alike(node: _Element, parent: _Element | None) -> _Element:
     return made
 
 
-def _stripped(root: _Element, kept: set[str]) -> _Element:
-    """The copy made by removing what is not kept."""
-    pending = [root]
-    while pending:
-        node = pending.pop()
-        with_text = _id(node) in kept
-        for child in list(node):
-            if not isinstance(child.tag, str) or _stays(child, with_text, kept):
-                pending.append(child)
-            else:
-                node.remove(child)
-    return root
-
-
-def _stays(node: _Element, with_text: bool, kept: set[str]) -> bool:
-    return with_text if node.tag == TEXT else _id(node) in kept
+def _stays(node: _Element, parent: _Element, kept: set[str]) -> bool:
+    """Whether an element is kept; a text goes with its parent."""
+    return _id(parent if node.tag == TEXT else node) in kept
 
 
 def get_tree_repr(

@@ -119,7 +119,7 @@ class PageText:
 
     def __init__(self, text: str) -> None:
         root = dom.parse_page(text)
-        self._parts = {} if "xmlns" in text else _parts(root)
+        self._parts = {} if "xmlns" in text and dom.has_namespaces(root) else _parts(root)
         self._page = None if self._parts else dom.Page(root)
         nodes = {} if self._page is None else self._page.nodes
         self.keys = tuple(self._parts) or tuple(key for key, node in nodes.items() if node.tag != dom.TEXT)

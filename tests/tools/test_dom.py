@@ -116,6 +116,16 @@ def test_names_that_are_no_xml_and_namespaces_are_kept() -> None:
     )
 
 
+def test_prefixes_are_numbered_in_the_order_in_which_elements_are_spliced() -> None:
+    # the comment has no id, which keeps each <u> without one: the last is spliced (ns0), and then goes with its parent
+    wrapped = '<u xmlns="urn:s"><i #{} title="t"/></u>'
+    page = tree(f"<html #1><a #2><!--note--></a>{wrapped.format(3)}<p #4>{wrapped.format(5)}</p></html>")
+    assert short(prune_tree(page, ["2"], max_sibling=1)) == '<html><a id="2"><!--note--></a></html>'
+    assert short(prune_tree(page, ["2", "3"], max_sibling=1)) == (
+        '<html><a id="2"><!--note--></a><ns1:i xmlns:ns1="urn:s" id="3" title="t"/></html>'
+    )
+
+
 def test_an_unknown_id_is_an_index_error() -> None:
     for call in (lambda: prune_tree(WIDE, ["14", "999"]), lambda: format_candidate(WIDE, {ID: "999"})):
         with pytest.raises(IndexError, match="999"):
@@ -296,6 +306,12 @@ def test_texts_made_from_pieces_equal_those_made_from_trees(regular: bool, data:
     for key in chosen:
         assert fast.around([key], {}) == get_tree_repr(prune_tree(page, [key]), id_mapping={})
         assert fast.candidate(key) == format_candidate(page, {ID: key})
+
+
+def test_a_page_that_only_speaks_of_namespaces_is_made_from_pieces() -> None:
+    markup = f'<html {ID}="1"><a {ID}="2"><text>xmlns="x"</text></a></html>'
+    assert PageText(markup)._parts and not PageText(markup.replace("<a", '<a xmlns="x"'))._parts
+    assert PageText(markup).around(["2"]) == get_tree_repr(prune_tree(markup, ["2"]), id_mapping={})
 
 
 def test_a_page_of_20_000_nodes() -> None:
