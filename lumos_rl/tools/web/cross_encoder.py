@@ -29,10 +29,10 @@ class CrossEncoder:
     """
 
     def __init__(self, model: str | Path, device: str | None = None, batch: int = BATCH) -> None:
-        """Loads the model.
+        """Loads the model from this machine; nothing is downloaded.
 
         Args:
-            model: Its folder.
+            model: Its folder, or its name on the Hugging Face hub if it is in the cache.
             device: Where it runs; None takes a GPU where there is one.
             batch: Pairs scored together.
 
@@ -48,8 +48,9 @@ class CrossEncoder:
             raise MissingExtraError("transformers", "train") from error
         self.name, self._batch = Path(model).name, batch
         try:
-            self._tokenizer = transformers.AutoTokenizer.from_pretrained(model)
-            self._model = transformers.AutoModelForSequenceClassification.from_pretrained(model).eval()
+            self._tokenizer = transformers.AutoTokenizer.from_pretrained(model, local_files_only=True)
+            classifier = transformers.AutoModelForSequenceClassification
+            self._model = classifier.from_pretrained(model, local_files_only=True).eval()
         except (OSError, ValueError) as error:
             raise MissingFileError(
                 f"expected a sequence classifier with its tokenizer at {model}, got {error}; it can be downloaded from"

@@ -1,5 +1,6 @@
 """The cross-encoder as a ranker: a tiny one of the released model's class, with random weights."""
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -87,9 +88,23 @@ def test_an_environment_ranks_with_it(model: Path) -> None:
     assert info["metrics"]["ranker:tiny"] == 1.0
 
 
+def test_a_model_in_the_cache_of_the_hub_is_loaded_by_its_name(
+    model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    constants = pytest.importorskip("huggingface_hub.constants")
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
+    place = tmp_path / "models--nobody--tiny"
+    shutil.copytree(model, place / "snapshots" / "0")
+    (place / "refs").mkdir()
+    (place / "refs" / "main").write_text("0")
+    assert CrossEncoder("nobody/tiny", device="cpu")("q", TEXTS[0]) == CrossEncoder(model, device="cpu")("q", TEXTS[0])
+
+
 def test_what_cannot_be_loaded_is_an_error(tmp_path: Path) -> None:
     pytest.importorskip("transformers")
     with pytest.raises(MissingFileError, match="MindAct_CandidateGeneration"):
         CrossEncoder(tmp_path / "nothing")
+    with pytest.raises(MissingFileError, match="nobody/nothing"):
+        CrossEncoder("nobody/nothing")
     with pytest.raises(ConfigError, match="one output, got 2"):
         CrossEncoder(save_model(tmp_path / "two", 2))
