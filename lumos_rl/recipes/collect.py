@@ -140,7 +140,9 @@ def make_endpoint_policy(name: str, version: str, model: ModelConfig) -> Policy:
 
 def make_env(benchmark: str) -> Env:
     """The environment of a benchmark, for tasks that are given at reset."""
-    settings = {"observation": "feedback"} if benchmark == "mind2web" else {}  # planner and grounder read no page
+    settings: dict[str, Any] = (
+        {"observation": "feedback"} if benchmark == "mind2web" else {}
+    )  # planner and grounder read no page
     return gym.make(f"lumos_rl.envs:{ENVS[benchmark]}", limit=1, **settings)  # in a worker, nothing else imports ids
 
 
