@@ -193,7 +193,7 @@ class RefineConfig:
     rs: RejectionConfig = field(default_factory=RejectionConfig)
     dpo: PreferenceConfig = field(default_factory=PreferenceConfig)
     control: bool = True
-    swap: bool = True
+    swap: bool = False
 
 
 @dataclass(frozen=True, slots=True)

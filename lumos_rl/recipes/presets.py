@@ -127,6 +127,7 @@ _UNIFIED = replace(
     refine=replace(
         _TINY.refine,
         steps=(Refine.RS, Refine.DPO),
+        swap=True,
         rs=replace(
             _TINY.refine.rs,
             annotated=True,
