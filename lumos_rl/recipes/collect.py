@@ -140,9 +140,8 @@ def make_endpoint_policy(name: str, version: str, model: ModelConfig) -> Policy:
 
 def make_env(benchmark: str) -> Env:
     """The environment of a benchmark, for tasks that are given at reset."""
-    settings: dict[str, Any] = (
-        {"observation": "feedback"} if benchmark == "mind2web" else {}
-    )  # planner and grounder read no page
+    # planner and grounder read results, never a page
+    settings: dict[str, Any] = {"observation": "feedback"} if benchmark == "mind2web" else {}
     return gym.make(f"lumos_rl.envs:{ENVS[benchmark]}", limit=1, **settings)  # in a worker, nothing else imports ids
 
 

@@ -49,7 +49,7 @@ def page(task: Task, **settings: object) -> str:
 @needs_browser
 def test_a_browser_shows_the_outlined_elements_and_runs_and_loads_nothing(tmp_path: Path) -> None:
     file = tmp_path / "step.html"
-    file.write_text(page(hostile_task(), element="4", top_k=2))
+    file.write_text(page(hostile_task(), element="4"))
     with Browser(tmp_path, width=390) as browser:
         browser.open(file.as_uri())
         assert browser.run("document.title") == "mind2web/test/hostile"
