@@ -1,6 +1,7 @@
 """The cross-encoder as a ranker: a tiny one of the released model's class, with random weights."""
 
 import shutil
+import socket
 from pathlib import Path
 from typing import Any
 
@@ -100,11 +101,18 @@ def test_a_model_in_the_cache_of_the_hub_is_loaded_by_its_name(
     assert CrossEncoder("nobody/tiny", device="cpu")("q", TEXTS[0]) == CrossEncoder(model, device="cpu")("q", TEXTS[0])
 
 
+def test_a_name_that_is_nowhere_here_is_not_looked_for_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pytest.importorskip("huggingface_hub.constants"), "HF_HUB_OFFLINE", False)
+    asked: list[str] = []
+    monkeypatch.setattr(socket, "getaddrinfo", lambda host, *_, **__: asked.append(host) or [])
+    with pytest.raises(MissingFileError, match="nobody/nothing"):
+        CrossEncoder("nobody/nothing")
+    assert asked == []
+
+
 def test_what_cannot_be_loaded_is_an_error(tmp_path: Path) -> None:
     pytest.importorskip("transformers")
     with pytest.raises(MissingFileError, match="MindAct_CandidateGeneration"):
         CrossEncoder(tmp_path / "nothing")
-    with pytest.raises(MissingFileError, match="nobody/nothing"):
-        CrossEncoder("nobody/nothing")
     with pytest.raises(ConfigError, match="one output, got 2"):
         CrossEncoder(save_model(tmp_path / "two", 2))
