@@ -9,6 +9,7 @@ that are there already are not played again.
 from __future__ import annotations
 
 import functools
+import json
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -21,11 +22,11 @@ from tqdm import tqdm
 
 from lumos_rl.core import StopReason, Task, Trajectory
 from lumos_rl.episodes import RolloutConfig, plan_episodes
-from lumos_rl.errors import ConfigError
+from lumos_rl.errors import ConfigError, UnknownNameError
 from lumos_rl.policies.base import Policy
 from lumos_rl.prompts import PROFILE_FILE, PromptProfile
 from lumos_rl.recipes.chats import profile_of
-from lumos_rl.recipes.config import ENVS, Engine, ModelConfig, RunConfig
+from lumos_rl.recipes.config import ENVS, DataConfig, Engine, ModelConfig, RunConfig
 from lumos_rl.recipes.launch import launch
 from lumos_rl.recipes.run import TRAJECTORIES, RunFolder, require_checkpoint
 from lumos_rl.recipes.tasks import training_tasks
@@ -67,7 +68,7 @@ def collect(
     played = run.workers.collect(
         missing,
         policy_of(checkpoint, version, run.config),
-        make_env,
+        functools.partial(make_env, options=env_options(run.config.data)),
         profile,
         rollout.concurrency,
         f"{'+'.join(sorted({plan.task.benchmark for plan in missing}))} {version}",
@@ -138,11 +139,47 @@ def make_endpoint_policy(name: str, version: str, model: ModelConfig) -> Policy:
     return OpenAIPolicy(model.openai if model.openai.models else replace(model.openai, models=(name,)), version)
 
 
-def make_env(benchmark: str) -> Env:
-    """The environment of a benchmark, for tasks that are given at reset."""
+def make_env(benchmark: str, options: Mapping[str, Mapping[str, Any]] | None = None) -> Env:
+    """The environment of a benchmark, for tasks that are given at reset.
+
+    Args:
+        benchmark: A key of `ENVS`.
+        options: Options of its constructor, by benchmark.
+
+    Raises:
+        ConfigError: It takes no such option.
+    """
     # planner and grounder read results, never a page
     settings: dict[str, Any] = {"observation": "feedback"} if benchmark == "mind2web" else {}
-    return gym.make(f"lumos_rl.envs:{ENVS[benchmark]}", limit=1, **settings)  # in a worker, nothing else imports ids
+    given = {**settings, **(options or {}).get(benchmark, {})}
+    try:
+        return gym.make(f"lumos_rl.envs:{ENVS[benchmark]}", limit=1, **given)  # in a worker, nothing else imports ids
+    except TypeError as error:
+        raise ConfigError(
+            f"expected options of {ENVS[benchmark]}, got {given}: {error}; its card names them"
+        ) from error
+
+
+def env_options(config: DataConfig) -> dict[str, dict[str, Any]]:
+    """The options of environments that `data.env` names, by benchmark.
+
+    Raises:
+        ConfigError: An entry is not BENCHMARK.OPTION=VALUE.
+        UnknownNameError: No such benchmark.
+    """
+    found: dict[str, dict[str, Any]] = {}
+    for entry in config.env:
+        name, given, value = entry.partition("=")
+        benchmark, dot, option = name.partition(".")
+        if not (given and dot and option.isidentifier()):
+            raise ConfigError(f"expected an option as BENCHMARK.OPTION=VALUE, got {entry!r}")
+        if benchmark not in ENVS:
+            raise UnknownNameError("benchmark", benchmark, ENVS)
+        try:
+            found.setdefault(benchmark, {})[option] = json.loads(value)
+        except ValueError:
+            found.setdefault(benchmark, {})[option] = value
+    return found
 
 
 def _shown(trajectories: Iterator[Trajectory], total: int, what: str) -> Iterator[Trajectory]:

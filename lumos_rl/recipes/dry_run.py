@@ -11,6 +11,7 @@ from pathlib import Path
 from lumos_rl.core import Action, Subgoal, Task
 from lumos_rl.episodes import RolloutConfig
 from lumos_rl.errors import ConfigError, LumosError, MissingExtraError
+from lumos_rl.recipes.collect import env_options, make_env
 from lumos_rl.recipes.config import Engine, Refine, RunConfig
 from lumos_rl.recipes.run import check_writable, settings_of
 from lumos_rl.recipes.sft import annotated_rows
@@ -44,6 +45,7 @@ def describe_run(config: RunConfig) -> str:
 def _checks(config: RunConfig) -> Iterator[tuple[str, Callable[[], str]]]:
     yield "training tasks", lambda: _training(config)
     yield "test tasks", lambda: f"{len(test_tasks(config.data))} from {', '.join(test_sources(config.data))}"
+    yield "environments", lambda: _environments(config)
     yield "prompts", lambda: _prompts(config)
     yield "packages", lambda: _packages(config)
     yield "base model", lambda: _base(config)
@@ -54,6 +56,14 @@ def _checks(config: RunConfig) -> Iterator[tuple[str, Callable[[], str]]]:
 def _training(config: RunConfig) -> str:
     tasks = training_tasks(config.data, config.seed)
     return f"{len(tasks.annotated)} annotated ({tasks.rejected} rejected), {len(tasks.explore)} to explore"
+
+
+def _environments(config: RunConfig) -> str:
+    """Makes one of each that takes options."""
+    options = env_options(config.data)
+    for benchmark in options:
+        make_env(benchmark, options).close()
+    return ", ".join(f"{name} with {given}" for name, given in options.items()) or "as they are"
 
 
 def _prompts(config: RunConfig) -> str:

@@ -11,6 +11,7 @@ be those that were stored. The exit status is 1 if anything differs, or a task i
 
 from __future__ import annotations
 
+import functools
 import json
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -22,11 +23,11 @@ import tyro
 
 from lumos_rl.core import StopReason, Task, Trajectory, Turn, from_json
 from lumos_rl.errors import EpisodeError, LumosError, MissingFileError
-from lumos_rl.recipes.collect import make_env
+from lumos_rl.recipes.collect import env_options, make_env
 from lumos_rl.recipes.config import RunConfig
 from lumos_rl.recipes.launch import config_from_json
 from lumos_rl.recipes.run import EVALUATION, TRAJECTORIES
-from lumos_rl.recipes.tasks import test_tasks, training_tasks
+from lumos_rl.recipes.tasks import test_tasks, training_tasks, validation_tasks
 from lumos_rl.rollout import CUT, Env
 
 
@@ -176,13 +177,14 @@ def main(config: ReplayConfig) -> int:
     run = config_from_json(RunConfig, json.loads(settings.read_text(encoding="utf-8")))
     tasks: Mapping[str, Callable[[], Iterable[Task]]] = {
         TRAJECTORIES: lambda: training_tasks(run.data, run.seed).explore,
-        EVALUATION: lambda: test_tasks(run.data),
+        EVALUATION: lambda: [*test_tasks(run.data), *validation_tasks(run.data)],
     }
+    make = functools.partial(make_env, options=env_options(run.data))
     wrong = 0
     for name, load in tasks.items():
         if not (config.run / name).is_file():
             continue
-        count = replay_all(_stored(config.run / name), load(), make_env, lambda line: print(name, line))  # noqa: B023
+        count = replay_all(_stored(config.run / name), load(), make, lambda line: print(name, line))  # noqa: B023
         missing = f", {count.missing} without their task" if count.missing else ""
         print(f"{name}: {count.episodes} episodes, {count.steps} steps, {count.differences} differences{missing}")
         wrong += count.differences + count.missing

@@ -14,7 +14,7 @@ from lumos_rl.errors import ConfigError, MissingFileError, UnknownNameError
 from lumos_rl.policies.base import ScriptedPolicy
 from lumos_rl.policies.hf import HFPolicy
 from lumos_rl.policies.layout import combine
-from lumos_rl.recipes.collect import make_env
+from lumos_rl.recipes.collect import env_options, make_env
 from lumos_rl.recipes.config import DataConfig, RunConfig
 from lumos_rl.recipes.evaluate import EvaluateConfig, evaluate_stage, validate_stage, with_target
 from lumos_rl.recipes.evaluate import main as evaluate_main
@@ -249,3 +249,22 @@ def test_weights_say_how_often_annotations_are_learned():
 def test_weights_that_are_none_are_refused(entry, said):
     with pytest.raises((ConfigError, UnknownNameError), match=said):
         benchmark_weights(DataConfig(weights=(entry,)))
+
+
+def test_options_of_environments_are_given_by_name():
+    config = DataConfig(env=("svamp.max_steps=2", "intercode_sql.backend=sqlite", "svamp.render_mode=ansi"))
+    options = env_options(config)
+    assert options == {"svamp": {"max_steps": 2, "render_mode": "ansi"}, "intercode_sql": {"backend": "sqlite"}}
+    env = make_env("svamp", options)
+    env.reset(options={"task": synthetic_tasks("svamp", "test", 1)[0]})
+    assert [env.step("R1 = Calculator(1)")[3] for _ in range(2)] == [False, True]
+    with pytest.raises(ConfigError, match=r"colour.*its card"):
+        make_env("svamp", {"svamp": {"colour": "red"}})
+
+
+@pytest.mark.parametrize(
+    ("entry", "said"), [("svamp=2", "OPTION=VALUE"), ("svamp.a b=2", "OPTION"), ("maths.a=1", "maths")]
+)
+def test_options_that_are_none_are_refused(entry, said):
+    with pytest.raises((ConfigError, UnknownNameError), match=said):
+        env_options(DataConfig(env=(entry,)))
