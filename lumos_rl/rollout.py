@@ -26,7 +26,7 @@ from typing import Any
 
 import gymnasium
 
-from lumos_rl.agent import Act, Ask, Outcome, play
+from lumos_rl.agent import FINISH, Act, Ask, Outcome, play
 from lumos_rl.core import Message, Module, StopReason, Trajectory, Turn
 from lumos_rl.data.conversations import conversations
 from lumos_rl.episodes import EpisodePlan, derive_seed
@@ -191,6 +191,7 @@ class _Running:
     info: dict[str, Any] = field(default_factory=dict)
     reward: float = 0.0
     best_reward: float = 1.0
+    ended: bool = False
     truncated: bool = False
     asked: Ask | None = None
     began: float = field(default_factory=time.monotonic)
@@ -215,7 +216,7 @@ class _Running:
         if completion.finish_reason == "failed":
             return self._finish(StopReason.FAILED, completion.failure or "the policy failed without a reason")
         if completion.finish_reason == "overflow":
-            return self._finish(StopReason.CONTEXT_OVERFLOW)
+            return self._end(StopReason.CONTEXT_OVERFLOW)
         assert self.asked is not None, "a completion answers an Ask"
         module = self.asked.module
         self.histories[module].append({"role": "assistant", "content": completion.text})
@@ -230,7 +231,7 @@ class _Running:
             try:
                 step = self.episode.send(sent)
             except StopIteration as stop:
-                return self._finish(StopReason.TRUNCATED if self.truncated else stop.value)
+                return self._end(StopReason.TRUNCATED if self.truncated else stop.value)
             if isinstance(step, Ask):
                 self._ask(step)
                 return None
@@ -249,6 +250,7 @@ class _Running:
     def _act(self, act: Act) -> Outcome:
         observation, reward, terminated, truncated, self.info = self.env.step(act.text)
         self.reward += float(reward)
+        self.ended = terminated or truncated
         self.truncated = truncated and not terminated
         error = self.info.get("error")
         last = self.turns[-1]
@@ -257,6 +259,16 @@ class _Running:
         )
         results = list(self.info.get("results", {}).values())
         return Outcome(results[-1] if results else "", error, terminated or truncated)
+
+    def _end(self, reason: StopReason) -> Trajectory:
+        """Has an episode that the agent could not end graded by what it has come to, so that none is left out."""
+        if not self.ended:
+            try:
+                _, reward, _, _, self.info = self.env.step(FINISH)
+            except (InfrastructureError, OSError) as error:
+                return self._fail(error)
+            self.reward += float(reward)
+        return self._finish(reason)
 
     def _fail(self, error: Exception) -> Trajectory:
         if isinstance(error, LumosError) and not isinstance(error, InfrastructureError):

@@ -21,6 +21,7 @@ from typing import Annotated, Any
 
 import tyro
 
+from lumos_rl.agent import FINISH
 from lumos_rl.core import StopReason, Task, Trajectory, Turn, from_json
 from lumos_rl.errors import EpisodeError, LumosError, MissingFileError
 from lumos_rl.recipes.collect import env_options, make_env
@@ -68,21 +69,26 @@ def replay(trajectory: Trajectory, task: Task, env: Env) -> list[Difference]:
     env.reset(seed=trajectory.seed, options={"task": task})
     found: list[Difference] = []
     info: Mapping[str, Any] = {}
-    truncated = False
+    ended = truncated = False
     for index, turn in enumerate(trajectory.turns):
         if not turn.action and not turn.observation:  # no step was made: an empty action leads to an observation
             continue
         try:
-            observation, reward, _, truncated, info = env.step(turn.action)
+            observation, reward, terminated, truncated, info = env.step(turn.action)
         except EpisodeError:
             return [*found, Difference(trajectory.id, index, "step", turn.observation, "the episode is over")]
+        ended = terminated or truncated
         now = {"observation": observation, "reward": float(reward), "error": info.get("error") or _cut(turn)}
         found += [
             Difference(trajectory.id, index, name, getattr(turn, name), value)
             for name, value in now.items()
             if getattr(turn, name) != value
         ]
-    return found if trajectory.failure is not None else found + _end(trajectory, info, truncated)
+    if trajectory.failure is not None:
+        return found
+    if not ended:  # the agent could not end it, so the loop did
+        info = env.step(FINISH)[4]
+    return found + _end(trajectory, info, truncated)
 
 
 def _cut(turn: Turn) -> str | None:

@@ -97,6 +97,17 @@ def test_of_a_failed_episode_the_steps_before_the_failure_are_compared(solved):
     assert len(replay(changed(failed, 1, observation="x"), TASK, AddEnv())) == 1
 
 
+@pytest.mark.parametrize(("first", "solved"), [("R1 = Calculator({})", True), ("nothing ((", False)])
+def test_an_episode_whose_last_turn_cannot_be_read_is_graded_and_replayed(first, solved):
+    task = synthetic_tasks("gsm8k", "test", 1)[0]
+    written = {"planner": iter(("Begin.", "Go on.")), "grounder": iter((first.format(task.answer), "R2 = )("))}
+    plans = plan_episodes([task], RolloutConfig(max_subgoals=2))
+    (trajectory,) = run_episodes(make_env, plans, ScriptedPolicy(lambda request: next(written[request.module])))
+    assert trajectory.stop_reason == "turn_limit" and trajectory.turns[-1].error
+    assert (trajectory.success, trajectory.metrics) == (solved, {"accuracy": float(solved)})
+    assert replay(trajectory, task, make_env("gsm8k")) == []
+
+
 def test_a_task_that_is_gone_is_counted(solved):
     lines = []
     count = replay_all([solved], [], AddEnv, lines.append)
