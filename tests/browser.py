@@ -18,6 +18,10 @@ PROGRAM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "
 TIMEOUT_S = 30.0
 
 
+class MovedError(Exception):
+    """The page was left while it was asked something."""
+
+
 class Browser:
     """One browser with one page.
 
@@ -71,9 +75,15 @@ class Browser:
     def wait(self, condition: str) -> None:
         """Waits until a JavaScript expression is true."""
         end = time.monotonic() + TIMEOUT_S
-        while not self.run(f"!!({condition})"):
+        while not self._holds(condition):
             assert time.monotonic() < end, f"never true: {condition}; page: {self.text()[:500]}"
             time.sleep(0.05)
+
+    def _holds(self, condition: str) -> bool:
+        try:
+            return bool(self.run(f"!!({condition})"))
+        except MovedError:
+            return False
 
     def text(self) -> str:
         return str(self.run("document.body ? document.body.innerText : ''"))
@@ -89,6 +99,8 @@ class Browser:
             if event.get("method") == "Network.requestWillBeSent":
                 self.requests.append(event["params"]["request"]["url"])
             if event.get("id") == self._number:
+                if "navigated" in event.get("error", {}).get("message", ""):
+                    raise MovedError(event)
                 assert "error" not in event, event
                 return dict(event["result"])
 

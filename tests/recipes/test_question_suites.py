@@ -17,7 +17,7 @@ from lumos_rl.rollout import run_episodes
 @pytest.mark.parametrize("benchmark", ["hotpotqa", "strategyqa"])
 def test_a_policy_that_writes_what_it_learned_solves_every_task(benchmark):
     source = f"{benchmark}=synthetic"
-    config = DataConfig(train=(source,), test=source, annotated=25, explore=5, test_tasks=5)
+    config = DataConfig(train=(source,), test=(source,), annotated=25, explore=5, test_tasks=5)
     tasks = training_tasks(config, seed=0)
     assert len(tasks.explore) == 5 and len(load_test_tasks(config)) == 5
     learned = {}
