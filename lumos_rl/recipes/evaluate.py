@@ -172,14 +172,15 @@ def main(config: EvaluateConfig, run: RunFolder) -> None:
 
 
 def _report(data: DataConfig, version: str, result: Mapping[str, Any]) -> None:
-    sources = dict(split_source(source, data) for source in test_sources(data))
+    sources = {split_source(source, data)[0]: source for source in test_sources(data)}
     for benchmark, scores in result.get("benchmarks", {next(iter(sources)): result}).items():
+        source = sources.get(benchmark, benchmark)
         for kind in KINDS:
             if scores[kind]["n"] or scores[kind]["excluded"]:
-                print(f"{benchmark}  {version}  {kind:8} {Score(**scores[kind])}")
+                print(f"{source}  {version}  {kind:8} {Score(**scores[kind])}")
             for name, found in scores["metrics"][kind].items():
                 print(f"    {name:20} {Score(**found)}")
-        if sources.get(benchmark, "synthetic") != "synthetic" and benchmark in PUBLISHED:
+        if not source.endswith("=synthetic") and benchmark in PUBLISHED:
             print(f"    Agent Lumos (Yin et al. 2023): {PUBLISHED[benchmark]}")
 
 

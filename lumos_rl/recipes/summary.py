@@ -86,7 +86,8 @@ def _markdown(summary: dict[str, Any]) -> str:
             lines.append(f"| {name} | {Score(**kinds['greedy'])} | {Score(**kinds['sampled'])} |")
         lines += [""] if benchmark else []
     if best := summary["stages"].get("best"):
-        lines += ["", f"Chosen on validation tasks: {best['best']}."]
+        chosen = f"Chosen on validation tasks: {best['best']}."
+        lines += [chosen, ""] if by_benchmark else ["", chosen]
     lines += ["## Stages"] if by_benchmark else []
     lines += ["", "| stage | episodes | tasks solved | invalid turns | pairs | rows | optimizer steps | minutes |"]
     lines.append("| --- | --- | --- | --- | --- | --- | --- | --- |")

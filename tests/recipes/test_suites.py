@@ -225,7 +225,7 @@ def test_other_benchmarks_than_the_runs_stand_beside_it(tmp_path, capsys, monkey
             play(other, tasks_to_test_on(data), config.evaluate, "model", adds)
         evaluate_main(EvaluateConfig(config, checkpoint="model", benchmarks="gsm8k=test.jsonl, svamp"), run)
     said = capsys.readouterr().out
-    assert "gsm8k  model  greedy   100.0" in said and "svamp  model  greedy   0.0" in said
+    assert "gsm8k=test.jsonl  model  greedy   100.0" in said and "svamp=synthetic  model  greedy   0.0" in said
     assert said.count("Agent Lumos") == 1 and "55.4" in said  # of a built-in suite it has no figures
 
 
