@@ -120,7 +120,8 @@ class RunFolder:
                     f"expected a run to go on with in {path} (config.json): not there; drop --resume"
                 )
             return
-        old, new = json.loads(stored.read_text(encoding="utf-8")), settings_of(self.config)
+        new = settings_of(self.config)
+        old = settings_of(RunConfig()) | json.loads(stored.read_text(encoding="utf-8"))  # older ones name fewer
         names = {name for name in old.keys() | new.keys() if name.partition(".")[0] not in CHANGEABLE}
         differing = sorted(name for name in names if old.get(name) != new.get(name))
         if differing:

@@ -184,3 +184,16 @@ def test_a_folder_is_refused_while_another_process_is_at_work_in_it(tmp_path):
         other.communicate()
     with RunFolder(tmp_path, CONFIG) as run:
         run.add(TRAJECTORIES, trajectory())
+
+
+def test_a_run_that_was_begun_before_there_was_a_setting_is_gone_on_with(tmp_path):
+    with RunFolder(tmp_path / "run", RunConfig()):
+        pass
+    path = tmp_path / "run" / "config.json"
+    stored = json.loads(path.read_text())
+    del stored["data.env"]
+    path.write_text(json.dumps(stored))
+    with RunFolder(tmp_path / "run", RunConfig()):
+        assert json.loads(path.read_text())["data.env"] == []
+    with pytest.raises(ConfigError, match="seed: 0 there, 1 now"):
+        RunFolder(tmp_path / "run", RunConfig(seed=1))
