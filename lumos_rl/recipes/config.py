@@ -83,7 +83,8 @@ class DataConfig:
         validation_tasks: Tasks of every training source by which the best policy is chosen: of a built-in suite's dev
             split, or the last of the records, which are then not learned. 0 chooses none.
         env: Options of environments, as BENCHMARK.OPTION=VALUE, such as hotpotqa.knowledge=corpus.jsonl or
-            intercode_sql.backend=mysql://root@127.0.0.1:3307; a value may be JSON. The cards name the options.
+            intercode_sql.backend=mysql://root@127.0.0.1:3307; a value may be JSON, a path is as the
+            workers see it. The cards name the options.
         lower_case: Whether all task texts are put into lower case: a model from scratch learns more from sources that
             write the same words in different cases.
     """

@@ -14,8 +14,8 @@ from lumos_rl.errors import ConfigError, LumosError, MissingExtraError
 from lumos_rl.recipes.collect import env_options, make_env
 from lumos_rl.recipes.config import Engine, Refine, RunConfig
 from lumos_rl.recipes.run import check_writable, settings_of
-from lumos_rl.recipes.sft import annotated_rows
-from lumos_rl.recipes.tasks import test_sources, test_tasks, training_tasks
+from lumos_rl.recipes.sft import annotated_rows, taught_rows
+from lumos_rl.recipes.tasks import test_sources, test_tasks, train_sources, training_tasks
 
 NEEDED = {"torch": "train", "transformers": "train", "trl": "train", "peft": "train", "datasets": "train", "ray": "ray"}
 
@@ -55,7 +55,11 @@ def _checks(config: RunConfig) -> Iterator[tuple[str, Callable[[], str]]]:
 
 def _training(config: RunConfig) -> str:
     tasks = training_tasks(config.data, config.seed)
-    return f"{len(tasks.annotated)} annotated ({tasks.rejected} rejected), {len(tasks.explore)} to explore"
+    taught = len(taught_rows(config, tasks))
+    return (
+        f"{len(tasks.annotated)} annotated ({tasks.rejected} rejected), {len(tasks.explore)} to explore; SFT learns"
+        f" {taught} conversations"
+    )
 
 
 def _environments(config: RunConfig) -> str:
@@ -135,6 +139,11 @@ def _stages(config: RunConfig) -> Iterator[str]:
         train = config.refine.rs.train if kind == Refine.RS else config.refine.dpo.train
         policy = f"{kind}-{number}"
         yield f"{policy}: {train.max_steps or f'{train.epochs} epochs of'} steps; test on {test}"
+    if config.data.validation_tasks:
+        count = config.data.validation_tasks * len(train_sources(config.data))
+        yield f"best: the policy that solves most of {count} validation tasks"
+    if config.refine.swap:
+        yield f"sft+{policy}, {policy}+sft: planner and grounder of two policies; test on {test}"
     if config.refine.control:
         yield f"control: sft goes on for as many steps; test on {test}"
 

@@ -120,6 +120,9 @@ class RunFolder:
                     f"expected a run to go on with in {path} (config.json): not there; drop --resume"
                 )
             return
+        records = any(file.stat().st_size for file in path.glob("*.jsonl"))
+        if not records and not any(path.glob("stages/*.json")) and not any(path.glob("checkpoints/*")):
+            return  # nothing was made with those settings; often some were wrong
         new = settings_of(self.config)
         old = settings_of(RunConfig()) | json.loads(stored.read_text(encoding="utf-8"))  # older ones name fewer
         names = {name for name in old.keys() | new.keys() if name.partition(".")[0] not in CHANGEABLE}

@@ -64,7 +64,7 @@ def test_a_spoiled_line_in_the_middle_is_named(tmp_path):
 
 
 def test_other_settings_are_refused_and_named(tmp_path):
-    RunFolder(tmp_path, CONFIG)
+    RunFolder(tmp_path, CONFIG).stage("base", dict)
     other = replace(CONFIG, seed=4, sft=SFTSettings(max_steps=7))
     with pytest.raises(ConfigError, match=r"seed: 0 there, 4 now; sft\.max_steps: 0 there, 7 now.*another --run-dir"):
         RunFolder(tmp_path, other)
@@ -187,8 +187,8 @@ def test_a_folder_is_refused_while_another_process_is_at_work_in_it(tmp_path):
 
 
 def test_a_run_that_was_begun_before_there_was_a_setting_is_gone_on_with(tmp_path):
-    with RunFolder(tmp_path / "run", RunConfig()):
-        pass
+    with RunFolder(tmp_path / "run", RunConfig()) as run:
+        run.stage("base", dict)
     path = tmp_path / "run" / "config.json"
     stored = json.loads(path.read_text())
     del stored["data.env"]
@@ -197,3 +197,12 @@ def test_a_run_that_was_begun_before_there_was_a_setting_is_gone_on_with(tmp_pat
         assert json.loads(path.read_text())["data.env"] == []
     with pytest.raises(ConfigError, match="seed: 0 there, 1 now"):
         RunFolder(tmp_path / "run", RunConfig(seed=1))
+
+
+def test_settings_that_nothing_was_made_with_can_be_mended(tmp_path):
+    for seed in (0, 1):
+        with RunFolder(tmp_path / "run", RunConfig(seed=seed)) as run:
+            assert json.loads((tmp_path / "run" / "config.json").read_text())["seed"] == seed
+    run.log("sft", 1, {"loss": 1.0})  # training has begun
+    with pytest.raises(ConfigError, match="seed: 1 there, 0 now"):
+        RunFolder(tmp_path / "run", RunConfig(seed=0))
