@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import tiny_shop
 
 from lumos_rl.policies.base import ScriptedPolicy
 from lumos_rl.recipes.config import RunConfig
@@ -51,6 +52,12 @@ FILES = {  # what a reader has whose folder a page speaks of
             }
         ]
     ),
+}
+MATH_FILES = {
+    "train.jsonl": FILES["grade_school_math/data/test.jsonl"],
+    "svamp/SVAMP.json": FILES["SVAMP.json"],
+    "mawps_asdiv/train.csv": "Question,Numbers,Equation,Answer,Ques\n"
+    + "Sara has number0 pears and gets number1 . How many pears has Sara ?,45.0 11.0,+ number0 number1,56.0,\n" * 3,
 }
 REPLIES = {  # what ends an episode, by environment
     "lumos_rl/WebShop-v0": ["search[tea]", "Finish()"],
@@ -130,6 +137,36 @@ def test_scripts_call_programs_as_they_are_to_be_called(script, tmp_path, monkey
         for run in re.findall(r"runs/\S+", " ".join(words)):
             Path(run, "stages").mkdir(parents=True, exist_ok=True)  # as an earlier call would have made it
         _python(words)
+
+
+SMALL = """
+    --data.annotated 4 --data.resample 0 --data.explore 2 --data.test-tasks 2 --data.validation-tasks 1 --sft.max-steps 2
+    --refine.rs.train.max-steps 2 --rollout.samples 1 --evaluate.samples 1 --evaluate.temperatures 0 --ray.workers 1
+    --rollout.max-new-tokens 8 --evaluate.max-new-tokens 8 --model.scratch.hidden 16 --model.scratch.feedforward 16
+    --model.scratch.layers 1 --model.scratch.heads 1
+""".split()
+ELSEWHERE = ("lumos-7b", "--ray.address", "--checkpoint", "TASK", "folder")  # a hub, a cluster, an endpoint, large files
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1200)
+def test_commands_run(tmp_path):
+    """One reader types every command of the pages, one after the other, with a run of a few steps in place of minutes."""
+    for name, text in (FILES | MATH_FILES).items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text)
+    (tmp_path / "webshop" / "data").mkdir(parents=True)
+    tiny_shop.write_files(tmp_path / "webshop" / "data", small=True)
+    typed = dict.fromkeys(tuple(words) for (words,) in (param.values for param in commands()))
+    ran = [words for words in typed if words[0] == "python" and not set(ELSEWHERE) & set(words)]
+    for words in ran:
+        argv = [{"FOLDER": ".", "rs-2": "sft"}.get(word, word) for word in words[1:]]
+        if argv[1] == "lumos_rl.recipes.sft_then_dpo":
+            argv += SMALL + (["--dry-run"] if "vllm" in argv else [])
+        done = subprocess.run([sys.executable, *argv], capture_output=True, text=True, cwd=tmp_path)
+        assert done.returncode == 0, (words, done.stdout[-2000:], done.stderr[-4000:])
+    assert len(ran) >= 12
+    assert "success" in (tmp_path / "runs/unified-0/SUMMARY.md").read_text().lower()
 
 
 def _python(words):

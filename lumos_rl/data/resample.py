@@ -30,7 +30,7 @@ _TERM = re.compile(rf"(?<![\w.])(?:{NUMBER})")
 _FREE = re.compile(
     rf"(?<![\w.,:/-])(?:{NUMBER})(?!\w|[:/]\s?\d|-\d)"
 )  # no part of a word, fraction, range, time or date
-_MOST_TRIES = 400  # per new task
+_MOST_TRIES = 400  # for each new task
 _STEPS = (1000, 500, 100, 50, 20, 10, 5, 1)
 _CONSTANTS = {Fraction(text) for text in "0 1 2 7 10 12 24 30 52 60 100 365 1000 .01 .1 .5 .25".split()}
 _UNITS = re.compile(
@@ -66,15 +66,16 @@ def resample(task: Task, n: int, seed: int = 0) -> list[Task]:
     rng = random.Random(f"{seed}/{task.id}")
     found: list[Task] = []
     seen = {task.instruction}
-    for _ in range(_MOST_TRIES * n):
-        if len(found) == n:
-            break
+    failed = 0  # since the last one that was found
+    while len(found) < n and failed < _MOST_TRIES:
+        failed += 1
         numbers = {value: slot.draw(rng) for value, slot in slots.items()}
         new = _rewrite(task, numbers, slots, f"{task.id}~{len(found) + 1}")
         new = new and _reword(new, swap_words(task.instruction, rng))
         if new is not None and new.instruction not in seen:
             seen.add(new.instruction)
             found.append(new)
+            failed = 0
     return found
 
 

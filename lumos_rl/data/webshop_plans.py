@@ -3,11 +3,13 @@
 Find me dimmable, cordless desk lamp with color: navy, and price lower than 60.00 dollars
 
 Find two desk lamp items that are dimmable and cordless.  R1 = Search(dimmable cordless desk lamp)
-Look at the features of the first item.                   R2 = Click(b0…); R3 = FeatureRetrieve(R2, Query: navy)
-Look at the features of the second item.                  R4 = Click(< Prev); R5 = Click(b0…); R6 = Feature…
+Look at the features of the first item, b0….              R2 = Click(b0…); R3 = FeatureRetrieve(R2, Query: navy)
+Look at the features of the second item, b0….             R4 = Click(< Prev); R5 = Click(b0…); R6 = Feature…
 Pick the item that fits best.                             R7 = Pick(Item_names: R1, Item_features: [R3, R6], …)
 Open the picked item and choose navy.                     R8 = Click(< Prev); R9 = Click(R7); R10 = Click(navy)
 Buy it.                                                   R11 = Click(Buy Now) = 1.0
+
+The planner, which reads what a search found, names the items: the grounder of web tasks is not shown results.
 """
 
 from __future__ import annotations
@@ -73,11 +75,11 @@ def _steps(goal: Goal, executor: Executor) -> Iterator[tuple[str, str]]:
     yield f"Find two {noun} items that are {' and '.join(wanted)}.", f"R1 = Search({query})"
     items = [item.partition(BETWEEN_PARTS)[0] for item in executor.bindings["R1"].text.split(BETWEEN_ITEMS)]
     yield (
-        "Look at the features of the first item.",
+        f"Look at the features of the first item, {items[0]}.",
         f"R2 = Click({items[0]}); R3 = FeatureRetrieve(R2, Query: {features})",
     )
     yield (
-        "Look at the features of the second item.",
+        f"Look at the features of the second item, {items[-1]}.",
         f"R4 = Click(< Prev); R5 = Click({items[-1]}); R6 = FeatureRetrieve(R5, Query: {features})",
     )
     yield (
