@@ -1,4 +1,5 @@
 import string
+from dataclasses import replace
 
 import pytest
 import torch
@@ -8,7 +9,7 @@ from tiny_model import SHAPE, TASK, TEXTS, create
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from lumos_rl.errors import ConfigError
-from lumos_rl.training.scratch import END, MARKUP, PAD, build_tokenizer
+from lumos_rl.training.scratch import END, MARKUP, PAD, build_tokenizer, create_scratch_model
 from lumos_rl.training.settings import ScratchSettings
 
 TOKENIZER = build_tokenizer(TEXTS, 400)
@@ -47,6 +48,17 @@ def test_a_seed_fixes_the_weights(tmp_path, tiny_base):
     assert all(torch.equal(first[name], same[name]) for name in first)
     assert not torch.equal(first["model.embed_tokens.weight"], other["model.embed_tokens.weight"])
     assert (tiny_base / "tokenizer.json").read_text() == (tmp_path / "same" / "tokenizer.json").read_text()
+
+
+@pytest.mark.parametrize(("mimetic", "least", "most"), [(False, 0.45, 0.55), (True, 0.65, 1.0)])
+def test_a_mimetic_model_prefers_what_it_has_read_before_it_learns(tmp_path, mimetic, least, most):
+    create_scratch_model(TEXTS, tmp_path, replace(SHAPE, mimetic=mimetic), seed=0)
+    model = AutoModelForCausalLM.from_pretrained(tmp_path)
+    dice = torch.Generator().manual_seed(1)
+    ids = torch.stack([torch.randperm(model.config.vocab_size, generator=dice)[:9] for _ in range(64)])
+    logits = model(input_ids=ids).logits[:, -1]  # (64, V)
+    read = logits.gather(1, ids[:, :-1])  # (64, 8)
+    assert least < (read[:, :, None] > logits[:, None, :]).float().mean() < most  # how many tokens a read one is above
 
 
 def test_transformers_load_it_like_any_other_model(tiny_base):
