@@ -1,7 +1,8 @@
 """Text generation with Transformers, on CPU or GPU: one model, or one per module, as a `Policy`.
 
-Requests wait in a queue; `collect` takes the oldest ones of one model as a micro-batch and generates them together.
-Every request keeps its own seed, temperature, limit and stop texts, so a turn does not depend on what else is in its
+Requests wait in a queue; `collect` takes the oldest ones of one model as a micro-batch and generates them together, a
+stretch of tokens at a time: a turn that is not at its end then waits again, so that many short turns do not idle beside
+a long one. Every request keeps its own seed, temperature, limit and stop texts, so a turn does not depend on what else is in its
 batch. A model's `generation_config.json` is not read: a turn is drawn from the model's own distribution.
 
     policy = HFPolicy.load("runs/demo/sft")      # a model folder, an adapter folder, or planner/ and grounder/ folders
@@ -17,7 +18,7 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -41,12 +42,28 @@ from lumos_rl.prompts import LUMOS_CHAT_TEMPLATE
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
 
+STRETCH = 32  # most new tokens of a turn before it waits again
+
+
 @dataclass(frozen=True, slots=True)
 class _Waiting:
     request: Request
-    ids: list[int]  # of the whole prompt
+    prompt: list[int]  # ids of the whole prompt
     budget: int  # most new tokens: what was asked for, or what the context leaves
     since: float
+    generator: torch.Generator  # of the noise that samples
+    written: list[int] = field(default_factory=list)
+    logprobs: list[float] = field(default_factory=list)  # of `written`, where they are asked for
+
+    @property
+    def ids(self) -> list[int]:
+        """What the model reads."""
+        return self.prompt + self.written
+
+    @property
+    def left(self) -> int:
+        """How many tokens it may still write."""
+        return self.budget - len(self.written)
 
 
 class HFPolicy:
@@ -118,13 +135,16 @@ class HFPolicy:
         if budget < 1:
             self._done.append(Completion(request.id, "", "overflow", len(ids)))
             return
-        self._queues.setdefault(key, deque()).append(_Waiting(request, ids, budget, time.monotonic()))
+        generator = torch.Generator(self._model(key).device).manual_seed(request.seed)
+        self._queues.setdefault(key, deque()).append(_Waiting(request, ids, budget, time.monotonic(), generator))
 
     def collect(self, timeout_s: float | None = None) -> list[Completion]:
-        """Generates one micro-batch from the longest queue, however long that takes."""
+        """Generates micro-batches from the longest queue until a turn is at its end, however long that takes."""
         done, self._done = self._done, []
-        key, queue = max(self._queues.items(), key=lambda item: len(item[1]), default=(None, deque[_Waiting]()))
-        if queue:
+        while not done:
+            key, queue = max(self._queues.items(), key=lambda item: len(item[1]), default=(None, deque[_Waiting]()))
+            if not queue:
+                break
             done += self._generate(key, self._take(key, queue))
         return done
 
@@ -158,7 +178,7 @@ class HFPolicy:
         longest = most = 0
         batch: list[_Waiting] = []
         for waiting in sorted(queue, key=lambda waiting: abs(len(waiting.ids) - oldest)):  # stable: the oldest is first
-            wide, steps = max(longest, len(waiting.ids)), max(most, waiting.budget)
+            wide, steps = max(longest, len(waiting.ids)), max(most, waiting.left)
             if len(batch) < self.batch_size and (rotary or wide + steps <= self._context(key)):
                 longest, most = wide, steps
                 batch.append(waiting)
@@ -172,15 +192,15 @@ class HFPolicy:
         model = self._model(key)
         if key in self._adapters:
             model.set_adapter(self._adapters[key])
-        longest = max(len(waiting.ids) for waiting in batch)
-        pad = self.tokenizer.pad_token_id
-        sampling = _SeededSampling(batch, model.device)
-        rows = [[pad] * (longest - len(waiting.ids)) + waiting.ids for waiting in batch]
-        mask = [[0] * (longest - len(waiting.ids)) + [1] * len(waiting.ids) for waiting in batch]
+        prompts = [waiting.ids for waiting in batch]
+        longest, pad = max(map(len, prompts)), self.tokenizer.pad_token_id
+        sampling = _SeededSampling(batch)
+        rows = [[pad] * (longest - len(ids)) + ids for ids in prompts]
+        mask = [[0] * (longest - len(ids)) + [1] * len(ids) for ids in prompts]
         out = model.generate(  # under torch.no_grad by itself
             input_ids=torch.tensor(rows, device=model.device),  # (B, T)
             attention_mask=torch.tensor(mask, device=model.device),  # (B, T)
-            max_new_tokens=max(waiting.budget for waiting in batch),
+            max_new_tokens=min(STRETCH, max(waiting.left for waiting in batch)),
             do_sample=False,
             pad_token_id=pad,
             eos_token_id=self.tokenizer.eos_token_id,
@@ -188,19 +208,29 @@ class HFPolicy:
             stopping_criteria=StoppingCriteriaList([_OwnEnd(batch, longest, self.tokenizer)]),
         )
         new = out[:, longest:].tolist()  # (B, steps)
+        logprobs = sampling.logprobs(out[:, longest:]) if sampling.distributions else [[] for _ in batch]
         adapter = "" if key is None else f"{key}@{self.version}"
-        logprobs = sampling.logprobs(out[:, longest:]) if sampling.distributions else [None] * len(batch)
-        return [self._completion(*row, adapter) for row in zip(batch, new, logprobs, strict=True)]
+        done = []
+        for waiting, ids, logs in zip(batch, new, logprobs, strict=True):
+            waiting.logprobs.extend(logs[: waiting.left])
+            waiting.written.extend(ids[: waiting.left])
+            completion = self._completion(waiting, adapter)
+            if completion is None:
+                self._queues[key].append(waiting)
+            else:
+                done.append(completion)
+        return done
 
-    def _completion(
-        self, waiting: _Waiting, ids: list[int], logprobs: Sequence[float] | None, adapter: str
-    ) -> Completion:
-        ids, eos = ids[: waiting.budget], self.tokenizer.eos_token_id
+    def _completion(self, waiting: _Waiting, adapter: str) -> Completion | None:
+        """The turn, if it is at its end."""
+        ids, eos = waiting.written, self.tokenizer.eos_token_id
         ended = eos in ids
         if ended:
             ids = ids[: ids.index(eos) + 1]
         text = self.tokenizer.decode(ids[:-1] if ended else ids, skip_special_tokens=False)
         stops = [stop for stop in waiting.request.sampling.stop if stop in text]
+        if not ended and not stops and waiting.left:
+            return None
         if stops:
             ids = _until(ids, stops, self.tokenizer)
             text, ended = text[: min(map(text.index, stops))], True
@@ -208,12 +238,12 @@ class HFPolicy:
             request_id=waiting.request.id,
             text=text,
             finish_reason="stop" if ended else "length",
-            prompt_tokens=len(waiting.ids),
+            prompt_tokens=len(waiting.prompt),
             completion_tokens=len(ids),
             latency_s=time.monotonic() - waiting.since,
             ids=tuple(ids),
-            logprobs=tuple(logprobs[: len(ids)]) if logprobs and waiting.request.sampling.logprobs else None,
-            prompt_ids=tuple(waiting.ids[len(waiting.request.context) :]),
+            logprobs=tuple(waiting.logprobs[: len(ids)]) if waiting.request.sampling.logprobs else None,
+            prompt_ids=tuple(waiting.prompt[len(waiting.request.context) :]),
             adapter=adapter,
         )
 
@@ -231,15 +261,14 @@ class _OwnEnd(StoppingCriteria):  # type: ignore[misc]  # Transformers ships no 
 
     def __init__(self, batch: Sequence[_Waiting], prompt_length: int, tokenizer: Any) -> None:
         self.prompt_length, self.tokenizer = prompt_length, tokenizer
-        self.budgets = torch.tensor([waiting.budget for waiting in batch])
-        self.stops = {row: waiting.request.sampling.stop for row, waiting in enumerate(batch)}
+        self.left = torch.tensor([waiting.left for waiting in batch])
+        self.stops = {row: waiting for row, waiting in enumerate(batch) if waiting.request.sampling.stop}
 
     def __call__(self, input_ids: torch.LongTensor, scores: Any, **kwargs: Any) -> torch.Tensor:
-        done = self.budgets <= input_ids.shape[1] - self.prompt_length  # (B,)
-        for row, stops in self.stops.items():
-            if stops:
-                text = self.tokenizer.decode(input_ids[row, self.prompt_length :])
-                done[row] |= any(stop in text for stop in stops)
+        done = self.left <= input_ids.shape[1] - self.prompt_length  # (B,)
+        for row, waiting in self.stops.items():
+            text = self.tokenizer.decode(waiting.written + input_ids[row, self.prompt_length :].tolist())
+            done[row] |= any(stop in text for stop in waiting.request.sampling.stop)
         return done.to(input_ids.device)
 
 
@@ -250,10 +279,10 @@ class _SeededSampling(LogitsProcessor):  # type: ignore[misc]  # Transformers sh
     greedy rows (temperature 0) and sampled rows share a batch, and a row's noise does not depend on its neighbours.
     """
 
-    def __init__(self, batch: Sequence[_Waiting], device: torch.device) -> None:
+    def __init__(self, batch: Sequence[_Waiting]) -> None:
         self.rows = [index for index, waiting in enumerate(batch) if waiting.request.sampling.temperature > 0]
         self.samplings = [batch[index].request.sampling for index in self.rows]
-        self.generators = [torch.Generator(device).manual_seed(batch[index].request.seed) for index in self.rows]
+        self.generators = [batch[index].generator for index in self.rows]
         self.wanted = any(waiting.request.sampling.logprobs for waiting in batch)
         self.distributions: list[torch.Tensor] = []  # log-probabilities of the model itself, (B, V) each step
 
