@@ -145,7 +145,13 @@ SMALL = """
     --rollout.max-new-tokens 8 --evaluate.max-new-tokens 8 --model.scratch.hidden 16 --model.scratch.feedforward 16
     --model.scratch.layers 1 --model.scratch.heads 1
 """.split()
-ELSEWHERE = ("lumos-7b", "--ray.address", "--checkpoint", "TASK", "folder")  # a hub, a cluster, an endpoint, large files
+ELSEWHERE = (
+    "lumos-7b",
+    "--ray.address",
+    "--checkpoint",
+    "TASK",
+    "folder",
+)  # a hub, a cluster, an endpoint, large files
 
 
 @pytest.mark.slow

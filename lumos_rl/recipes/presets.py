@@ -86,17 +86,19 @@ _SVAMP = RunConfig(
         train=("mawps=mawps_asdiv",),
         test=("svamp=svamp",),
         annotated=0,
-        resample=5,
+        resample=12,
         explore=600,
         test_tasks=0,
         lower_case=True,
     ),
     model=ModelConfig(
         profile="compact",
-        scratch=ScratchSettings(vocabulary=2048, hidden=128, layers=2, heads=4, feedforward=384, context=384),
+        scratch=ScratchSettings(
+            vocabulary=2048, hidden=128, layers=2, heads=4, feedforward=384, context=384, mimetic=True
+        ),
         generate_batch=128,
     ),
-    sft=replace(_TINY.sft, max_steps=8800, max_length=384),
+    sft=replace(_TINY.sft, max_steps=12_000, max_length=384),
     rollout=replace(_TINY.rollout, samples=4, max_subgoals=4, max_new_tokens=48),
     refine=replace(
         _TINY.refine,
