@@ -140,7 +140,8 @@ def test_scripts_call_programs_as_they_are_to_be_called(script, tmp_path, monkey
 
 
 SMALL = """
-    --data.annotated 4 --data.resample 0 --data.explore 2 --data.test-tasks 2 --data.validation-tasks 1 --sft.max-steps 2
+    --data.annotated 4 --data.resample 0 --data.explore 2 --data.test-tasks 2 --data.validation-tasks 1
+    --sft.max-steps 2
     --refine.rs.train.max-steps 2 --rollout.samples 1 --evaluate.samples 1 --evaluate.temperatures 0 --ray.workers 1
     --rollout.max-new-tokens 8 --evaluate.max-new-tokens 8 --model.scratch.hidden 16 --model.scratch.feedforward 16
     --model.scratch.layers 1 --model.scratch.heads 1
@@ -157,7 +158,7 @@ ELSEWHERE = (
 @pytest.mark.slow
 @pytest.mark.timeout(1200)
 def test_commands_run(tmp_path):
-    """One reader types every command of the pages, one after the other, with a run of a few steps in place of minutes."""
+    """One reader types the commands of all pages one after the other, with runs of a few steps in place of minutes."""
     for name, text in (FILES | MATH_FILES).items():
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text(text)
@@ -169,7 +170,7 @@ def test_commands_run(tmp_path):
         argv = [{"FOLDER": ".", "rs-2": "sft"}.get(word, word) for word in words[1:]]
         if argv[1] == "lumos_rl.recipes.sft_then_dpo":
             argv += SMALL + (["--dry-run"] if "vllm" in argv else [])
-        done = subprocess.run([sys.executable, *argv], capture_output=True, text=True, cwd=tmp_path)
+        done = subprocess.run([sys.executable, *argv], capture_output=True, text=True, cwd=tmp_path, check=False)
         assert done.returncode == 0, (words, done.stdout[-2000:], done.stderr[-4000:])
     assert len(ran) >= 12
     assert "success" in (tmp_path / "runs/unified-0/SUMMARY.md").read_text().lower()

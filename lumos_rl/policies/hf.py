@@ -2,8 +2,8 @@
 
 Requests wait in a queue; `collect` takes the oldest ones of one model as a micro-batch and generates them together, a
 stretch of tokens at a time: a turn that is not at its end then waits again, so that many short turns do not idle beside
-a long one. Every request keeps its own seed, temperature, limit and stop texts, so a turn does not depend on what else is in its
-batch. A model's `generation_config.json` is not read: a turn is drawn from the model's own distribution.
+a long one. Every request keeps its own seed, temperature, limit and stop texts, so a turn does not depend on what else
+is in its batch. A model's `generation_config.json` is not read: a turn is drawn from the model's own distribution.
 
     policy = HFPolicy.load("runs/demo/sft")      # a model folder, an adapter folder, or planner/ and grounder/ folders
     policy.submit(Request("e7", Module.PLANNER, messages))
