@@ -1,5 +1,6 @@
 import shutil
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 import torch
@@ -8,6 +9,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, GenerationConfig, 
 
 from lumos_rl.core import Module
 from lumos_rl.errors import ConfigError, MissingFileError
+from lumos_rl.policies import hf
 from lumos_rl.policies.base import Policy, Request, Sampling
 from lumos_rl.policies.hf import HFPolicy, load_model, load_tokenizer
 from lumos_rl.prompts import LUMOS_CHAT_TEMPLATE
@@ -115,6 +117,26 @@ def test_the_others_in_a_batch_change_nothing(tiny_base):
         for other in (together[key], shuffled[key]):
             assert (one.ids, one.text, one.finish_reason) == (other.ids, other.text, other.finish_reason)
     assert len({one.text for one in alone.values()}) > 12
+
+
+@pytest.mark.parametrize("stretch", [1, 5])
+def test_a_turn_in_stretches_is_the_turn_in_one(untrained, monkeypatch, stretch):
+    (text,) = {ask(untrained, sampling=replace(HOT, max_new_tokens=24)).text}
+    samplings = [
+        replace(GREEDY, max_new_tokens=24),
+        replace(HOT, max_new_tokens=24, logprobs=True),
+        replace(HOT, max_new_tokens=24, stop=(text[4:7],)),  # its letters come from several stretches
+        replace(HOT, max_new_tokens=3),
+    ]
+    requests = [Request(str(index), Module.PLANNER, tuple(FLIP), each) for index, each in enumerate(samplings)]
+    whole = generate(untrained, requests)
+    monkeypatch.setattr(hf, "STRETCH", stretch)
+    parts = generate(untrained, requests)
+    for name, turn in whole.items():
+        assert (parts[name].text, parts[name].ids) == (turn.text, turn.ids)
+        assert (parts[name].finish_reason, parts[name].prompt_ids) == (turn.finish_reason, turn.prompt_ids)
+        assert parts[name].logprobs == (turn.logprobs and pytest.approx(turn.logprobs, abs=1e-4))
+    assert len(whole["1"].ids) == len(whole["1"].logprobs) == 24
 
 
 def test_each_request_keeps_its_own_limit(untrained):
