@@ -117,15 +117,19 @@ _UNIFIED = replace(
     _TINY,
     data=DataConfig(
         suites="math,qa,webshop,mind2web,sql",
-        annotated=150,
-        resample=10,
-        explore=300,
-        test_tasks=100,
-        validation_tasks=40,
+        annotated=600,  # with 300, shop, web sites and databases were learned by heart
+        resample=2,
+        explore=120,
+        test_tasks=50,
+        validation_tasks=20,
     ),
-    model=replace(_TINY.model, scratch=replace(_TINY.model.scratch, vocabulary=2048, context=768), generate_batch=64),
+    model=replace(
+        _TINY.model,
+        scratch=replace(_TINY.model.scratch, vocabulary=2048, context=768, mimetic=True),
+        generate_batch=64,
+    ),
     sft=replace(_TINY.sft, max_steps=5000, max_length=768),
-    rollout=replace(_TINY.rollout, max_subgoals=8, max_new_tokens=96, concurrency=128),
+    rollout=replace(_TINY.rollout, max_subgoals=8, max_new_tokens=96),
     refine=replace(
         _TINY.refine,
         steps=(Refine.RS, Refine.DPO),
@@ -134,11 +138,11 @@ _UNIFIED = replace(
             _TINY.refine.rs,
             annotated=True,
             resample=2,
-            train=replace(_TINY.refine.rs.train, max_steps=1200, max_length=768),
+            train=replace(_TINY.refine.rs.train, max_steps=1000, max_length=768),
         ),
         dpo=PreferenceConfig(train=replace(_TINY.refine.dpo.train, max_length=768)),
     ),
-    evaluate=replace(_TINY.evaluate, max_subgoals=8, max_new_tokens=96, concurrency=128),
+    evaluate=replace(_TINY.evaluate, samples=1, temperatures=(0.0,), max_subgoals=8, max_new_tokens=96),
 )
 
 # Yin et al. 2023 on one node with 8 GPUs of 80 GB: LoRA instead of full fine-tuning, so that training fits on one of
