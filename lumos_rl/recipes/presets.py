@@ -117,7 +117,7 @@ _UNIFIED = replace(
     _TINY,
     data=DataConfig(
         suites="math,qa,webshop,mind2web,sql",
-        annotated=600,  # with 300, shop, web sites and databases were learned by heart
+        annotated=600,
         resample=2,
         explore=120,
         test_tasks=50,
