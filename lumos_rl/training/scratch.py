@@ -57,7 +57,6 @@ def create_scratch_model(texts: Iterable[str], folder: Path, config: ScratchSett
     model.save_pretrained(str(folder))
 
 
-@torch.no_grad()
 def _start_by_copying(model: LlamaForCausalLM) -> None:
     """Sets attention so that a token looks at tokens like itself, and writes what it looks at.
 
@@ -69,10 +68,10 @@ def _start_by_copying(model: LlamaForCausalLM) -> None:
         attention = layer.self_attn
         hidden = attention.o_proj.weight.shape[0]
         written, matched = (torch.linalg.qr(torch.randn(hidden, hidden))[0] for _ in range(2))
-        attention.v_proj.weight.copy_(written)
-        attention.o_proj.weight.copy_(written.T)
+        attention.v_proj.weight.data.copy_(written)
+        attention.o_proj.weight.data.copy_(written.T)
         for projection in (attention.q_proj, attention.k_proj):
-            projection.weight.mul_(0.5).add_(matched, alpha=math.sqrt(0.5))
+            projection.weight.data.mul_(0.5).add_(matched, alpha=math.sqrt(0.5))
 
 
 def build_tokenizer(texts: Iterable[str], vocabulary: int) -> PreTrainedTokenizerFast:
