@@ -76,6 +76,8 @@ class DataConfig:
         test: Sources of test tasks.
         annotated: Most annotated training tasks that SFT sees, of each source; 0 takes all.
         resample: Copies of every annotated math task with other numbers, names and things in question and plan.
+        rename: Copies of every annotated conversation of other benchmarks in which the names, ids and values that are
+            only copied are others.
         explore: Training tasks that refinement tries with nothing but their answer. A synthetic source makes new ones;
             from files they are the training tasks themselves, 0 for all of them.
         test_split: Split of the test source: test, or dev to choose settings by.
@@ -100,6 +102,7 @@ class DataConfig:
     test_split: str = "test"
     annotated: int = 300
     resample: int = 0
+    rename: int = 0
     explore: int = 2000
     test_tasks: int = 300
     validation_tasks: int = 0
@@ -152,6 +155,7 @@ class RejectionConfig:
         max_per_task: Most different episodes learned per task.
         resample: Copies, with other numbers, names and things, of every math task that was solved, that are learned
             too: a plan that solved its task is an annotation nobody had to write.
+        rename: Copies, with other names, ids and values, of every other episode that is learned.
         annotated: Whether the annotated conversations are learned again beside the episodes.
         train: How to fine-tune on them.
     """
@@ -159,6 +163,7 @@ class RejectionConfig:
     min_reward: float = 1.0
     max_per_task: int = 4
     resample: int = 0
+    rename: int = 0
     annotated: bool = True
     train: SFTSettings = field(default_factory=SFTSettings)
 

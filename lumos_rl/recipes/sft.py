@@ -12,13 +12,21 @@ from pathlib import Path
 from typing import Any
 
 from lumos_rl.core import Formulation, Task
+from lumos_rl.data.renaming import renamed
 from lumos_rl.data.rows import ChatRow, annotation_rows, weighted
 from lumos_rl.errors import DataError
 from lumos_rl.recipes.chats import chat_rows, profile_of
 from lumos_rl.recipes.config import Modules, RunConfig
 from lumos_rl.recipes.launch import launch
 from lumos_rl.recipes.run import RunFolder
-from lumos_rl.recipes.tasks import TrainingTasks, benchmark_weights, train_sources, training_tasks
+from lumos_rl.recipes.tasks import (
+    CALCULATED,
+    TrainingTasks,
+    benchmark_weights,
+    held_out_texts,
+    train_sources,
+    training_tasks,
+)
 from lumos_rl.training.settings import SFTSettings
 
 log = logging.getLogger(__name__)
@@ -52,13 +60,22 @@ def annotated_rows(config: RunConfig, tasks: Sequence[Task]) -> list[ChatRow]:
     return weighted(rows, benchmark_weights(config.data), config.seed)
 
 
+def renamed_rows(config: RunConfig, rows: Sequence[ChatRow], copies: int) -> list[ChatRow]:
+    """Copies of conversations with other names, ids and values; none of math, whose copies `resampled` makes."""
+    if not copies:
+        return []
+    free = [row for row in rows if row.benchmark not in CALCULATED]
+    return renamed(free, copies, config.seed, held_out_texts(config.data))
+
+
 def taught_rows(config: RunConfig, tasks: TrainingTasks) -> list[ChatRow]:
-    """All that SFT learns: conversations of the annotated tasks, and those that `data.chats` names.
+    """All that SFT learns: conversations of the annotated tasks and those that `data.chats` names, and their copies.
 
     Raises:
         DataError: There are none.
     """
     rows = annotated_rows(config, tasks.annotated) + chat_rows(config)
+    rows += renamed_rows(config, rows, config.data.rename)
     if not rows:
         raise DataError(f"expected annotated tasks in {', '.join(train_sources(config.data))} or data.chats, got none")
     return rows

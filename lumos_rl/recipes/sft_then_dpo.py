@@ -31,7 +31,7 @@ from lumos_rl.recipes.dpo import pairs_of, train_on_pairs
 from lumos_rl.recipes.evaluate import evaluate_stage, validate_stage
 from lumos_rl.recipes.launch import launch
 from lumos_rl.recipes.run import TRAJECTORIES, RunFolder
-from lumos_rl.recipes.sft import annotated_rows, base_stage, sft_stage, taught_rows, train_on
+from lumos_rl.recipes.sft import annotated_rows, base_stage, renamed_rows, sft_stage, taught_rows, train_on
 from lumos_rl.recipes.summary import swapped, write_summary
 from lumos_rl.recipes.tasks import TrainingTasks, resampled, training_tasks
 
@@ -103,6 +103,7 @@ def _learn_successes(
         return _skipped(version, f"no episode of {policy} earned {settings.min_reward} without an error")
     if settings.resample:
         rows += annotated_rows(run.config, _copies(run.config, tasks, played))
+    rows += renamed_rows(run.config, rows[:found], settings.rename)
     copies = len(rows) - found
     if settings.annotated:
         rows = taught_rows(run.config, tasks) + rows

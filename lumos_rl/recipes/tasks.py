@@ -23,6 +23,7 @@ from lumos_rl.recipes.config import ENVS, DataConfig
 log = logging.getLogger(__name__)
 
 TRAINING_SETS: Mapping[str, str] = {"mawps": "svamp"}  # training data of a benchmark whose environment grades them
+CALCULATED = ("gsm8k", "svamp")  # benchmarks whose copies need their results calculated anew, which `resample` does
 TASK_TYPES: Mapping[str, tuple[str, ...]] = {  # task type → its built-in suites
     "math": ("gsm8k",),
     "mind2web": ("mind2web",),
@@ -103,6 +104,11 @@ def resampled(tasks: Sequence[Task], copies: int, config: DataConfig, seed: int)
         for copy in resample(task, copies, seed)
         if _plan(copy, task.meta.get("kind")) not in held_out
     ]
+
+
+def held_out_texts(config: DataConfig) -> set[str]:
+    """The texts of the tasks that the run is tested on or chooses its policy by."""
+    return {task.instruction for task in test_tasks(config) + validation_tasks(config)}
 
 
 Plan = tuple[str | None, tuple[str, ...]]  # kind of problem, and the arguments of its actions
