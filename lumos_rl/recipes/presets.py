@@ -94,11 +94,11 @@ _SVAMP = RunConfig(
     model=ModelConfig(
         profile="compact",
         scratch=ScratchSettings(
-            vocabulary=2048, hidden=128, layers=2, heads=4, feedforward=384, context=384, mimetic=True
+            vocabulary=2048, hidden=128, layers=2, heads=4, feedforward=384, context=384, induction=True
         ),
         generate_batch=128,
     ),
-    sft=replace(_TINY.sft, max_steps=12_000, max_length=384),
+    sft=replace(_TINY.sft, max_steps=9_000, max_length=384),
     rollout=replace(_TINY.rollout, samples=4, max_subgoals=4, max_new_tokens=48),
     refine=replace(
         _TINY.refine,
@@ -117,18 +117,19 @@ _UNIFIED = replace(
     _TINY,
     data=DataConfig(
         suites="math,qa,webshop,mind2web,sql",
-        annotated=600,
-        resample=2,
-        explore=120,
+        annotated=100,
+        resample=10,
+        rename=6,
+        explore=250,
         test_tasks=50,
         validation_tasks=20,
     ),
     model=replace(
         _TINY.model,
-        scratch=replace(_TINY.model.scratch, vocabulary=2048, context=768, mimetic=True),
+        scratch=replace(_TINY.model.scratch, vocabulary=2048, context=768, induction=True),
         generate_batch=64,
     ),
-    sft=replace(_TINY.sft, max_steps=5000, max_length=768),
+    sft=replace(_TINY.sft, max_steps=3000, max_length=768),
     rollout=replace(_TINY.rollout, max_subgoals=8, max_new_tokens=96),
     refine=replace(
         _TINY.refine,
@@ -136,9 +137,9 @@ _UNIFIED = replace(
         swap=True,
         rs=replace(
             _TINY.refine.rs,
-            annotated=True,
-            resample=2,
-            train=replace(_TINY.refine.rs.train, max_steps=1000, max_length=768),
+            resample=3,
+            rename=3,
+            train=replace(_TINY.refine.rs.train, max_steps=1200, max_length=768),
         ),
         dpo=PreferenceConfig(train=replace(_TINY.refine.dpo.train, max_length=768)),
     ),

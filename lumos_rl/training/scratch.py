@@ -8,7 +8,6 @@ so any text survives it, with every digit a token of its own: numbers are copied
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -17,6 +16,7 @@ from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, 
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
 from lumos_rl.prompts import LUMOS_CHAT_TEMPLATE
+from lumos_rl.training.induction import ROPE_THETA, start_with_induction
 from lumos_rl.training.settings import ScratchSettings
 
 PAD, END = "<|pad|>", "<|end|>"
@@ -45,33 +45,17 @@ def create_scratch_model(texts: Iterable[str], folder: Path, config: ScratchSett
             max_position_embeddings=config.context,
             tie_word_embeddings=True,
             initializer_range=config.initializer_range,
+            rope_parameters={"rope_type": "default", "rope_theta": ROPE_THETA} if config.induction else None,
             bos_token_id=None,
             eos_token_id=tokenizer.eos_token_id,
             pad_token_id=tokenizer.pad_token_id,
         )
     )
-    if config.mimetic:
-        _start_by_copying(model)
+    if config.induction:
+        start_with_induction(model)
     folder.mkdir(parents=True, exist_ok=True)
     tokenizer.save_pretrained(str(folder))
     model.save_pretrained(str(folder))
-
-
-def _start_by_copying(model: LlamaForCausalLM) -> None:
-    """Sets attention so that a token looks at tokens like itself, and writes what it looks at.
-
-    The product of the value and output matrices becomes the identity, that of queries and keys about half of it. After
-    Trockman and Kolter 2023 (mimetic initialization), with the signs that do here: what is copied shall be written, and
-    input and output embeddings are the same.
-    """
-    for layer in model.model.layers:
-        attention = layer.self_attn
-        hidden = attention.o_proj.weight.shape[0]
-        written, matched = (torch.linalg.qr(torch.randn(hidden, hidden))[0] for _ in range(2))
-        attention.v_proj.weight.data.copy_(written)
-        attention.o_proj.weight.data.copy_(written.T)
-        for projection in (attention.q_proj, attention.k_proj):
-            projection.weight.data.mul_(0.5).add_(matched, alpha=math.sqrt(0.5))
 
 
 def build_tokenizer(texts: Iterable[str], vocabulary: int) -> PreTrainedTokenizerFast:

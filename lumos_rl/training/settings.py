@@ -27,8 +27,8 @@ class ScratchSettings:
         context: Longest conversation, tokens.
         initializer_range: Standard deviation of the initial weights. The usual 0.02 is meant for wider models; 0.08 is
             near the inverse square root of a width of 128.
-        mimetic: Whether attention starts out as copying, which a model from scratch otherwise learns slowly (mimetic
-            initialization, Trockman and Kolter 2023).
+        induction: Whether attention starts out with induction heads, which copy; a model from scratch otherwise learns
+            to slowly (`lumos_rl.training.induction`).
     """
 
     vocabulary: int = 1024
@@ -38,7 +38,7 @@ class ScratchSettings:
     feedforward: int = 512
     context: int = 512
     initializer_range: float = 0.08
-    mimetic: bool = False
+    induction: bool = False
 
     def __post_init__(self) -> None:
         if self.hidden % self.heads:

@@ -50,15 +50,26 @@ def test_a_seed_fixes_the_weights(tmp_path, tiny_base):
     assert (tiny_base / "tokenizer.json").read_text() == (tmp_path / "same" / "tokenizer.json").read_text()
 
 
-@pytest.mark.parametrize(("mimetic", "least", "most"), [(False, 0.45, 0.55), (True, 0.65, 1.0)])
-def test_a_mimetic_model_prefers_what_it_has_read_before_it_learns(tmp_path, mimetic, least, most):
-    create_scratch_model(TEXTS, tmp_path, replace(SHAPE, mimetic=mimetic), seed=0)
+@pytest.mark.parametrize(("induction", "least", "most"), [(False, 0.0, 0.02), (True, 0.1, 1.0)])
+def test_a_model_with_induction_heads_copies_any_tokens_before_it_learns(tmp_path, induction, least, most):
+    """Random tokens, each once, then some of them again from the third on: which of those it would write."""
+    shape = ScratchSettings(
+        vocabulary=400, hidden=128, layers=2, heads=4, feedforward=384, context=256, induction=induction
+    )
+    create_scratch_model(TEXTS, tmp_path, shape, seed=0)
     model = AutoModelForCausalLM.from_pretrained(tmp_path)
     dice = torch.Generator().manual_seed(1)
-    ids = torch.stack([torch.randperm(model.config.vocab_size, generator=dice)[:9] for _ in range(64)])
-    logits = model(input_ids=ids).logits[:, -1]  # (64, V)
-    read = logits.gather(1, ids[:, :-1])  # (64, 8)
-    assert least < (read[:, :, None] > logits[:, None, :]).float().mean() < most  # how many tokens a read one is above
+    ids = torch.stack([torch.randperm(model.config.vocab_size, generator=dice)[:150] for _ in range(16)])
+    ids = torch.cat((ids, ids[:, 40:70]), dim=1)
+    written = model(input_ids=ids).logits.argmax(-1)[:, 152:-1]
+    assert least <= (written == ids[:, 153:]).float().mean() < most
+
+
+@pytest.mark.parametrize("change", [{"layers": 1}, {"heads": 1}, {"hidden": 16, "heads": 8}])
+def test_shapes_without_room_for_induction_heads_are_refused(tmp_path, change):
+    shape = replace(SHAPE, induction=True, **change)
+    with pytest.raises(ConfigError, match=rf"got {shape.layers} layers and {shape.heads} heads of"):
+        create_scratch_model(TEXTS, tmp_path, shape, seed=0)
 
 
 def test_transformers_load_it_like_any_other_model(tiny_base):

@@ -1,0 +1,113 @@
+"""Weights of a small Llama that copies before it has learned anything.
+
+    start_with_induction(model)      # "… b0lxrl9m9s … b0lx" → "r", untrained, for any tokens
+
+To write on what stands after an earlier occurrence of the last tokens takes two layers that work together: heads of the
+first write down, at every token, which ones came before it; heads of the second look for a place where those are the
+ones at hand, and copy what stands there (induction heads, Elhage et al. 2021 and Olsson et al. 2022). Training from
+scratch finds them late, and planner and grounder can do little until then. As in mimetic initialization (Trockman and
+Kolter 2023), structure that training is known to end with is put into the initial weights, here by construction;
+everything stays trainable.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+from transformers import LlamaForCausalLM
+
+from lumos_rl.errors import ConfigError
+
+ROPE_THETA = 1e8  # most pairs of a head's dimensions then hardly turn within a context, and match whatever the distance
+_FAST = 0.1  # radians per token; pairs that turn as fast tell one distance from the next
+_OFFSETS = (1, 2)  # how far back the heads of the first layer read: half of them each
+_CONSTANT = 0.7  # part that all embeddings share, by which the first layer finds a distance, relative to the rest
+_SHARPNESS = 60.0  # logits between the right distance and the mean over all, of the first layer's heads
+_MATCH = 6.0  # logits that a match of everything the second layer compares is worth
+_NOTED, _COPIED = 0.7, 1.0  # size of what the first layer notes down and of what the second copies, in embeddings
+_NOISE = 0.5  # of the usual initial weights, added to attention
+_QUIET = 0.03  # of the usual initial weights of feed-forward layers, which would else drown the rest
+
+
+def start_with_induction(model: LlamaForCausalLM) -> None:
+    """Sets the weights of a freshly initialised model so that it copies; draws from PyTorch's global generator.
+
+    The width is split into directions for the tokens themselves, for the token before, for the one before that, and one
+    that all embeddings share.
+
+    Args:
+        model: Two layers or more, at least two heads that divide it evenly, tied embeddings, a RoPE theta of
+            `ROPE_THETA`.
+
+    Raises:
+        ConfigError: The model has another shape.
+    """
+    config = model.config
+    width, heads, layers = config.hidden_size, config.num_attention_heads, config.num_hidden_layers
+    size = width // heads
+    speeds = [ROPE_THETA ** (-2 * pair / size) for pair in range(size // 2)]
+    slow = [pair for pair, speed in enumerate(speeds) if speed * config.max_position_embeddings <= 1]
+    if layers < 2 or heads % 2 or not slow:
+        raise ConfigError(
+            "expected at least 2 layers and an even number of heads, of 4 dimensions or more, to start with induction,"
+            f" got {layers} layers and {heads} heads of {size}"
+        )
+    scale = config.initializer_range
+    noted = min(5 * width // 16, heads // 2 * size)
+    directions = torch.linalg.qr(torch.randn(width, width))[0]
+    constant, tokens, before, earlier = directions.split((1, width - 1 - 2 * noted, noted, noted), dim=1)
+    seen = tokens[:, :noted]  # what is noted of a token
+    length = scale * math.sqrt(width)  # of an embedding
+    embeddings = model.model.embed_tokens.weight.data
+    drawn = torch.randn(len(embeddings), tokens.shape[1]) / math.sqrt(tokens.shape[1])
+    embeddings.copy_(length * (drawn @ tokens.T + _CONSTANT * constant.T))
+    own = math.sqrt(width / (1 + _CONSTANT**2))  # length of the tokens' part after normalisation
+
+    first, second = (layer.self_attn for layer in model.model.layers[:2])
+    for attention in (first, second):
+        for projection in (attention.q_proj, attention.k_proj):
+            projection.weight.data.normal_(0, _NOISE * scale)
+    for projection in (first.v_proj, first.o_proj):
+        projection.weight.data.normal_(0, _NOISE * scale * (scale if projection is first.o_proj else 1.0))
+
+    strength = math.sqrt(_SHARPNESS * math.sqrt(size)) / (_CONSTANT * own)
+    for part, (offset, written) in enumerate(zip(_OFFSETS, (before, earlier), strict=True)):
+        for head in range(part * heads // 2, (part + 1) * heads // 2):
+            rows = slice(head * size, (head + 1) * size)
+            query, key = _at_distance(offset, speeds, size)
+            first.q_proj.weight.data[rows] += strength * query[:, None] * constant.T
+            first.k_proj.weight.data[rows] += strength * key[:, None] * constant.T
+        rows = slice(part * width // 2, part * width // 2 + noted)
+        first.v_proj.weight.data[rows] += seen.T
+        first.o_proj.weight.data[:, rows] += _NOTED * length / own * math.sqrt(tokens.shape[1] / noted) * written
+
+    steady = torch.tensor(slow + [pair + size // 2 for pair in slow])
+    last = round(len(steady) * 2 / 3)  # dimensions that compare the token at hand; the others, the one before it
+    worth = math.sqrt(_MATCH * math.sqrt(size) / (width / 3.5))
+    for head in range(heads):
+        rows = head * size + steady[torch.randperm(len(steady))]
+        now = torch.randn(last, noted) / math.sqrt(last)
+        then = torch.randn(len(steady) - last, noted) / math.sqrt(len(steady) - last)
+        second.q_proj.weight.data[rows] += worth * torch.cat((now @ seen.T, then @ before.T))
+        second.k_proj.weight.data[rows] += worth * torch.cat((now @ before.T, then @ earlier.T))
+    copied = torch.zeros(width, width)
+    for head in range(heads):
+        part_of = torch.linalg.qr(torch.randn(tokens.shape[1], tokens.shape[1]))[0][:, :size]
+        copied[head * size : head * size + part_of.shape[1]] = (tokens @ part_of).T
+    second.v_proj.weight.data.copy_(copied)
+    second.o_proj.weight.data.copy_(_COPIED * scale * copied.T)
+    for layer in model.model.layers:
+        layer.mlp.down_proj.weight.data.mul_(_QUIET)
+
+
+def _at_distance(offset: int, speeds: list[float], size: int) -> tuple[Tensor, Tensor]:
+    """A query and a key of one head, alike for every token, whose product is largest `offset` tokens apart."""
+    query, key = torch.zeros(size), torch.zeros(size)
+    fast = [pair for pair, speed in enumerate(speeds) if speed >= _FAST]
+    for pair in fast:
+        angle = offset * speeds[pair]
+        query[pair] = 1 / math.sqrt(len(fast))
+        key[pair], key[pair + size // 2] = query[pair] * math.cos(angle), query[pair] * math.sin(angle)
+    return query, key
