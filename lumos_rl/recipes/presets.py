@@ -144,6 +144,7 @@ _UNIFIED = replace(
         dpo=PreferenceConfig(train=replace(_TINY.refine.dpo.train, max_length=768)),
     ),
     evaluate=replace(_TINY.evaluate, samples=1, temperatures=(0.0,), max_subgoals=8, max_new_tokens=96),
+    evaluate_base=False,  # an untrained model solves nothing, and takes long over it
 )
 
 # Yin et al. 2023 on one node with 8 GPUs of 80 GB: LoRA instead of full fine-tuning, so that training fits on one of

@@ -1,6 +1,6 @@
-"""Weights of a small Llama that copies before it has learned anything.
+"""Weights of a small Llama that tends to copy before it has learned anything.
 
-    start_with_induction(model)      # "… b0lxrl9m9s … b0lx" → "r", untrained, for any tokens
+    start_with_induction(model)      # "… b0lxrl9m9s … b0lx" → "r", of any tokens
 
 To write on what stands after an earlier occurrence of the last tokens takes two layers that work together: heads of the
 first write down, at every token, which ones came before it; heads of the second look for a place where those are the
@@ -32,7 +32,7 @@ _QUIET = 0.03  # of the usual initial weights of feed-forward layers, which woul
 
 
 def start_with_induction(model: LlamaForCausalLM) -> None:
-    """Sets the weights of a freshly initialised model so that it copies; draws from PyTorch's global generator.
+    """Sets the weights of a freshly initialised model so that it tends to copy; draws from PyTorch's global generator.
 
     The width is split into directions for the tokens themselves, for the token before, for the one before that, and one
     that all embeddings share.
