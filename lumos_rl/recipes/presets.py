@@ -20,7 +20,7 @@ from lumos_rl.recipes.config import (
     RejectionConfig,
     RunConfig,
 )
-from lumos_rl.training.settings import DPOSettings, LoraSettings, ScratchSettings, SFTSettings
+from lumos_rl.training.settings import DPOSettings, LoraSettings, ScratchSettings, SFTSettings, Start
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,11 +94,11 @@ _SVAMP = RunConfig(
     model=ModelConfig(
         profile="compact",
         scratch=ScratchSettings(
-            vocabulary=2048, hidden=128, layers=2, heads=4, feedforward=384, context=384, induction=True
+            vocabulary=2048, hidden=128, layers=2, heads=4, feedforward=384, context=384, start=Start.MIMETIC
         ),
         generate_batch=128,
     ),
-    sft=replace(_TINY.sft, max_steps=9_000, max_length=384),
+    sft=replace(_TINY.sft, max_steps=12_000, max_length=384),
     rollout=replace(_TINY.rollout, samples=4, max_subgoals=4, max_new_tokens=48),
     refine=replace(
         _TINY.refine,
@@ -126,7 +126,7 @@ _UNIFIED = replace(
     ),
     model=replace(
         _TINY.model,
-        scratch=replace(_TINY.model.scratch, vocabulary=2048, context=768, induction=True),
+        scratch=replace(_TINY.model.scratch, vocabulary=2048, context=768, start=Start.INDUCTION),
         generate_batch=64,
     ),
     sft=replace(_TINY.sft, max_steps=3000, max_length=768),

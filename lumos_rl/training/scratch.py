@@ -16,8 +16,8 @@ from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, 
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
 from lumos_rl.prompts import LUMOS_CHAT_TEMPLATE
-from lumos_rl.training.induction import ROPE_THETA, start_with_induction
-from lumos_rl.training.settings import ScratchSettings
+from lumos_rl.training.settings import ScratchSettings, Start
+from lumos_rl.training.start import ROPE_THETA, start_mimetic, start_with_induction
 
 PAD, END = "<|pad|>", "<|end|>"
 MARKUP = ("<|user|>\n", "<|assistant|>\n")
@@ -45,13 +45,17 @@ def create_scratch_model(texts: Iterable[str], folder: Path, config: ScratchSett
             max_position_embeddings=config.context,
             tie_word_embeddings=True,
             initializer_range=config.initializer_range,
-            rope_parameters={"rope_type": "default", "rope_theta": ROPE_THETA} if config.induction else None,
+            rope_parameters={"rope_type": "default", "rope_theta": ROPE_THETA}
+            if config.start == Start.INDUCTION
+            else None,
             bos_token_id=None,
             eos_token_id=tokenizer.eos_token_id,
             pad_token_id=tokenizer.pad_token_id,
         )
     )
-    if config.induction:
+    if config.start == Start.MIMETIC:
+        start_mimetic(model)
+    elif config.start == Start.INDUCTION:
         start_with_induction(model)
     folder.mkdir(parents=True, exist_ok=True)
     tokenizer.save_pretrained(str(folder))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from enum import StrEnum
 
 from lumos_rl.errors import ConfigError
 
@@ -12,6 +13,14 @@ DTYPES = ("float32", "bfloat16")  # Adam's small numbers vanish in float16
 def _check_dtype(dtype: str) -> None:
     if dtype not in DTYPES:
         raise ConfigError(f"expected a training dtype of {', '.join(DTYPES)}, got {dtype!r}")
+
+
+class Start(StrEnum):
+    """What attention does in a model from scratch, before it is trained."""
+
+    RANDOM = "random"
+    MIMETIC = "mimetic"  # it looks at tokens like the one at hand, and writes what it looks at
+    INDUCTION = "induction"  # it looks for what stood after tokens like those at hand, and writes that
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,8 +36,8 @@ class ScratchSettings:
         context: Longest conversation, tokens.
         initializer_range: Standard deviation of the initial weights. The usual 0.02 is meant for wider models; 0.08 is
             near the inverse square root of a width of 128.
-        induction: Whether attention starts out with induction heads, which copy; a model from scratch otherwise learns
-            to slowly (`lumos_rl.training.induction`).
+        start: How attention starts out: random, mimetic or induction. The latter two copy, which a model from scratch
+            otherwise learns slowly (`lumos_rl.training.start`).
     """
 
     vocabulary: int = 1024
@@ -38,7 +47,7 @@ class ScratchSettings:
     feedforward: int = 512
     context: int = 512
     initializer_range: float = 0.08
-    induction: bool = False
+    start: Start = Start.RANDOM
 
     def __post_init__(self) -> None:
         if self.hidden % self.heads:

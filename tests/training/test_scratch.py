@@ -10,7 +10,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from lumos_rl.errors import ConfigError
 from lumos_rl.training.scratch import END, MARKUP, PAD, build_tokenizer, create_scratch_model
-from lumos_rl.training.settings import ScratchSettings
+from lumos_rl.training.settings import ScratchSettings, Start
 
 TOKENIZER = build_tokenizer(TEXTS, 400)
 
@@ -50,12 +50,21 @@ def test_a_seed_fixes_the_weights(tmp_path, tiny_base):
     assert (tiny_base / "tokenizer.json").read_text() == (tmp_path / "same" / "tokenizer.json").read_text()
 
 
-@pytest.mark.parametrize(("induction", "least", "most"), [(False, 0.0, 0.02), (True, 0.1, 1.0)])
-def test_a_model_with_induction_heads_copies_any_tokens_before_it_learns(tmp_path, induction, least, most):
+@pytest.mark.parametrize(("start", "least", "most"), [(Start.RANDOM, 0.45, 0.55), (Start.MIMETIC, 0.65, 1.0)])
+def test_a_mimetic_model_prefers_what_it_has_read_before_it_learns(tmp_path, start, least, most):
+    create_scratch_model(TEXTS, tmp_path, replace(SHAPE, start=start), seed=0)
+    model = AutoModelForCausalLM.from_pretrained(tmp_path)
+    dice = torch.Generator().manual_seed(1)
+    ids = torch.stack([torch.randperm(model.config.vocab_size, generator=dice)[:9] for _ in range(64)])
+    logits = model(input_ids=ids).logits[:, -1]  # (64, V)
+    read = logits.gather(1, ids[:, :-1])  # (64, 8)
+    assert least < (read[:, :, None] > logits[:, None, :]).float().mean() < most  # how many tokens a read one is above
+
+
+@pytest.mark.parametrize(("start", "least", "most"), [(Start.RANDOM, 0.0, 0.02), (Start.INDUCTION, 0.1, 1.0)])
+def test_a_model_with_induction_heads_copies_any_tokens_before_it_learns(tmp_path, start, least, most):
     """Random tokens, each once, then some of them again from the third on: which of those it would write."""
-    shape = ScratchSettings(
-        vocabulary=400, hidden=128, layers=2, heads=4, feedforward=384, context=256, induction=induction
-    )
+    shape = ScratchSettings(vocabulary=400, hidden=128, layers=2, heads=4, feedforward=384, context=256, start=start)
     create_scratch_model(TEXTS, tmp_path, shape, seed=0)
     model = AutoModelForCausalLM.from_pretrained(tmp_path)
     dice = torch.Generator().manual_seed(1)
@@ -67,7 +76,7 @@ def test_a_model_with_induction_heads_copies_any_tokens_before_it_learns(tmp_pat
 
 @pytest.mark.parametrize("change", [{"layers": 1}, {"heads": 1}, {"hidden": 16, "heads": 8}])
 def test_shapes_without_room_for_induction_heads_are_refused(tmp_path, change):
-    shape = replace(SHAPE, induction=True, **change)
+    shape = replace(SHAPE, start=Start.INDUCTION, **change)
     with pytest.raises(ConfigError, match=rf"got {shape.layers} layers and {shape.heads} heads of"):
         create_scratch_model(TEXTS, tmp_path, shape, seed=0)
 

@@ -1,5 +1,6 @@
 """Weights of a small Llama that tends to copy before it has learned anything.
 
+    start_mimetic(model)             # what has been read is likelier than what has not
     start_with_induction(model)      # "… b0lxrl9m9s … b0lx" → "r", of any tokens
 
 To write on what stands after an earlier occurrence of the last tokens takes two layers that work together: heads of the
@@ -29,6 +30,26 @@ _MATCH = 6.0  # logits that a match of everything the second layer compares is w
 _NOTED, _COPIED = 0.7, 1.0  # size of what the first layer notes down and of what the second copies, in embeddings
 _NOISE = 0.5  # of the usual initial weights, added to attention
 _QUIET = 0.03  # of the usual initial weights of feed-forward layers, which would else drown the rest
+
+
+def start_mimetic(model: LlamaForCausalLM) -> None:
+    """Sets attention so that a token looks at tokens like itself, and writes what it looks at.
+
+    The product of the value and output matrices becomes the identity, that of queries and keys about half of it. After
+    Trockman and Kolter 2023 (mimetic initialization), with the signs that do here: what is copied shall be written, and
+    input and output embeddings are the same. Draws from PyTorch's global generator.
+
+    Args:
+        model: Freshly initialised.
+    """
+    for layer in model.model.layers:
+        attention = layer.self_attn
+        hidden = attention.o_proj.weight.shape[0]
+        written, matched = (torch.linalg.qr(torch.randn(hidden, hidden))[0] for _ in range(2))
+        attention.v_proj.weight.data.copy_(written)
+        attention.o_proj.weight.data.copy_(written.T)
+        for projection in (attention.q_proj, attention.k_proj):
+            projection.weight.data.mul_(0.5).add_(matched, alpha=math.sqrt(0.5))
 
 
 def start_with_induction(model: LlamaForCausalLM) -> None:
