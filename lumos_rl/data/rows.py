@@ -11,7 +11,7 @@ hold the token ids that the engine sampled, where it told them, beside the text;
 from __future__ import annotations
 
 import random
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -62,6 +62,12 @@ def weighted(rows: Sequence[ChatRow], weights: Mapping[str, float], seed: int) -
     rng = random.Random(seed)
     times = ((row, weights.get(row.benchmark, 1.0)) for row in rows)
     return [row for row, weight in times for _ in range(int(weight) + (rng.random() < weight % 1))]
+
+
+def balanced(rows: Sequence[ChatRow], seed: int) -> list[ChatRow]:
+    """Rows of each benchmark about as often as those of the one with most of them, by repeating them."""
+    count = Counter(row.benchmark for row in rows)
+    return weighted(rows, {name: max(count.values()) / own for name, own in count.items()}, seed)
 
 
 def success_rows(

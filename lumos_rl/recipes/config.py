@@ -157,6 +157,8 @@ class RejectionConfig:
             too: a plan that solved its task is an annotation nobody had to write.
         rename: Copies, with other names, ids and values, of every other episode that is learned.
         annotated: Whether the annotated conversations are learned again beside the episodes.
+        balanced: Whether every benchmark is learned about as often; else those whose tasks are solved often crowd out
+            the others.
         train: How to fine-tune on them.
     """
 
@@ -165,6 +167,7 @@ class RejectionConfig:
     resample: int = 0
     rename: int = 0
     annotated: bool = True
+    balanced: bool = False
     train: SFTSettings = field(default_factory=SFTSettings)
 
 

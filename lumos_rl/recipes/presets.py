@@ -137,6 +137,8 @@ _UNIFIED = replace(
         swap=True,
         rs=replace(
             _TINY.refine.rs,
+            annotated=True,
+            balanced=True,
             resample=3,
             rename=3,
             train=replace(_TINY.refine.rs.train, max_steps=1200, max_length=768),

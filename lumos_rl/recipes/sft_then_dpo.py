@@ -22,7 +22,7 @@ from typing import Any
 
 from lumos_rl.core import Formulation, Module, Task, Trajectory
 from lumos_rl.data.discovered import discovered_tasks
-from lumos_rl.data.rows import count_by_module, success_rows
+from lumos_rl.data.rows import balanced, count_by_module, success_rows
 from lumos_rl.policies.layout import combine
 from lumos_rl.recipes.chats import profile_of
 from lumos_rl.recipes.collect import collect, collected, describe
@@ -107,6 +107,8 @@ def _learn_successes(
     copies = len(rows) - found
     if settings.annotated:
         rows = taught_rows(run.config, tasks) + rows
+    if settings.balanced:
+        rows = balanced(rows, run.config.seed)
     return {"successes": found, "copies": copies} | train_on(run, version, run.checkpoint(policy), rows, settings.train)
 
 

@@ -1,7 +1,8 @@
+from collections import Counter
 from dataclasses import replace
 
 from lumos_rl.core import Formulation, PairIds, Task, Trajectory, Transcript, Turn
-from lumos_rl.data.rows import annotation_rows, count_by_module, preference_pairs, success_rows
+from lumos_rl.data.rows import annotation_rows, balanced, count_by_module, preference_pairs, success_rows
 from lumos_rl.data.synthetic import synthetic_tasks
 from lumos_rl.prompts import COMPACT_PROFILE
 
@@ -109,3 +110,12 @@ def test_rows_and_pairs_hold_the_ids_that_were_sampled():
     (pair,) = preference_pairs([good, bad])  # both wrote p1, though with other tokens: they part at the third turn
     assert pair.ids == PairIds((1, 5, 0, 1), (7, 0), (4, 0), "abc")
     assert preference_pairs([good, replace(bad, tokenizer="other")])[0].ids is None
+
+
+def test_balanced_rows_have_every_benchmark_as_often():
+    tasks = [*synthetic_tasks("gsm8k", "train", 3), *synthetic_tasks("hotpotqa", "train", 12)]
+    rows = annotation_rows(tasks, Formulation.ITERATIVE, COMPACT_PROFILE)
+    learned = balanced(rows, 0)
+    assert Counter(row.benchmark for row in learned) == {"gsm8k": 24, "hotpotqa": 24}
+    assert {row.id for row in learned} == {task.id for task in tasks}
+    assert balanced([], 0) == []
