@@ -144,7 +144,7 @@ SMALL = """
     --sft.max-steps 2
     --refine.rs.train.max-steps 2 --rollout.samples 1 --evaluate.samples 1 --evaluate.temperatures 0 --ray.workers 1
     --rollout.max-new-tokens 8 --evaluate.max-new-tokens 8 --model.scratch.hidden 16 --model.scratch.feedforward 16
-    --model.scratch.layers 1 --model.scratch.heads 1
+    --model.scratch.layers 2 --model.scratch.heads 2
 """.split()
 ELSEWHERE = (
     "lumos-7b",
