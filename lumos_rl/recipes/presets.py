@@ -117,9 +117,9 @@ _UNIFIED = replace(
     _TINY,
     data=DataConfig(
         suites="math,qa,webshop,mind2web,sql",
-        annotated=100,
+        annotated=60,  # so few that SFT learns all they teach, and more of the same steps gain little
         resample=10,
-        rename=6,
+        rename=8,
         explore=250,
         test_tasks=50,
         validation_tasks=20,
@@ -129,7 +129,7 @@ _UNIFIED = replace(
         scratch=replace(_TINY.model.scratch, vocabulary=2048, context=768, start=Start.INDUCTION),
         generate_batch=64,
     ),
-    sft=replace(_TINY.sft, max_steps=3000, max_length=768),
+    sft=replace(_TINY.sft, max_steps=2000, max_length=768),
     rollout=replace(_TINY.rollout, max_subgoals=8, max_new_tokens=96),
     refine=replace(
         _TINY.refine,
@@ -141,9 +141,10 @@ _UNIFIED = replace(
             balanced=True,
             resample=3,
             rename=3,
-            train=replace(_TINY.refine.rs.train, max_steps=1200, max_length=768),
+            train=replace(_TINY.refine.rs.train, max_steps=1600, max_length=768),
         ),
         dpo=PreferenceConfig(train=replace(_TINY.refine.dpo.train, max_length=768)),
+        control=False,  # it takes as long as the refinement's training; --refine.control
     ),
     evaluate=replace(_TINY.evaluate, samples=1, temperatures=(0.0,), max_subgoals=8, max_new_tokens=96),
     evaluate_base=False,  # an untrained model solves nothing, and takes long over it
