@@ -129,7 +129,7 @@ _UNIFIED = replace(
         scratch=replace(_TINY.model.scratch, vocabulary=2048, context=768, start=Start.INDUCTION),
         generate_batch=64,
     ),
-    sft=replace(_TINY.sft, max_steps=2000, max_length=768),
+    sft=replace(_TINY.sft, max_steps=3000, max_length=768),
     rollout=replace(_TINY.rollout, max_subgoals=8, max_new_tokens=96),
     refine=replace(
         _TINY.refine,
