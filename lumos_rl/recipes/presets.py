@@ -47,6 +47,7 @@ _TINY = RunConfig(
         weight_decay=0.1,
         adam_beta2=0.95,
         save_steps=500,
+        supervised_only=False,  # to come to the figures of the tables again, to the last digit
     ),
     rollout=RolloutConfig(samples=2, temperatures=(0.7, 1.0), max_subgoals=5, max_new_tokens=24, concurrency=256),
     refine=RefineConfig(
@@ -63,6 +64,7 @@ _TINY = RunConfig(
                 weight_decay=0.1,
                 adam_beta2=0.95,
                 save_steps=500,
+                supervised_only=False,
             ),
         ),
         dpo=PreferenceConfig(
@@ -129,7 +131,7 @@ _UNIFIED = replace(
         scratch=replace(_TINY.model.scratch, vocabulary=2048, context=768, start=Start.INDUCTION),
         generate_batch=64,
     ),
-    sft=replace(_TINY.sft, max_steps=3000, max_length=768),
+    sft=replace(_TINY.sft, max_steps=3000, max_length=768, supervised_only=True),
     rollout=replace(_TINY.rollout, max_subgoals=8, max_new_tokens=96),
     refine=replace(
         _TINY.refine,
@@ -141,7 +143,7 @@ _UNIFIED = replace(
             balanced=True,
             resample=3,
             rename=3,
-            train=replace(_TINY.refine.rs.train, max_steps=1600, max_length=768),
+            train=replace(_TINY.refine.rs.train, max_steps=1600, max_length=768, supervised_only=True),
         ),
         dpo=PreferenceConfig(train=replace(_TINY.refine.dpo.train, max_length=768)),
         control=False,  # it takes as long as the refinement's training; --refine.control

@@ -88,6 +88,8 @@ class SFTSettings:
             not.
         gradient_checkpointing: Trade time for memory, for models of billions of parameters.
         save_steps: Steps between checkpoints that a killed run goes on from; 0 saves one only when it is interrupted.
+        supervised_only: Whether on a CPU, too, logits are computed of supervised tokens alone, as TRL does on GPUs. The
+            loss is the same but for rounding, and a model from scratch trains up to twice as fast.
         lora: Adapter settings.
     """
 
@@ -104,6 +106,7 @@ class SFTSettings:
     dtype: str = "float32"
     gradient_checkpointing: bool = False
     save_steps: int = 200
+    supervised_only: bool = True
     lora: LoraSettings = field(default_factory=LoraSettings)
 
     def __post_init__(self) -> None:

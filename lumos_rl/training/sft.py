@@ -10,6 +10,7 @@ Ctrl-C and SIGTERM save a checkpoint first.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import math
 import random
@@ -30,7 +31,14 @@ from lumos_rl.encoding import encode_chat, fingerprint
 from lumos_rl.errors import DataError
 from lumos_rl.policies.hf import load_tokenizer
 from lumos_rl.training.settings import SFTSettings
-from lumos_rl.training.trainer import load_trainable, lora_config, on_one_gpu, run_trainer, training_arguments
+from lumos_rl.training.trainer import (
+    load_trainable,
+    lora_config,
+    on_one_gpu,
+    run_trainer,
+    scoring_supervised_only,
+    training_arguments,
+)
 
 log = logging.getLogger(__name__)
 
@@ -195,7 +203,8 @@ def train_sft(
         peft_config=None if hasattr(model, "peft_config") else lora_config(settings.lora),
         callbacks=list(callbacks),
     )
-    result = run_trainer(trainer, out)
+    with scoring_supervised_only() if settings.supervised_only else contextlib.nullcontext():
+        result = run_trainer(trainer, out)
     return TrainReport(
         steps=trainer.state.global_step,
         tokens=sum(len(row["input_ids"]) for row in rows),

@@ -8,15 +8,17 @@ While a run lasts, `out/checkpoints/checkpoint-200` and the like hold what a kil
 
 from __future__ import annotations
 
+import contextlib
 import json
 import shutil
 import signal
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import torch
+import trl.trainer.utils
 from peft import LoraConfig
 from tqdm import tqdm
 from transformers import PrinterCallback, TrainerCallback
@@ -107,6 +109,25 @@ def run_trainer(trainer: Any, out: Path) -> Any:
     shutil.rmtree(out / REFERENCE, ignore_errors=True)
     shutil.rmtree(checkpoints, ignore_errors=True)
     return result
+
+
+@contextlib.contextmanager
+def scoring_supervised_only() -> Iterator[None]:
+    """While it lasts, TRL's fused LM head leaves unsupervised tokens out on CPUs as well.
+
+    Off GPUs it scores every token and masks the others afterwards, for the sake of devices that compile a program per
+    shape. A CPU is none of those. There is no option for it, so TRL's own question for the device is answered here; a
+    TRL that does not ask it trains as ever.
+    """
+    asked: Callable[[torch.device], bool] | None = getattr(trl.trainer.utils, "_use_triton", None)
+    if asked is None:
+        yield
+        return
+    trl.trainer.utils._use_triton = lambda device: device.type == "cpu" or asked(device)
+    try:
+        yield
+    finally:
+        trl.trainer.utils._use_triton = asked
 
 
 def last_checkpoint(folder: Path) -> Path | None:
