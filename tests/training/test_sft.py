@@ -4,9 +4,11 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
+import trl.trainer.utils
 from tiny_model import CHATS, FLIP, PLAN, TASK, assistant, create_adapter, user
 from transformers import AutoTokenizer, TrainerCallback
 from trl import SFTConfig
@@ -120,6 +122,24 @@ def test_training_lowers_the_loss(tiny_base, tokenizer, tmp_path, lora):
     assert 0 < report.supervised < 1
     assert (tmp_path / "out" / "adapter_config.json").exists() == bool(lora.rank)
     assert not (tmp_path / "out" / "checkpoints").exists()
+
+
+@pytest.mark.parametrize("lora", [LoraSettings(), LORA])
+def test_tokens_without_loss_are_scored_only_when_asked_for(tiny_base, tokenizer, tmp_path, monkeypatch, lora):
+    scored, head = [], trl.trainer.utils._ChunkedLogProbFunction
+
+    def apply(hidden, *rest):
+        scored.append(len(hidden))
+        return head.apply(hidden, *rest)
+
+    monkeypatch.setattr(trl.trainer.utils, "_ChunkedLogProbFunction", SimpleNamespace(apply=apply))
+    settings = replace(FAST, max_steps=1, batch_size=len(CHATS), lora=lora)
+    alone = train_sft(tiny_base, CHATS, tmp_path / "alone", settings, seed=0)
+    among_all = train_sft(tiny_base, CHATS, tmp_path / "all", replace(settings, supervised_only=False), seed=0)
+    rows, _ = encode_rows(tokenizer, CHATS, settings.max_length)
+    supervised = sum(label != IGNORED for row in rows for label in row["labels"])
+    assert scored == [supervised, len(rows) * (max(len(row["labels"]) for row in rows) - 1)]
+    assert alone.loss == pytest.approx(among_all.loss, rel=1e-5)
 
 
 def test_a_trained_model_keeps_its_tokenizer(tiny_sft, tokenizer):
