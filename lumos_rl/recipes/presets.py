@@ -119,7 +119,7 @@ _UNIFIED = replace(
     _TINY,
     data=DataConfig(
         suites="math,qa,webshop,mind2web,sql",
-        annotated=60,  # so few that SFT learns all they teach, and more of the same steps gain little
+        annotated=60,
         resample=10,
         rename=8,
         explore=250,
