@@ -146,11 +146,19 @@ class ModelConfig:
     openai: OpenAISettings = field(default_factory=OpenAISettings)
 
 
+def _check_tried(tasks: int, samples: int) -> None:
+    if tasks < 0 or samples < 0:
+        raise ConfigError(f"expected tasks and samples of a step >= 0, got {tasks} and {samples}")
+
+
 @dataclass(frozen=True, slots=True)
 class RejectionConfig:
     """Rejection sampling: which episodes are learned, and how.
 
     Attributes:
+        tasks: Tasks of each benchmark that are tried for this; 0 tries all of data.explore. Steps take them in turn:
+            each goes on behind those that the step before it tried, and begins anew where they are used up.
+        samples: Episodes per task; 0 stands for rollout.samples. Different tasks teach more than the same ones again.
         min_reward: Least share of the reward that its task can give, of an episode that is learned.
         max_per_task: Most different episodes learned per task.
         resample: Copies, with other numbers, names and things, of every math task that was solved, that are learned
@@ -162,6 +170,8 @@ class RejectionConfig:
         train: How to fine-tune on them.
     """
 
+    tasks: int = 0
+    samples: int = 0
     min_reward: float = 1.0
     max_per_task: int = 4
     resample: int = 0
@@ -170,20 +180,31 @@ class RejectionConfig:
     balanced: bool = False
     train: SFTSettings = field(default_factory=SFTSettings)
 
+    def __post_init__(self) -> None:
+        _check_tried(self.tasks, self.samples)
+
 
 @dataclass(frozen=True, slots=True)
 class PreferenceConfig:
     """DPO: which pairs are built, and how they are learned.
 
     Attributes:
+        tasks: Tasks of each benchmark that are tried for this; 0 tries all of data.explore. Taken in turn, as in
+            rejection sampling.
+        samples: Episodes per task; 0 stands for rollout.samples. A pair needs a task that is solved by some of them.
         min_margin: Least difference between the mean rewards after the two turns of a pair.
         max_per_task: Most pairs per task.
         train: How to optimise them.
     """
 
+    tasks: int = 0
+    samples: int = 0
     min_margin: float = 0.5
     max_per_task: int = 4
     train: DPOSettings = field(default_factory=DPOSettings)
+
+    def __post_init__(self) -> None:
+        _check_tried(self.tasks, self.samples)
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from lumos_rl.recipes.collect import env_options, make_env
 from lumos_rl.recipes.config import Engine, Refine, RunConfig
 from lumos_rl.recipes.run import check_writable, settings_of
 from lumos_rl.recipes.sft import annotated_rows, taught_rows
-from lumos_rl.recipes.tasks import test_sources, test_tasks, train_sources, training_tasks
+from lumos_rl.recipes.tasks import refine_steps, test_sources, test_tasks, train_sources, training_tasks
 
 NEEDED = {"torch": "train", "transformers": "train", "trl": "train", "peft": "train", "datasets": "train", "ray": "ray"}
 
@@ -134,10 +134,10 @@ def _stages(config: RunConfig) -> Iterator[str]:
         yield "base: tokenizer and untrained model from the training texts"
     yield f"sft: {config.sft.max_steps or f'{config.sft.epochs} epochs of'} steps, modules {modules}; test on {test}"
     policy = "sft"
-    for number, kind in enumerate(config.refine.steps * config.refine.iterations, 1):
-        yield f"collect-{policy}: {config.data.explore or 'all'} tasks x {_episodes(config.rollout)} on Ray"
-        train = config.refine.rs.train if kind == Refine.RS else config.refine.dpo.train
-        policy = f"{kind}-{number}"
+    for step in refine_steps(config, training_tasks(config.data, config.seed).explore):
+        yield f"{step.collecting}: {len(step.explore)} tasks x {_episodes(step.rollout)} of {policy} on Ray"
+        train = config.refine.rs.train if step.kind == Refine.RS else config.refine.dpo.train
+        policy = step.version
         yield f"{policy}: {train.max_steps or f'{train.epochs} epochs of'} steps; test on {test}"
     if config.data.validation_tasks:
         count = config.data.validation_tasks * len(train_sources(config.data))

@@ -122,7 +122,7 @@ _UNIFIED = replace(
         annotated=60,
         resample=10,
         rename=8,
-        explore=250,
+        explore=580,
         test_tasks=50,
         validation_tasks=20,
     ),
@@ -131,7 +131,7 @@ _UNIFIED = replace(
         scratch=replace(_TINY.model.scratch, vocabulary=2048, context=768, start=Start.INDUCTION),
         generate_batch=64,
     ),
-    sft=replace(_TINY.sft, max_steps=3000, max_length=768, supervised_only=True),
+    sft=replace(_TINY.sft, max_steps=5000, max_length=768, supervised_only=True),
     rollout=replace(_TINY.rollout, max_subgoals=8, max_new_tokens=96),
     refine=replace(
         _TINY.refine,
@@ -139,13 +139,15 @@ _UNIFIED = replace(
         swap=True,
         rs=replace(
             _TINY.refine.rs,
+            tasks=500,
+            samples=1,  # as many episodes of half the tasks, two each, gain half as much (one seed, dev split)
             annotated=True,
             balanced=True,
             resample=3,
             rename=3,
-            train=replace(_TINY.refine.rs.train, max_steps=1600, max_length=768, supervised_only=True),
+            train=replace(_TINY.refine.rs.train, max_steps=2000, max_length=768, supervised_only=True),
         ),
-        dpo=PreferenceConfig(train=replace(_TINY.refine.dpo.train, max_length=768)),
+        dpo=PreferenceConfig(tasks=80, samples=4, train=replace(_TINY.refine.dpo.train, max_length=768)),
         control=False,  # it takes as long as the refinement's training; --refine.control
     ),
     evaluate=replace(_TINY.evaluate, samples=1, temperatures=(0.0,), max_subgoals=8, max_new_tokens=96),

@@ -33,7 +33,7 @@ from lumos_rl.recipes.launch import launch
 from lumos_rl.recipes.run import TRAJECTORIES, RunFolder
 from lumos_rl.recipes.sft import annotated_rows, base_stage, renamed_rows, sft_stage, taught_rows, train_on
 from lumos_rl.recipes.summary import swapped, write_summary
-from lumos_rl.recipes.tasks import TrainingTasks, resampled, training_tasks
+from lumos_rl.recipes.tasks import RefineStep, TrainingTasks, refine_steps, resampled, training_tasks
 
 log = logging.getLogger(__name__)
 
@@ -64,10 +64,10 @@ def refine(run: RunFolder, tasks: TrainingTasks) -> tuple[list[str], int]:
     The steps are those of one model: where modules are separate, the mean over the modules.
     """
     policy, versions, steps = "sft", [], 0
-    for number, kind in enumerate(run.config.refine.steps * run.config.refine.iterations, 1):
-        version = f"{kind}-{number}"
-        played = collect_stage(run, policy, tasks)
-        learn = _learn_successes if kind == Refine.RS else _learn_preferences
+    for step in refine_steps(run.config, tasks.explore):
+        version = step.version
+        played = collect_stage(run, policy, step)
+        learn = _learn_successes if step.kind == Refine.RS else _learn_preferences
         result = run.stage(version, lambda: learn(run, version, policy, tasks, played()))  # noqa: B023 (called at once)
         if "skipped" in result:
             continue
@@ -79,17 +79,16 @@ def refine(run: RunFolder, tasks: TrainingTasks) -> tuple[list[str], int]:
     return versions, steps
 
 
-def collect_stage(run: RunFolder, policy: str, tasks: TrainingTasks) -> Callable[[], list[Trajectory]]:
-    """Plays the tasks to explore, at most once; the function that it returns reads the episodes, failed ones too."""
-    rollout = run.config.rollout
+def collect_stage(run: RunFolder, policy: str, step: RefineStep) -> Callable[[], list[Trajectory]]:
+    """Plays the tasks of a step, at most once; the function that it returns reads the episodes, failed ones too."""
 
     def numbers() -> dict[str, Any]:
-        result = describe(collect(run, run.checkpoint(policy), policy, tasks.explore, rollout, TRAJECTORIES))
+        result = describe(collect(run, run.checkpoint(policy), policy, step.explore, step.rollout, TRAJECTORIES))
         run.log(f"collect/{policy}", 0, result)
         return result
 
-    run.stage(f"collect-{policy}", numbers)
-    return lambda: collected(run, policy, tasks.explore, rollout, TRAJECTORIES)
+    run.stage(step.collecting, numbers)
+    return lambda: collected(run, policy, step.explore, step.rollout, TRAJECTORIES)
 
 
 def _learn_successes(

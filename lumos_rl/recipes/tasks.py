@@ -17,8 +17,9 @@ from lumos_rl.data import load_tasks
 from lumos_rl.data.annotate import annotate
 from lumos_rl.data.resample import resample
 from lumos_rl.data.synthetic import DEFAULT_SIZE, SUITES, synthetic_tasks
+from lumos_rl.episodes import RolloutConfig
 from lumos_rl.errors import ConfigError, UnknownNameError
-from lumos_rl.recipes.config import ENVS, DataConfig
+from lumos_rl.recipes.config import ENVS, DataConfig, Refine, RunConfig
 
 log = logging.getLogger(__name__)
 
@@ -86,6 +87,60 @@ def _training_tasks(source: str, config: DataConfig, seed: int) -> TrainingTasks
         [replace(_cased(task, config), benchmark=own, subgoals=()) for task in explore],
         rejected,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class RefineStep:
+    """One step of refinement before it is taken.
+
+    Attributes:
+        version: Name of the policy that comes of it.
+        kind: How it learns.
+        explore: Tasks that the policy before it tries for this.
+        rollout: How they are played.
+    """
+
+    version: str
+    kind: Refine
+    explore: list[Task]
+    rollout: RolloutConfig
+
+    @property
+    def collecting(self) -> str:
+        """Name of the stage that plays its episodes."""
+        return f"collect-for-{self.version}"
+
+
+def refine_steps(config: RunConfig, explore: Sequence[Task]) -> list[RefineStep]:
+    """Every step of a run's refinement.
+
+    Args:
+        config: The run's settings.
+        explore: Tasks without plans, of one benchmark or more.
+
+    Returns:
+        The steps in their order. One that does not try all tasks takes those of each benchmark that come behind the
+        ones that steps like it took before, and begins anew at the end, so that it learns from tasks that are new to
+        the policy as long as there are some.
+    """
+    steps: list[RefineStep] = []
+    begun = 0
+    for number, kind in enumerate(config.refine.steps * config.refine.iterations, 1):
+        settings = config.refine.rs if kind == Refine.RS else config.refine.dpo
+        tried = _next(explore, begun, settings.tasks) if settings.tasks else list(explore)
+        begun += settings.tasks
+        rollout = replace(config.rollout, samples=settings.samples or config.rollout.samples)
+        steps.append(RefineStep(f"{kind}-{number}", kind, tried, rollout))
+    return steps
+
+
+def _next(tasks: Sequence[Task], begun: int, count: int) -> list[Task]:
+    """That many tasks of every benchmark, or all where it has fewer, from number `begun` on and around."""
+    found: list[Task] = []
+    for benchmark in dict.fromkeys(task.benchmark for task in tasks):
+        own = [task for task in tasks if task.benchmark == benchmark]
+        found += [own[number % len(own)] for number in range(begun, begun + min(count, len(own)))]
+    return found
 
 
 def resampled(tasks: Sequence[Task], copies: int, config: DataConfig, seed: int) -> list[Task]:

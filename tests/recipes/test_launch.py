@@ -193,7 +193,7 @@ def test_a_dry_run_says_what_would_be_done_and_does_nothing(program, capsys, tmp
     assert "4 from gsm8k=synthetic" in said and "torch 2." in said
     stages = [line.split(":")[0].strip() for line in said.partition("Stages\n")[2].splitlines()]
     kinds = [f"{kind}-{number}" for number, kind in enumerate(TINY.refine.steps, 1)]
-    collected = [f"collect-{policy}" for policy in ["sft", *kinds[:-1]]]
+    collected = [f"collect-for-{policy}" for policy in kinds]
     assert stages == ["base", "sft", *(each for pair in zip(collected, kinds, strict=True) for each in pair), "control"]
     assert not list(tmp_path.iterdir())
 

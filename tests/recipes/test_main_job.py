@@ -45,7 +45,7 @@ SETTINGS = [
     *flags("rollout", PLAY),
     *("--refine.steps", "rs", "dpo", "--ray.workers", "1", "--ray.no-dashboard"),
 ]
-STAGES = ["base", "sft", "collect-sft", "rs-1", "collect-rs-1", "dpo-2", "control"]
+STAGES = ["base", "sft", "collect-for-rs-1", "rs-1", "collect-for-dpo-2", "dpo-2", "control"]
 
 
 def _heed_ctrl_c():
@@ -120,7 +120,7 @@ def test_the_main_job_survives_ctrl_c_and_ends_with_a_summary(start, tmp_path):
 
     stages = {path.stem: json.loads(path.read_text()) for path in (run / "stages").glob("*.json")}
     assert set(STAGES) <= stages.keys()
-    assert 0 < stages["collect-sft"]["success"] < 1 and stages["rs-1"]["successes"] > 0
+    assert 0 < stages["collect-for-rs-1"]["success"] < 1 and stages["rs-1"]["successes"] > 0
     assert stages["dpo-2"]["pairs"] == len(lines(run / "pairs.jsonl")) > 0
     assert (stages["dpo-2"]["steps"], stages["control"]["steps"]) == (4, 8)  # the refinement took four and four
     assert stages["evaluate-sft"]["greedy"]["value"] > stages["evaluate-base"]["greedy"]["value"] == 0

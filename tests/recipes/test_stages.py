@@ -177,7 +177,7 @@ def test_episodes_that_are_there_are_not_played_again(run):
 def test_refinement_learns_successes_then_preferences(run):
     versions, steps = learn(run, half, versions=("sft", "rs-1"))
     assert (versions, steps) == (["rs-1", "dpo-2"], 4)
-    assert stage(run, "collect-sft")["success"] == 0.5
+    assert stage(run, "collect-for-rs-1")["success"] == 0.5
     assert (
         stage(run, "rs-1")["successes"] == 6 and stage(run, "rs-1")["rows"] == 8 + 6
     )  # three tasks, each solved one way
@@ -295,7 +295,7 @@ def test_a_summary_names_scores_stages_and_versions(run):
     assert "Success on gsm8k=synthetic (test) in percent" in text and "1.5 minutes" in text
     assert "| rs-1 | 100.0 [43.9, 100.0] n=3 | 100.0 [43.9, 100.0] n=3 |" in text
     rows = [line.split(" | ")[0] for line in text.partition("| stage |")[2].splitlines()[2:]]
-    assert rows == ["| base", "| sft", "| collect-sft", "| rs-1"]  # as they ended
+    assert rows == ["| base", "| sft", "| collect-for-rs-1", "| rs-1"]  # as they ended
     summary = json.loads((run.path / "summary.json").read_text())
     assert summary["packages"]["torch"].startswith("2.") and summary["seed"] == 0
     assert summary["scores"] == {
