@@ -164,6 +164,8 @@ def test_commands_run(tmp_path):
         (tmp_path / name).write_text(text)
     (tmp_path / "webshop" / "data").mkdir(parents=True)
     tiny_shop.write_files(tmp_path / "webshop" / "data", small=True)
+    (agent,) = [code for (code,) in (param.values for param in blocks("python")) if "def reply(" in code]
+    (tmp_path / "my_agent.py").write_text(agent)
     typed = dict.fromkeys(tuple(words) for (words,) in (param.values for param in commands()))
     elsewhere = {*ELSEWHERE, *(() if importlib.util.find_spec("vllm") else ("vllm",))}
     ran = [words for words in typed if words[0] == "python" and not elsewhere & set(words)]

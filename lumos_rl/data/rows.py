@@ -71,7 +71,11 @@ def balanced(rows: Sequence[ChatRow], seed: int) -> list[ChatRow]:
 
 
 def success_rows(
-    trajectories: Iterable[Trajectory], min_reward: float = 1.0, max_per_task: int = 4, allow_errors: bool = False
+    trajectories: Iterable[Trajectory],
+    min_reward: float = 1.0,
+    max_per_task: int = 4,
+    allow_errors: bool = False,
+    min_rewards: Mapping[str, float] | None = None,
 ) -> list[ChatRow]:
     """Rows of rejection sampling: the conversations of episodes that earned enough.
 
@@ -81,6 +85,7 @@ def success_rows(
         max_per_task: Most different episodes kept per task, so that easy tasks do not crowd out hard ones.
         allow_errors: Whether an episode with a failed action may be kept. Its later turns recover from the error, but
             the failed turn would be learned as well.
+        min_rewards: Other least shares, by benchmark; None for none.
 
     Returns:
         Rows in the order of the trajectories; a conversation that occurred before is left out.
@@ -89,7 +94,8 @@ def success_rows(
     kept: dict[str, int] = defaultdict(int)
     seen: set[tuple[str, ...]] = set()
     for trajectory in trajectories:
-        if trajectory.failure is not None or trajectory.score < min_reward or not trajectory.turns:
+        least = (min_rewards or {}).get(trajectory.benchmark, min_reward)
+        if trajectory.failure is not None or trajectory.score < least or not trajectory.turns:
             continue
         if not allow_errors and any(turn.error for turn in trajectory.turns):
             continue
@@ -130,7 +136,11 @@ class _Node:
 
 
 def preference_pairs(
-    trajectories: Iterable[Trajectory], min_margin: float = 0.5, max_per_task: int = 4, seed: int = 0
+    trajectories: Iterable[Trajectory],
+    min_margin: float = 0.5,
+    max_per_task: int = 4,
+    seed: int = 0,
+    min_margins: Mapping[str, float] | None = None,
 ) -> list[PreferencePair]:
     """Pairs of turns that part the episodes of one task.
 
@@ -144,6 +154,7 @@ def preference_pairs(
         min_margin: Least difference in worth.
         max_per_task: Most pairs per task; those with the largest margin are kept, then drawn by seed.
         seed: Seed of that draw.
+        min_margins: Other least differences, by benchmark; None for none.
 
     Returns:
         Pairs ordered by task id; tasks whose episodes all earned the same give none.
@@ -154,7 +165,7 @@ def preference_pairs(
             by_task[trajectory.task_id].append(trajectory)
     pairs: list[PreferencePair] = []
     for task_id, episodes in sorted(by_task.items()):
-        found = _pairs(_tree(episodes), 0, min_margin)
+        found = _pairs(_tree(episodes), 0, (min_margins or {}).get(episodes[0].benchmark, min_margin))
         random.Random(f"{seed}/{task_id}").shuffle(found)
         found.sort(key=lambda pair: pair.rejected_reward - pair.chosen_reward)
         pairs += found[:max_per_task]

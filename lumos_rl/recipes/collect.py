@@ -9,12 +9,13 @@ that are there already are not played again.
 from __future__ import annotations
 
 import functools
+import importlib
 import json
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
 import gymnasium as gym
 import tyro
@@ -23,7 +24,7 @@ from tqdm import tqdm
 from lumos_rl.core import StopReason, Task, Trajectory
 from lumos_rl.episodes import RolloutConfig, plan_episodes
 from lumos_rl.errors import ConfigError, UnknownNameError
-from lumos_rl.policies.base import Policy
+from lumos_rl.policies.base import Policy, Request, ScriptedPolicy
 from lumos_rl.prompts import PROFILE_FILE, PromptProfile
 from lumos_rl.recipes.chats import profile_of
 from lumos_rl.recipes.config import ENVS, DataConfig, Engine, ModelConfig, RunConfig
@@ -92,7 +93,7 @@ def policy_of(checkpoint: Path, version: str, config: RunConfig) -> Callable[[],
     """How rollout workers come by the policy of a checkpoint: each makes its own, or all share what engines serve.
 
     Raises:
-        ConfigError: An endpoint shall play a checkpoint that was trained here.
+        ConfigError: An endpoint shall play a checkpoint that was trained here, or there is no such function.
     """
     model, where = config.model, str(checkpoint)
     if model.engine == Engine.HF:
@@ -104,6 +105,9 @@ def policy_of(checkpoint: Path, version: str, config: RunConfig) -> Callable[[],
                 " does not load; use --model.engine hf or vllm, or evaluate --checkpoint NAME"
             )
         return functools.partial(make_endpoint_policy, where, version, model)
+    if model.engine == Engine.SCRIPT:
+        scripted_reply(where)  # a mistake is told here rather than in every worker
+        return functools.partial(make_scripted_policy, where, version)
     trained = config.sft, config.refine.rs.train, config.refine.dpo.train
     rank = model.vllm.max_rank or max(settings.lora.rank for settings in trained)
     model = replace(model, vllm=replace(model.vllm, max_rank=rank))
@@ -137,6 +141,29 @@ def make_endpoint_policy(name: str, version: str, model: ModelConfig) -> Policy:
     from lumos_rl.policies.openai import OpenAIPolicy
 
     return OpenAIPolicy(model.openai if model.openai.models else replace(model.openai, models=(name,)), version)
+
+
+def make_scripted_policy(name: str, version: str) -> Policy:
+    """A function as a policy; called inside the worker that uses it."""
+    return ScriptedPolicy(scripted_reply(name), version)
+
+
+def scripted_reply(name: str) -> Callable[[Request], str]:
+    """The function that MODULE:FUNCTION names: it is given a `Request` and returns the text of that turn.
+
+    Raises:
+        ConfigError: Nothing that can be called is there under this name.
+    """
+    module, _, function = name.partition(":")
+    try:
+        reply = getattr(importlib.import_module(module), function)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise ConfigError(
+            f"expected a policy as MODULE:FUNCTION, importable from {Path.cwd()}, got {name!r}: {error}"
+        ) from error
+    if not callable(reply):
+        raise ConfigError(f"expected a function as {name}, got {type(reply).__name__}")
+    return cast("Callable[[Request], str]", reply)
 
 
 def make_env(benchmark: str, options: Mapping[str, Mapping[str, Any]] | None = None) -> Env:

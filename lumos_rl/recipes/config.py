@@ -9,7 +9,8 @@ Settings are nested frozen dataclasses, one per stage; their fields are the flag
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Annotated
@@ -17,7 +18,7 @@ from typing import Annotated
 import tyro
 
 from lumos_rl.episodes import RolloutConfig
-from lumos_rl.errors import ConfigError
+from lumos_rl.errors import ConfigError, UnknownNameError
 from lumos_rl.policies.settings import OpenAISettings, VLLMSettings
 from lumos_rl.ray_config import RayConfig
 from lumos_rl.training.settings import DPOSettings, ScratchSettings, SFTSettings
@@ -33,6 +34,27 @@ ENVS: Mapping[str, str] = {
 }
 
 
+def by_benchmark(entries: Sequence[str]) -> dict[str, float]:
+    """Reads settings of single benchmarks, such as `("webshop=2", "gsm8k=0.5")`.
+
+    Raises:
+        ConfigError: An entry is not BENCHMARK=NUMBER with a number that is not negative.
+        UnknownNameError: No such benchmark.
+    """
+    found = {}
+    for entry in entries:
+        name, _, number = entry.partition("=")
+        if name not in ENVS:
+            raise UnknownNameError("benchmark", name, ENVS)
+        try:
+            found[name] = float(number)
+        except ValueError:
+            found[name] = -1.0
+        if not 0 <= found[name] < math.inf:
+            raise ConfigError(f"expected BENCHMARK=NUMBER, e.g. webshop=2, with a number >= 0, got {entry!r}")
+    return found
+
+
 class Modules(StrEnum):
     """Whether planner and grounder are one model or two."""
 
@@ -46,6 +68,7 @@ class Engine(StrEnum):
     HF = "hf"  # Transformers, in each rollout worker
     VLLM = "vllm"  # vLLM, in engines that the workers share
     OPENAI = "openai"  # an endpoint that speaks OpenAI's protocol; it is played with and tested, not trained
+    SCRIPT = "script"  # a function of Python; tested only
 
 
 class Refine(StrEnum):
@@ -110,6 +133,7 @@ class DataConfig:
     lower_case: bool = False
 
     def __post_init__(self) -> None:
+        by_benchmark(self.weights)
         if self.validation_tasks and self.test_split == "dev":
             raise ConfigError(
                 "expected --data.test-split test where validation tasks, of dev, choose the policy; got dev"
@@ -129,7 +153,8 @@ class ModelConfig:
         device: Where to generate: auto, cpu or cuda.
         dtype: Weights' type when generating: float32 or bfloat16.
         generate_batch: Turns generated together by one worker, or by one engine of vLLM.
-        engine: What writes the turns of episodes: hf, vllm, or openai (for evaluate --checkpoint NAME-OF-ITS-MODEL).
+        engine: What writes the turns of episodes: hf or vllm; to evaluate alone, openai (a model of an endpoint, by its
+            name) or script (a function, as MODULE:FUNCTION).
         vllm: Engines of vLLM.
         openai: The endpoint.
     """
@@ -146,9 +171,10 @@ class ModelConfig:
     openai: OpenAISettings = field(default_factory=OpenAISettings)
 
 
-def _check_tried(tasks: int, samples: int) -> None:
+def _check_step(tasks: int, samples: int, least: Sequence[str]) -> None:
     if tasks < 0 or samples < 0:
         raise ConfigError(f"expected tasks and samples of a step >= 0, got {tasks} and {samples}")
+    by_benchmark(least)
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,6 +186,8 @@ class RejectionConfig:
             each goes on behind those that the step before it tried, and begins anew where they are used up.
         samples: Episodes per task; 0 stands for rollout.samples. Different tasks teach more than the same ones again.
         min_reward: Least share of the reward that its task can give, of an episode that is learned.
+        min_rewards: Other least shares of single benchmarks, as BENCHMARK=SHARE: webshop=0.75 learns purchases that are
+            nearly right.
         max_per_task: Most different episodes learned per task.
         resample: Copies, with other numbers, names and things, of every math task that was solved, that are learned
             too: a plan that solved its task is an annotation nobody had to write.
@@ -173,6 +201,7 @@ class RejectionConfig:
     tasks: int = 0
     samples: int = 0
     min_reward: float = 1.0
+    min_rewards: tuple[str, ...] = ()
     max_per_task: int = 4
     resample: int = 0
     rename: int = 0
@@ -181,7 +210,7 @@ class RejectionConfig:
     train: SFTSettings = field(default_factory=SFTSettings)
 
     def __post_init__(self) -> None:
-        _check_tried(self.tasks, self.samples)
+        _check_step(self.tasks, self.samples, self.min_rewards)
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,7 +221,10 @@ class PreferenceConfig:
         tasks: Tasks of each benchmark that are tried for this; 0 tries all of data.explore. Taken in turn, as in
             rejection sampling.
         samples: Episodes per task; 0 stands for rollout.samples. A pair needs a task that is solved by some of them.
-        min_margin: Least difference between the mean rewards after the two turns of a pair.
+        min_margin: Least difference between the mean rewards after the two turns of a pair, as shares of what the task
+            can give.
+        min_margins: Other least differences of single benchmarks, as BENCHMARK=SHARE: webshop=0.2 where a metric counts
+            parts.
         max_per_task: Most pairs per task.
         train: How to optimise them.
     """
@@ -200,11 +232,12 @@ class PreferenceConfig:
     tasks: int = 0
     samples: int = 0
     min_margin: float = 0.5
+    min_margins: tuple[str, ...] = ()
     max_per_task: int = 4
     train: DPOSettings = field(default_factory=DPOSettings)
 
     def __post_init__(self) -> None:
-        _check_tried(self.tasks, self.samples)
+        _check_step(self.tasks, self.samples, self.min_margins)
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,7 @@ from lumos_rl.core import PreferencePair, Trajectory
 from lumos_rl.data.rows import count_by_module, preference_pairs
 from lumos_rl.errors import DataError
 from lumos_rl.recipes.chats import profile_of
-from lumos_rl.recipes.config import RunConfig
+from lumos_rl.recipes.config import RunConfig, by_benchmark
 from lumos_rl.recipes.launch import launch
 from lumos_rl.recipes.run import TRAJECTORIES, RunFolder, require_checkpoint
 from lumos_rl.recipes.sft import label, parts_of
@@ -33,7 +33,8 @@ log = logging.getLogger(__name__)
 def pairs_of(run: RunFolder, stage: str, trajectories: Sequence[Trajectory]) -> list[PreferencePair]:
     """The pairs that episodes give under the run's settings; also written to `pairs.jsonl`."""
     settings = run.config.refine.dpo
-    found = preference_pairs(trajectories, settings.min_margin, settings.max_per_task, run.config.seed)
+    margins = by_benchmark(settings.min_margins)
+    found = preference_pairs(trajectories, settings.min_margin, settings.max_per_task, run.config.seed, margins)
     pairs = [replace(pair, id=f"{stage}:{pair.id}") for pair in found]
     run.replace_pairs(stage, pairs)
     return pairs

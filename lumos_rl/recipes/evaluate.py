@@ -4,6 +4,7 @@
     python -m lumos_rl.recipes.evaluate runs/tiny-0 --benchmarks svamp,gsm8k=test.jsonl
     python -m lumos_rl.recipes.evaluate path/to/model --benchmarks gsm8k       # a model, an adapter pair, a hub name
     python -m lumos_rl.recipes.evaluate NAME --model.engine openai --benchmarks gsm8k    # a model of an endpoint
+    python -m lumos_rl.recipes.evaluate my_agent:reply --benchmarks gsm8k,webshop        # a function of my_agent.py
 
 Every score comes with the number of its episodes, a 95 % interval, and how many were left out because the machinery
 failed. Episodes that a model spoiled (errors, no answer, endless turns) are never left out. Where the tasks are the
@@ -141,12 +142,13 @@ def scores_of(played: Sequence[Trajectory]) -> dict[str, Any]:
 
 @dataclass(frozen=True, slots=True)
 class EvaluateConfig:
-    """What is tested. The first word of the command line is a run's folder, a model's, or a model's name.
+    """What is tested. The first word of the command line is a run's folder, a model's, a model's name, or a function.
 
     Attributes:
         run: The run; its test tasks and its settings of test episodes are used.
         policy: Name of the stage whose checkpoint is tested.
-        checkpoint: Model folder or hub name to test instead.
+        checkpoint: What to test instead: a model folder, a hub name, or, as model.engine says, an endpoint's model or
+            MODULE:FUNCTION.
         benchmarks: What to test on instead of the run's test tasks, with commas between: BENCHMARK for its built-in
             suite, or BENCHMARK=WHERE as for data.test. The results go to `benchmarks/` in the run's folder.
     """
@@ -160,15 +162,20 @@ class EvaluateConfig:
 def main(config: EvaluateConfig, run: RunFolder) -> None:
     """Tests one policy and prints its scores."""
     where = Path(config.checkpoint) if config.checkpoint else require_checkpoint(run.checkpoint(config.policy))
-    version = config.checkpoint.strip("/").replace("/", "-") or config.policy
+    version = _as_name(config.checkpoint) or config.policy
     if not config.benchmarks:
         return _report(run.config.data, version, evaluate_stage(run, version, where))
     names = [name.strip() for name in config.benchmarks.split(",") if name.strip()]
     sources = tuple(name if "=" in name else f"{name}=synthetic" for name in names)
     data = replace(run.config.data, suites="", unseen="", test=sources)
-    folder = run.path / "benchmarks" / re.sub(r"[^\w.=-]+", "-", "+".join(sources))
+    folder = run.path / "benchmarks" / _as_name("+".join(sources))
     with RunFolder(folder, replace(run.config, data=data, run_dir=str(folder))) as other:
         return _report(data, version, evaluate_stage(other, version, where))
+
+
+def _as_name(text: str) -> str:
+    """The text as a file's name."""
+    return re.sub(r"[^\w.=-]+", "-", text.strip("/"))
 
 
 def _report(data: DataConfig, version: str, result: Mapping[str, Any]) -> None:
@@ -195,10 +202,14 @@ def with_target(argv: Sequence[str]) -> list[str]:
     word, rest = argv[0], list(argv[1:])
     if (Path(word) / "stages").is_dir():
         return ["--run-dir", word, *rest]
-    if not Path(word).is_dir() and "/" not in word and not any("openai" in flag for flag in rest):
+    if re.fullmatch(r"[\w.]+:\w+", word):
+        rest = ["--model.engine", "script", *rest]
+    elif not Path(word).is_dir() and "/" not in word and not any("openai" in flag for flag in rest):
         known = ", ".join(PRESETS)
-        raise MissingFileError(f"expected a preset ({known}), a run's or model's folder, or ORG/MODEL, got {word!r}")
-    name = re.sub(r"[^\w.-]+", "-", word.strip("/"))
+        raise MissingFileError(
+            f"expected a preset ({known}), a run's or model's folder, ORG/MODEL, or MODULE:FUNCTION, got {word!r}"
+        )
+    name = _as_name(word)
     own = any(flag.partition("=")[0] in ("--run-dir", "--run_dir") for flag in rest)
     return ["--checkpoint", word, *([] if own else ["--run-dir", f"runs/evaluate-{name}"]), *rest]
 

@@ -16,13 +16,12 @@ from lumos_rl.data.renaming import renamed
 from lumos_rl.data.rows import ChatRow, annotation_rows, weighted
 from lumos_rl.errors import DataError
 from lumos_rl.recipes.chats import chat_rows, profile_of
-from lumos_rl.recipes.config import Modules, RunConfig
+from lumos_rl.recipes.config import Modules, RunConfig, by_benchmark
 from lumos_rl.recipes.launch import launch
 from lumos_rl.recipes.run import RunFolder
 from lumos_rl.recipes.tasks import (
     CALCULATED,
     TrainingTasks,
-    benchmark_weights,
     held_out_texts,
     train_sources,
     training_tasks,
@@ -57,7 +56,7 @@ def annotated_rows(config: RunConfig, tasks: Sequence[Task]) -> list[ChatRow]:
     """The conversations that annotated tasks teach, in the formulation that is rolled out, as often as weights say."""
     formulation = Formulation(config.rollout.formulation)
     rows = annotation_rows(tasks, formulation, profile_of(config))
-    return weighted(rows, benchmark_weights(config.data), config.seed)
+    return weighted(rows, by_benchmark(config.data.weights), config.seed)
 
 
 def renamed_rows(config: RunConfig, rows: Sequence[ChatRow], copies: int) -> list[ChatRow]:

@@ -23,10 +23,11 @@ from typing import Any
 from lumos_rl.core import Formulation, Module, Task, Trajectory
 from lumos_rl.data.discovered import discovered_tasks
 from lumos_rl.data.rows import balanced, count_by_module, success_rows
+from lumos_rl.errors import ConfigError
 from lumos_rl.policies.layout import combine
 from lumos_rl.recipes.chats import profile_of
 from lumos_rl.recipes.collect import collect, collected, describe
-from lumos_rl.recipes.config import Refine, RunConfig
+from lumos_rl.recipes.config import Engine, Refine, RunConfig, by_benchmark
 from lumos_rl.recipes.dpo import pairs_of, train_on_pairs
 from lumos_rl.recipes.evaluate import evaluate_stage, validate_stage
 from lumos_rl.recipes.launch import launch
@@ -39,7 +40,16 @@ log = logging.getLogger(__name__)
 
 
 def main(config: RunConfig, run: RunFolder) -> None:
-    """Runs every stage that is not finished, and writes the summary."""
+    """Runs every stage that is not finished, and writes the summary.
+
+    Raises:
+        ConfigError: The engine is one that cannot be trained.
+    """
+    if config.model.engine in (Engine.OPENAI, Engine.SCRIPT):
+        raise ConfigError(
+            f"expected --model.engine hf or vllm to train with, got {config.model.engine}, which cannot be trained;"
+            " test it with python -m lumos_rl.recipes.evaluate"
+        )
     began = time.monotonic()
     tasks = training_tasks(config.data, config.seed)
     base = base_stage(run, tasks)
@@ -96,7 +106,8 @@ def _learn_successes(
 ) -> dict[str, Any]:
     """Rejection sampling: SFT on episodes that succeeded, beside the annotated tasks."""
     settings = run.config.refine.rs
-    rows = success_rows(played, settings.min_reward, settings.max_per_task)
+    least = by_benchmark(settings.min_rewards)
+    rows = success_rows(played, settings.min_reward, settings.max_per_task, min_rewards=least)
     found = len(rows)
     if not found and not settings.annotated:
         return _skipped(version, f"no episode of {policy} earned {settings.min_reward} without an error")

@@ -7,7 +7,6 @@ test_tasks(DataConfig())               # 300 tasks of the built-in suite's test 
 from __future__ import annotations
 
 import logging
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -238,27 +237,6 @@ def test_sources(config: DataConfig) -> tuple[str, ...]:
     """Where test tasks come from; errors as for `train_sources`, of `unseen` as well."""
     known = tuple(f"{name}=synthetic" for name in _benchmarks(config.suites)) or config.test
     return known + tuple(f"{name}=synthetic" for name in _benchmarks(config.unseen))
-
-
-def benchmark_weights(config: DataConfig) -> dict[str, float]:
-    """How often each benchmark that `weights` names is learned.
-
-    Raises:
-        ConfigError: An entry is not BENCHMARK=TIMES with a number that is not negative.
-        UnknownNameError: No such benchmark.
-    """
-    found = {}
-    for entry in config.weights:
-        name, _, times = entry.partition("=")
-        if name not in ENVS:
-            raise UnknownNameError("benchmark", name, ENVS)
-        try:
-            found[name] = float(times)
-        except ValueError:
-            found[name] = -1.0
-        if not 0 <= found[name] < math.inf:
-            raise ConfigError(f"expected a weight as BENCHMARK=TIMES, e.g. webshop=2, got {entry!r}")
-    return found
 
 
 def _benchmarks(task_types: str) -> list[str]:

@@ -64,6 +64,20 @@ def test_one_right_step_of_several_is_no_success():
     assert not preference_pairs(played, min_margin=0.5) and len(preference_pairs(played, min_margin=0.3)) == 1
 
 
+def test_a_benchmark_may_have_its_own_least_reward_and_margin():
+    played = [
+        replace(trajectory, benchmark=name, task_id=name)
+        for name in ("webshop", "gsm8k")
+        for trajectory in (episode(["p1"], 0.6, 0), episode(["p2"], 0.3, 1))
+    ]
+    assert not success_rows(played, 1.0)
+    assert [row.benchmark for row in success_rows(played, 1.0, min_rewards={"webshop": 0.5})] == ["webshop"]
+    assert [row.benchmark for row in success_rows(played, 0.5, min_rewards={"webshop": 0.7})] == ["gsm8k"]
+    assert not preference_pairs(played, 0.5)
+    assert [pair.benchmark for pair in preference_pairs(played, 0.5, min_margins={"gsm8k": 0.2})] == ["gsm8k"]
+    assert [pair.benchmark for pair in preference_pairs(played, 0.2, min_margins={"gsm8k": 0.5})] == ["webshop"]
+
+
 def test_a_pair_is_credited_to_the_module_where_episodes_part():
     (pair,) = preference_pairs([episode(["p1", "g1", "p2"], 1.0, 0), episode(["p1", "g9", "p2"], 0.0, 1)])
     assert (pair.module, pair.turn, pair.chosen, pair.rejected) == ("grounder", 1, "g1", "g9")

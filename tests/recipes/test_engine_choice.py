@@ -4,13 +4,16 @@ from pathlib import Path
 
 import pytest
 
+from lumos_rl.core import Module
 from lumos_rl.errors import ConfigError
+from lumos_rl.policies.base import Request
 from lumos_rl.policies.hf import HFPolicy
 from lumos_rl.policies.openai import OpenAIPolicy
 from lumos_rl.policies.settings import OpenAISettings, VLLMSettings
 from lumos_rl.recipes.collect import policy_of
 from lumos_rl.recipes.config import Engine, ModelConfig, RunConfig
 from lumos_rl.recipes.dry_run import describe_run
+from lumos_rl.recipes.sft_then_dpo import main
 from lumos_rl.serving import Serving
 from lumos_rl.training.settings import LoraSettings, SFTSettings
 
@@ -42,6 +45,29 @@ def test_an_endpoint_is_asked_for_the_model_that_is_named(tiny_base):
     assert policy_of(Path("x"), "x", config(Engine.OPENAI, openai=both))()._models == {"planner": "p", "grounder": "g"}
     with pytest.raises(ConfigError, match="which an endpoint does not load"):
         policy_of(tiny_base, "sft", config(Engine.OPENAI))
+
+
+def test_a_function_is_a_policy_where_python_finds_it(monkeypatch, tmp_path):
+    (tmp_path / "my_agent.py").write_text("def reply(request):\n    return request.id\n\n\nconstant = 1\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    policy = pickle.loads(pickle.dumps(policy_of(Path("my_agent:reply"), "mine", config(Engine.SCRIPT))))()
+    policy.submit(Request("e1", Module.PLANNER, ({"role": "user", "content": "?"},)))
+    assert [done.text for done in policy.collect()] == ["e1"] and policy.version == "mine"
+    for name, said in (
+        ("no_agent:reply", "No module named 'no_agent'"),
+        ("my_agent:play", "no attribute 'play'"),
+        ("my_agent", "MODULE:FUNCTION"),
+        (":reply", "MODULE:FUNCTION"),
+        ("my_agent:constant", "a function as my_agent:constant, got int"),
+    ):
+        with pytest.raises(ConfigError, match=said):
+            policy_of(Path(name), "mine", config(Engine.SCRIPT))
+
+
+@pytest.mark.parametrize("engine", [Engine.OPENAI, Engine.SCRIPT])
+def test_what_cannot_be_trained_is_refused_before_training(engine):
+    with pytest.raises(ConfigError, match=rf"got {engine.value}, which cannot be trained; test it with .*evaluate"):
+        main(config(engine), None)
 
 
 def test_a_dry_run_misses_vllm(tmp_path, monkeypatch):

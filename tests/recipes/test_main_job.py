@@ -139,3 +139,13 @@ def test_each_stage_can_be_run_alone_on_the_same_folder(start, tmp_path):
     assert re.search(r"gsm8k=train.jsonl  dpo-of-sft  greedy   \d+\.\d \[.*\] n=4", said)
     stages = {path.stem for path in (tmp_path / "run" / "stages").glob("*.json")}
     assert stages == {"base", "sft", "dpo-of-sft", "evaluate-dpo-of-sft"}
+
+
+def test_a_function_is_evaluated_like_a_model(start, tmp_path):
+    (tmp_path / "my_agent.py").write_text(
+        "def reply(request):\n    return 'Subgoal 1: Guess.' if request.module == 'planner' else 'Finish(4)'\n"
+    )
+    words = ["--benchmarks", "gsm8k=data/train.jsonl,svamp", "--data.test-tasks", "4", "--ray.workers", "1"]
+    out, _ = finish(start("-m", "lumos_rl.recipes.evaluate", "my_agent:reply", *words, "--ray.no-dashboard"), tmp_path)
+    assert re.search(r"gsm8k=data/train.jsonl  my_agent-reply  greedy   \d+\.\d \[.*\] n=4", out)
+    assert re.search(r"svamp=synthetic  my_agent-reply  sampled  \d+\.\d \[.*\] n=4", out) and "Agent Lumos" in out

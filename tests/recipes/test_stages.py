@@ -202,6 +202,15 @@ def test_plans_that_were_found_are_learned_with_other_numbers_too(run):
     assert stage(run, "rs-2")["copies"] == 0
 
 
+def test_what_a_benchmark_is_learned_from_can_be_said_for_it_alone(run):
+    steps = {"steps": (Refine.RS, Refine.DPO)}
+    rs = replace(CONFIG.refine.rs, min_rewards=("gsm8k=0", "webshop=1"))
+    dpo = replace(CONFIG.refine.dpo, min_margins=("gsm8k=1.5",))
+    assert learn(run, half, versions=("sft", "rs-1"), rs=rs, dpo=dpo, **steps)[0] == ["rs-1"]
+    assert stage(run, "rs-1")["successes"] == 12  # the failed episode of every task as well
+    assert "no preference pairs" in stage(run, "dpo-2")["skipped"]  # none is so far apart
+
+
 def test_the_control_takes_as_many_steps_as_the_refinement(run):
     control_stage(run, training_tasks(CONFIG.data, CONFIG.seed), 3)
     assert stage(run, "control")["steps"] == 3

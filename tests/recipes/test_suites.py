@@ -15,7 +15,7 @@ from lumos_rl.policies.base import ScriptedPolicy
 from lumos_rl.policies.hf import HFPolicy
 from lumos_rl.policies.layout import combine
 from lumos_rl.recipes.collect import env_options, make_env
-from lumos_rl.recipes.config import DataConfig, RunConfig
+from lumos_rl.recipes.config import DataConfig, PreferenceConfig, RejectionConfig, RunConfig
 from lumos_rl.recipes.evaluate import EvaluateConfig, evaluate_stage, validate_stage, with_target
 from lumos_rl.recipes.evaluate import main as evaluate_main
 from lumos_rl.recipes.run import EVALUATION, RunFolder
@@ -24,7 +24,6 @@ from lumos_rl.recipes.sft_then_dpo import best_stage, swap_stage
 from lumos_rl.recipes.summary import write_summary
 from lumos_rl.recipes.tasks import (
     TASK_TYPES,
-    benchmark_weights,
     train_sources,
     training_tasks,
     validation_tasks,
@@ -207,6 +206,9 @@ def test_the_first_word_of_evaluate_is_a_run_or_a_model(tmp_path):
     assert with_target([model, "--run-dir", run]) == ["--checkpoint", model, "--run-dir", run]
     assert with_target(["org/name"]) == ["--checkpoint", "org/name", "--run-dir", "runs/evaluate-org-name"]
     assert with_target(["gpt", "--model.engine", "openai"])[:2] == ["--checkpoint", "gpt"]
+    assert with_target(["my.agent:reply"]) == [
+        *("--checkpoint", "my.agent:reply", "--run-dir", "runs/evaluate-my.agent-reply", "--model.engine", "script")
+    ]
     assert with_target(["svamp", "--policy", "sft"]) == ["svamp", "--policy", "sft"]
     assert with_target(["--policy", "sft"]) == ["--policy", "sft"] and with_target([]) == []
     with pytest.raises(MissingFileError, match=r"svamp.*got 'tinny'"):
@@ -244,11 +246,16 @@ def test_weights_say_how_often_annotations_are_learned():
 
 
 @pytest.mark.parametrize(
-    ("entry", "said"), [("gsm8k=much", "BENCHMARK=TIMES"), ("gsm8k=-1", "TIMES"), ("maths=1", "maths")]
+    ("entry", "said"),
+    [("gsm8k=much", "BENCHMARK=NUMBER"), ("gsm8k=-1", "NUMBER"), ("gsm8k=nan", "NUMBER"), ("maths=1", "maths")],
 )
-def test_weights_that_are_none_are_refused(entry, said):
+@pytest.mark.parametrize(
+    ("settings", "name"),
+    [(DataConfig, "weights"), (RejectionConfig, "min_rewards"), (PreferenceConfig, "min_margins")],
+)
+def test_numbers_of_benchmarks_that_are_none_are_refused(settings, name, entry, said):
     with pytest.raises((ConfigError, UnknownNameError), match=said):
-        benchmark_weights(DataConfig(weights=(entry,)))
+        settings(**{name: (entry,)})
 
 
 def test_options_of_environments_are_given_by_name():
