@@ -5,14 +5,20 @@ from __future__ import annotations
 import json
 import os
 import platform
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from lumos_rl.recipes.evaluate import KINDS, Score
 from lumos_rl.recipes.run import RunFolder
-from lumos_rl.recipes.tasks import test_sources
+from lumos_rl.recipes.tasks import split_source, test_sources
 
+OTHER_METRICS: Mapping[str, tuple[str, ...]] = {  # those that papers report beside success, or in its place
+    "hotpotqa": ("em", "f1"),
+    "intercode_sql": ("reward",),
+    "mind2web": ("element_acc", "action_f1", "step_acc"),
+    "webshop": ("score",),
+}
 PACKAGES = ("lumos_rl", "torch", "transformers", "trl", "peft", "ray", "gymnasium")
 
 
@@ -39,7 +45,7 @@ def write_summary(run: RunFolder, versions: Sequence[str], seconds: float) -> st
         "packages": {name: _version(name) for name in PACKAGES},
         "seconds": seconds,
         "scores": {name: {kind: stages[f"evaluate-{name}"][kind] for kind in KINDS} for name in names},
-        "benchmarks": _by_benchmark({name: stages[f"evaluate-{name}"] for name in names}),
+        "benchmarks": _by_benchmark(run, {name: stages[f"evaluate-{name}"] for name in names}),
         "stages": stages,
     }
     run.write_text("summary.json", json.dumps(summary, indent=1) + "\n")
@@ -53,12 +59,17 @@ def swapped(planner: str, grounder: str) -> str:
     return f"{planner}+{grounder}"
 
 
-def _by_benchmark(evaluated: dict[str, dict[str, Any]]) -> dict[str, Any]:
-    """Benchmark → policy → scores, of policies that were tested on several benchmarks."""
+def _by_benchmark(run: RunFolder, evaluated: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """Benchmark → policy → scores, and means of the benchmark's other metrics."""
+    data = run.config.data
+    (only, _), *_ = (split_source(source, data) for source in test_sources(data))
     found: dict[str, Any] = {}
     for policy, result in evaluated.items():
-        for benchmark, scores in result.get("benchmarks", {}).items():
-            found.setdefault(benchmark, {})[policy] = {kind: scores[kind] for kind in KINDS}
+        for benchmark, scores in result.get("benchmarks", {only: result}).items():  # of one benchmark, they are bare
+            kind = "greedy" if scores["greedy"]["n"] else "sampled"
+            metrics = scores["metrics"][kind]
+            others = {name: metrics[name]["value"] for name in OTHER_METRICS.get(benchmark, ()) if name in metrics}
+            found.setdefault(benchmark, {})[policy] = {each: scores[each] for each in KINDS} | {"metrics": others}
     return found
 
 
@@ -75,28 +86,32 @@ def _markdown(summary: dict[str, Any]) -> str:
         "",
         f"Success on {summary['test']} in percent, with its 95 % interval (Wilson) and the number of episodes;"
         f" seed {summary['seed']}, {summary['hardware']}, {summary['seconds'] / 60:.1f} minutes in this session."
-        " A policy named A+B has the planner of A and the grounder of B.",
+        " A policy named A+B has the planner of A and the grounder of B. Further columns are means of the benchmark's"
+        " other metrics, in percent, of greedy episodes where there are some.",
         "",
     ]
-    by_benchmark = summary["benchmarks"]
-    for benchmark, scores in (by_benchmark or {"": summary["scores"]}).items():
-        lines += [f"## {benchmark}", ""] if benchmark else []
-        lines += ["| policy | greedy | sampled |", "| --- | --- | --- |"]
-        for name, kinds in scores.items():
-            lines.append(f"| {name} | {Score(**kinds['greedy'])} | {Score(**kinds['sampled'])} |")
-        lines += [""] if benchmark else []
+    for benchmark, scores in summary["benchmarks"].items():
+        others = list(dict.fromkeys(name for each in scores.values() for name in each["metrics"]))
+        lines += [f"## {benchmark}", "", _row("policy", *KINDS, *others), _row(*["---"] * (3 + len(others)))]
+        for name, found in scores.items():
+            means = [f"{100 * found['metrics'][each]:.1f}" if each in found["metrics"] else "" for each in others]
+            lines.append(_row(name, *(Score(**found[kind]) for kind in KINDS), *means))
+        lines.append("")
     if best := summary["stages"].get("best"):
-        chosen = f"Chosen on validation tasks: {best['best']}."
-        lines += [chosen, ""] if by_benchmark else ["", chosen]
-    lines += ["## Stages"] if by_benchmark else []
-    lines += ["", "| stage | episodes | tasks solved | invalid turns | pairs | rows | optimizer steps | minutes |"]
-    lines.append("| --- | --- | --- | --- | --- | --- | --- | --- |")
+        lines += [f"Chosen on validation tasks: {best['best']}.", ""]
+    lines += ["## Stages"]
+    titles = ("stage", "episodes", "tasks solved", "invalid turns", "pairs", "rows", "optimizer steps", "minutes")
+    lines += ["", _row(*titles), _row(*["---"] * len(titles))]
     lines += [
         _stage_line(name, result)
         for name, result in summary["stages"].items()
         if not name.startswith(("evaluate", "validate")) and name != "best"
     ]
     return "\n".join(lines) + "\n"
+
+
+def _row(*cells: object) -> str:
+    return f"| {' | '.join(map(str, cells))} |"
 
 
 def _stage_line(name: str, result: dict[str, Any]) -> str:
@@ -106,7 +121,7 @@ def _stage_line(name: str, result: dict[str, Any]) -> str:
     minutes = f"{seconds / 60:.1f}" if seconds else ""
     cells = [result.get("episodes", ""), solved, invalid, _total(result, "pairs"), result.get("rows", "")]
     label = f"{name} (skipped: {result['skipped']})" if "skipped" in result else name
-    return f"| {label} | " + " | ".join(str(cell) for cell in [*cells, _total(result, "steps"), minutes]) + " |"
+    return _row(label, *cells, _total(result, "steps"), minutes)
 
 
 def _total(result: dict[str, Any], name: str) -> Any:

@@ -121,12 +121,18 @@ def test_scores_of_several_benchmarks_stand_apart(tmp_path):
     assert "## gsm8k" in text and "## intercode_sql" in text and "## Stages" in text
 
 
-def test_one_benchmark_has_no_sections(tmp_path):
-    config = replace(CONFIG, data=DataConfig(test_tasks=2))
-    with RunFolder(tmp_path / "run", config) as run:
-        play(run, tasks_to_test_on(config.data), config.evaluate, "sft", adds)
-        assert "benchmarks" not in evaluate_stage(run, "sft", tmp_path)
-        assert "##" not in write_summary(run, [], 1.0)
+@pytest.mark.parametrize("suites", ["", "qa,webshop"])
+def test_a_summary_has_what_each_benchmark_reports_beside_success(tmp_path, suites):
+    data = DataConfig(suites=suites, test=("webshop=synthetic",), test_tasks=2)
+    with RunFolder(tmp_path / "run", RunConfig(data=data)) as run:
+        play(run, tasks_to_test_on(data), run.config.evaluate, "sft", stops)
+        result = evaluate_stage(run, "sft", tmp_path)
+        text = write_summary(run, [], 1.0)
+    shop = text.partition("## webshop")[2].partition("##")[0]
+    score = result.get("benchmarks", {"webshop": result})["webshop"]["metrics"]["greedy"]["score"]["value"]
+    assert "| policy | greedy | sampled | score |" in shop
+    assert f"| sft | 0.0 [0.0, 65.8] n=2 | no episodes | {100 * score:.1f} |" in shop
+    assert ("| policy | greedy | sampled | em | f1 |" in text) == bool(suites)
 
 
 def test_the_best_policy_is_chosen_on_validation_tasks(tmp_path):
