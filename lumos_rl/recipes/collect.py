@@ -12,6 +12,7 @@ import functools
 import importlib
 import json
 import logging
+import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -144,11 +145,26 @@ def make_endpoint_policy(name: str, version: str, model: ModelConfig) -> Policy:
 
 
 def make_scripted_policy(name: str, version: str) -> Policy:
-    """A function as a policy; called inside the worker that uses it."""
-    return ScriptedPolicy(scripted_reply(name), version)
+    """A function as a policy; called inside the worker that uses it. What goes wrong in it ends the rollout."""
+    reply = scripted_reply(name)
+
+    def text_of(request: Request) -> str:
+        try:
+            text = reply(request)
+        except Exception as error:
+            where = traceback.format_exc(limit=-1).splitlines()[1].strip()
+            raise ConfigError(
+                f"{name} failed at a turn of the {request.module}, {where}: {type(error).__name__}: {error}; mend it,"
+                " and give the same command again"
+            ) from error
+        if not isinstance(text, str):
+            raise ConfigError(f"expected text from {name}, got {type(text).__name__} at a turn of the {request.module}")
+        return text
+
+    return ScriptedPolicy(text_of, version)
 
 
-def scripted_reply(name: str) -> Callable[[Request], str]:
+def scripted_reply(name: str) -> Callable[[Request], object]:
     """The function that MODULE:FUNCTION names: it is given a `Request` and returns the text of that turn.
 
     Raises:
@@ -163,7 +179,7 @@ def scripted_reply(name: str) -> Callable[[Request], str]:
         ) from error
     if not callable(reply):
         raise ConfigError(f"expected a function as {name}, got {type(reply).__name__}")
-    return cast("Callable[[Request], str]", reply)
+    return cast("Callable[[Request], object]", reply)
 
 
 def make_env(benchmark: str, options: Mapping[str, Mapping[str, Any]] | None = None) -> Env:

@@ -34,6 +34,7 @@ from lumos_rl.recipes.run import EVALUATION, RunFolder, require_checkpoint
 from lumos_rl.recipes.tasks import split_source, test_examples, test_sources, test_tasks, validation_tasks
 
 KINDS = ("greedy", "sampled")
+COUNTS = ("lumos_steps", "steps")  # metrics that are no shares
 PUBLISHED: Mapping[str, str] = {  # percent; 13B, then 7B; those of the best tools
     "gsm8k": "accuracy 55.4 (7B: 50.5)",
     "hotpotqa": "exact match 36.3 (7B: 29.4 to 36.0)",
@@ -173,6 +174,12 @@ def main(config: EvaluateConfig, run: RunFolder) -> None:
         return _report(data, version, evaluate_stage(other, version, where))
 
 
+def _count(score: Score) -> str:
+    if score.value is None or score.low is None or score.high is None:
+        return str(score)
+    return f"{score.value:.2f} [{score.low:.2f}, {score.high:.2f}] n={score.n}, a number"
+
+
 def _as_name(text: str) -> str:
     """The text as a file's name."""
     return re.sub(r"[^\w.=-]+", "-", text.strip("/"))
@@ -186,7 +193,7 @@ def _report(data: DataConfig, version: str, result: Mapping[str, Any]) -> None:
             if scores[kind]["n"] or scores[kind]["excluded"]:
                 print(f"{source}  {version}  {kind:8} {Score(**scores[kind])}")
             for name, found in scores["metrics"][kind].items():
-                print(f"    {name:20} {Score(**found)}")
+                print(f"    {name:20} {_count(Score(**found)) if name in COUNTS else Score(**found)}")
         if not source.endswith("=synthetic") and benchmark in PUBLISHED:
             print(f"    Agent Lumos (Yin et al. 2023): {PUBLISHED[benchmark]}")
 

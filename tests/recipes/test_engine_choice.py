@@ -1,4 +1,5 @@
 import pickle
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,6 +17,19 @@ from lumos_rl.recipes.dry_run import describe_run
 from lumos_rl.recipes.sft_then_dpo import main
 from lumos_rl.serving import Serving
 from lumos_rl.training.settings import LoraSettings, SFTSettings
+
+AGENT = """
+def reply(request):
+    return request.id
+
+def broken(request):
+    return {}["no"]
+
+def number(request):
+    return 7
+
+constant = 1
+"""
 
 
 def config(engine, **model):
@@ -48,11 +62,20 @@ def test_an_endpoint_is_asked_for_the_model_that_is_named(tiny_base):
 
 
 def test_a_function_is_a_policy_where_python_finds_it(monkeypatch, tmp_path):
-    (tmp_path / "my_agent.py").write_text("def reply(request):\n    return request.id\n\n\nconstant = 1\n")
+    (tmp_path / "my_agent.py").write_text(AGENT)
     monkeypatch.syspath_prepend(tmp_path)
-    policy = pickle.loads(pickle.dumps(policy_of(Path("my_agent:reply"), "mine", config(Engine.SCRIPT))))()
-    policy.submit(Request("e1", Module.PLANNER, ({"role": "user", "content": "?"},)))
-    assert [done.text for done in policy.collect()] == ["e1"] and policy.version == "mine"
+    monkeypatch.delitem(sys.modules, "my_agent", raising=False)
+
+    def play(name):
+        policy = pickle.loads(pickle.dumps(policy_of(Path(name), "mine", config(Engine.SCRIPT))))()
+        policy.submit(Request("e1", Module.PLANNER, ({"role": "user", "content": "?"},)))
+        return [(done.text, policy.version) for done in policy.collect()]
+
+    assert play("my_agent:reply") == [("e1", "mine")]
+    with pytest.raises(ConfigError, match=r"my_agent:broken failed at a turn of the planner, .*line 6.*KeyError: 'no'"):
+        play("my_agent:broken")
+    with pytest.raises(ConfigError, match="expected text from my_agent:number, got int at a turn of the planner"):
+        play("my_agent:number")
     for name, said in (
         ("no_agent:reply", "No module named 'no_agent'"),
         ("my_agent:play", "no attribute 'play'"),
