@@ -58,7 +58,11 @@ def plan_of(trajectory: Trajectory, profile: PromptProfile) -> tuple[Subgoal, ..
 
 
 def discovered_tasks(
-    trajectories: Iterable[Trajectory], tasks: Mapping[str, Task], profile: PromptProfile, min_reward: float = 1.0
+    trajectories: Iterable[Trajectory],
+    tasks: Mapping[str, Task],
+    profile: PromptProfile,
+    min_reward: float = 1.0,
+    min_rewards: Mapping[str, float] | None = None,
 ) -> list[Task]:
     """One annotated task for each different plan that earned enough and whose last result was the answer.
 
@@ -67,6 +71,7 @@ def discovered_tasks(
         tasks: The tasks by id.
         profile: The profile the planners spoke.
         min_reward: Least share of the reward that its task can give, of an episode that is kept.
+        min_rewards: Other least shares, by benchmark; None for none.
 
     Returns:
         The tasks with their plans, ids "task_id#sample"; an episode without a readable plan is left out, and so is one
@@ -74,7 +79,8 @@ def discovered_tasks(
     """
     found: dict[tuple[str, tuple[Subgoal, ...]], Task] = {}
     for trajectory in trajectories:
-        if trajectory.failure is not None or trajectory.score < min_reward:
+        least = (min_rewards or {}).get(trajectory.benchmark, min_reward)
+        if trajectory.failure is not None or trajectory.score < least:
             continue
         plan = plan_of(trajectory, profile)
         if plan and plan[-1].actions[-1].result == trajectory.answer:

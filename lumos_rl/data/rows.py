@@ -188,7 +188,8 @@ def _pairs(node: _Node, depth: int, min_margin: float) -> list[PreferencePair]:
     if len(node.children) > 1:
         best, chosen = max(node.children.items(), key=lambda item: (item[1].value, len(item[1].episodes)))
         for key, rejected in node.children.items():
-            if key[0] == best[0] and chosen.value - rejected.value >= min_margin:
+            margin = chosen.value - rejected.value
+            if key[0] == best[0] and margin > 0 and margin >= min_margin - 1e-9:  # 1 - 0.8 is less than 0.2
                 found.append(_pair(chosen, rejected, depth))
     for child in node.children.values():
         found += _pairs(child, depth + 1, min_margin)

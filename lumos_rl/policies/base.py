@@ -11,13 +11,15 @@ episode's next turn enters as soon as its last one is out, and no turn waits for
 
 from __future__ import annotations
 
+import math
 import time
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
 
 from lumos_rl.core import Message, Module
-from lumos_rl.errors import ConfigError
+from lumos_rl.errors import ConfigError, InfrastructureError
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,23 +136,31 @@ class ScriptedPolicy:
     """A policy that answers each request from a function: no model, no randomness of its own.
 
     Args:
-        reply: Maps a request to the text of its turn.
+        reply: Maps a request to the text of its turn. An InfrastructureError, ConnectionError or TimeoutError of it
+            fails the one request; what else it raises is raised by `collect`.
         version: Stored on trajectories.
     """
 
     def __init__(self, reply: Callable[[Request], str], version: str = "scripted") -> None:
         self.reply, self.version, self.tokenizer_hash = reply, version, ""
-        self._queue: list[tuple[Request, float]] = []
+        self._queue: deque[tuple[Request, float]] = deque()
 
     def submit(self, request: Request) -> None:
         self._queue.append((request, time.monotonic()))
 
     def collect(self, timeout_s: float | None = None) -> list[Completion]:
-        queue, self._queue = self._queue, []
-        return [self._complete(request, since) for request, since in queue]
+        until = math.inf if timeout_s is None else time.monotonic() + timeout_s
+        done: list[Completion] = []
+        while self._queue and (not done or time.monotonic() < until):
+            done.append(self._complete(*self._queue.popleft()))
+        return done
 
     def _complete(self, request: Request, since: float) -> Completion:
-        text = self.reply(request)
+        try:
+            text = self.reply(request)
+        except (InfrastructureError, ConnectionError, TimeoutError) as error:
+            failure = f"{type(error).__name__}: {error}"
+            return Completion(request.id, "", "failed", latency_s=time.monotonic() - since, failure=failure)
         words = sum(len(message["content"].split()) for message in request.messages)
         return Completion(request.id, text, "stop", words, len(text.split()), time.monotonic() - since)
 

@@ -2,16 +2,19 @@
 
     python -m lumos_rl.recipes.collect --run-dir runs/tiny-0 --policy sft
 
-reads `checkpoints/sft`, plays the run's training tasks on Ray, and adds the episodes to `trajectories.jsonl`. Episodes
-that are there already are not played again.
+reads `checkpoints/sft`, plays the run's training tasks on Ray, all of them and as often as `rollout.samples` says, and
+adds the episodes to `trajectories.jsonl`. Episodes that are there already are not played again.
 """
 
 from __future__ import annotations
 
 import functools
+import hashlib
 import importlib
+import inspect
 import json
 import logging
+import sys
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -24,7 +27,7 @@ from tqdm import tqdm
 
 from lumos_rl.core import StopReason, Task, Trajectory
 from lumos_rl.episodes import RolloutConfig, plan_episodes
-from lumos_rl.errors import ConfigError, UnknownNameError
+from lumos_rl.errors import ConfigError, InfrastructureError, UnknownNameError
 from lumos_rl.policies.base import Policy, Request, ScriptedPolicy
 from lumos_rl.prompts import PROFILE_FILE, PromptProfile
 from lumos_rl.recipes.chats import profile_of
@@ -145,17 +148,19 @@ def make_endpoint_policy(name: str, version: str, model: ModelConfig) -> Policy:
 
 
 def make_scripted_policy(name: str, version: str) -> Policy:
-    """A function as a policy; called inside the worker that uses it. What goes wrong in it ends the rollout."""
+    """A function as a policy; called inside the worker that uses it. A mistake in it ends the rollout."""
     reply = scripted_reply(name)
 
     def text_of(request: Request) -> str:
         try:
             text = reply(request)
+        except (InfrastructureError, ConnectionError, TimeoutError):  # of what it asks; the episode fails alone
+            raise
         except Exception as error:
-            where = traceback.format_exc(limit=-1).splitlines()[1].strip()
+            place = traceback.extract_tb(error.__traceback__)[-1]
             raise ConfigError(
-                f"{name} failed at a turn of the {request.module}, {where}: {type(error).__name__}: {error}; mend it,"
-                " and give the same command again"
+                f"{name} failed at a turn of the {request.module}, {place.filename}:{place.lineno}:"
+                f" {type(error).__name__}: {error}"
             ) from error
         if not isinstance(text, str):
             raise ConfigError(f"expected text from {name}, got {type(text).__name__} at a turn of the {request.module}")
@@ -173,13 +178,19 @@ def scripted_reply(name: str) -> Callable[[Request], object]:
     module, _, function = name.partition(":")
     try:
         reply = getattr(importlib.import_module(module), function)
-    except (ImportError, AttributeError, ValueError) as error:
+    except (ImportError, AttributeError, TypeError, ValueError) as error:
         raise ConfigError(
             f"expected a policy as MODULE:FUNCTION, importable from {Path.cwd()}, got {name!r}: {error}"
         ) from error
     if not callable(reply):
         raise ConfigError(f"expected a function as {name}, got {type(reply).__name__}")
     return cast("Callable[[Request], object]", reply)
+
+
+def source_hash(name: str) -> str:
+    """Eight hexadecimal digits of what stands in the module of MODULE:FUNCTION; errors as for `scripted_reply`."""
+    scripted_reply(name)
+    return hashlib.sha256(inspect.getsource(sys.modules[name.partition(":")[0]]).encode()).hexdigest()[:8]
 
 
 def make_env(benchmark: str, options: Mapping[str, Mapping[str, Any]] | None = None) -> Env:

@@ -34,11 +34,15 @@ ENVS: Mapping[str, str] = {
 }
 
 
-def by_benchmark(entries: Sequence[str]) -> dict[str, float]:
+def by_benchmark(entries: Sequence[str], most: float = math.inf) -> dict[str, float]:
     """Reads settings of single benchmarks, such as `("webshop=2", "gsm8k=0.5")`.
 
+    Args:
+        entries: As BENCHMARK=NUMBER.
+        most: The largest number there may be.
+
     Raises:
-        ConfigError: An entry is not BENCHMARK=NUMBER with a number that is not negative.
+        ConfigError: An entry is not of this form, or its number is negative or too large.
         UnknownNameError: No such benchmark.
     """
     found = {}
@@ -50,8 +54,8 @@ def by_benchmark(entries: Sequence[str]) -> dict[str, float]:
             found[name] = float(number)
         except ValueError:
             found[name] = -1.0
-        if not 0 <= found[name] < math.inf:
-            raise ConfigError(f"expected BENCHMARK=NUMBER, e.g. webshop=2, with a number >= 0, got {entry!r}")
+        if not (0 <= found[name] <= most and math.isfinite(found[name])):
+            raise ConfigError(f"expected BENCHMARK=NUMBER with a number from 0 to {most:g}, got {entry!r}")
     return found
 
 
@@ -171,10 +175,9 @@ class ModelConfig:
     openai: OpenAISettings = field(default_factory=OpenAISettings)
 
 
-def _check_step(tasks: int, samples: int, least: Sequence[str]) -> None:
+def _check_step(tasks: int, samples: int) -> None:
     if tasks < 0 or samples < 0:
         raise ConfigError(f"expected tasks and samples of a step >= 0, got {tasks} and {samples}")
-    by_benchmark(least)
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,8 +186,9 @@ class RejectionConfig:
 
     Attributes:
         tasks: Tasks of each benchmark that are tried for this; 0 tries all of data.explore. Steps take them in turn:
-            each goes on behind those that the step before it tried, and begins anew where they are used up.
-        samples: Episodes per task; 0 stands for rollout.samples. Different tasks teach more than the same ones again.
+            each goes on behind those that the step before it took, and begins anew where they are used up.
+        samples: Episodes per task, at the first of rollout.temperatures; 0 stands for rollout.samples. Different tasks
+            teach more than the same ones again.
         min_reward: Least share of the reward that its task can give, of an episode that is learned.
         min_rewards: Other least shares of single benchmarks, as BENCHMARK=SHARE: webshop=0.75 learns purchases that are
             nearly right.
@@ -210,7 +214,8 @@ class RejectionConfig:
     train: SFTSettings = field(default_factory=SFTSettings)
 
     def __post_init__(self) -> None:
-        _check_step(self.tasks, self.samples, self.min_rewards)
+        _check_step(self.tasks, self.samples)
+        by_benchmark(self.min_rewards, most=1.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,7 +242,8 @@ class PreferenceConfig:
     train: DPOSettings = field(default_factory=DPOSettings)
 
     def __post_init__(self) -> None:
-        _check_step(self.tasks, self.samples, self.min_margins)
+        _check_step(self.tasks, self.samples)
+        by_benchmark(self.min_margins, most=2.0)  # a reward may be negative
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,8 +26,8 @@ import tyro
 from lumos_rl.core import Trajectory
 from lumos_rl.errors import MissingFileError
 from lumos_rl.metrics import wilson_interval
-from lumos_rl.recipes.collect import collect, describe
-from lumos_rl.recipes.config import DataConfig, RunConfig
+from lumos_rl.recipes.collect import collect, describe, source_hash
+from lumos_rl.recipes.config import DataConfig, Engine, RunConfig
 from lumos_rl.recipes.launch import launch
 from lumos_rl.recipes.presets import PRESETS
 from lumos_rl.recipes.run import EVALUATION, RunFolder, require_checkpoint
@@ -164,6 +164,8 @@ def main(config: EvaluateConfig, run: RunFolder) -> None:
     """Tests one policy and prints its scores."""
     where = Path(config.checkpoint) if config.checkpoint else require_checkpoint(run.checkpoint(config.policy))
     version = _as_name(config.checkpoint) or config.policy
+    if run.config.model.engine == Engine.SCRIPT:
+        version += f"-{source_hash(config.checkpoint)}"  # a function that was changed is another policy
     if not config.benchmarks:
         return _report(run.config.data, version, evaluate_stage(run, version, where))
     names = [name.strip() for name in config.benchmarks.split(",") if name.strip()]
@@ -177,7 +179,8 @@ def main(config: EvaluateConfig, run: RunFolder) -> None:
 def _count(score: Score) -> str:
     if score.value is None or score.low is None or score.high is None:
         return str(score)
-    return f"{score.value:.2f} [{score.low:.2f}, {score.high:.2f}] n={score.n}, a number"
+    text = f"{score.value:.2f} [{score.low:.2f}, {score.high:.2f}] n={score.n}"
+    return text + (f" ({score.excluded} excluded)" if score.excluded else "")
 
 
 def _as_name(text: str) -> str:
@@ -209,9 +212,10 @@ def with_target(argv: Sequence[str]) -> list[str]:
     word, rest = argv[0], list(argv[1:])
     if (Path(word) / "stages").is_dir():
         return ["--run-dir", word, *rest]
-    if re.fullmatch(r"[\w.]+:\w+", word):
+    is_model = Path(word).is_dir() or "/" in word or any("openai" in flag for flag in rest)
+    if not is_model and re.fullmatch(r"[\w.]+:\w+", word):
         rest = ["--model.engine", "script", *rest]
-    elif not Path(word).is_dir() and "/" not in word and not any("openai" in flag for flag in rest):
+    elif not is_model:
         known = ", ".join(PRESETS)
         raise MissingFileError(
             f"expected a preset ({known}), a run's or model's folder, ORG/MODEL, or MODULE:FUNCTION, got {word!r}"

@@ -94,7 +94,7 @@ def collect_stage(run: RunFolder, policy: str, step: RefineStep) -> Callable[[],
 
     def numbers() -> dict[str, Any]:
         result = describe(collect(run, run.checkpoint(policy), policy, step.explore, step.rollout, TRAJECTORIES))
-        run.log(f"collect/{policy}", 0, result)
+        run.log(f"collect/{step.version}", 0, result)
         return result
 
     run.stage(step.collecting, numbers)
@@ -125,7 +125,8 @@ def _learn_successes(
 def _copies(config: RunConfig, tasks: TrainingTasks, played: Sequence[Trajectory]) -> list[Task]:
     """Tasks with other numbers, names and things, solved by the plans that these episodes found."""
     settings, profile = config.refine.rs, profile_of(config)
-    found = discovered_tasks(played, {task.id: task for task in tasks.explore}, profile, settings.min_reward)
+    explored, least = {task.id: task for task in tasks.explore}, by_benchmark(settings.min_rewards)
+    found = discovered_tasks(played, explored, profile, settings.min_reward, least)
     copies = resampled(found, settings.resample, config.data, config.seed)
     log.info("%d plans found, %d copies of their tasks", len(found), len(copies))
     return copies

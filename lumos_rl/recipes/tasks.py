@@ -119,8 +119,8 @@ def refine_steps(config: RunConfig, explore: Sequence[Task]) -> list[RefineStep]
 
     Returns:
         The steps in their order. One that does not try all tasks takes those of each benchmark that come behind the
-        ones that steps like it took before, and begins anew at the end, so that it learns from tasks that are new to
-        the policy as long as there are some.
+        ones that such steps before it took, and begins anew at the end: so it learns from tasks that are new to the
+        policy as long as there are some.
     """
     steps: list[RefineStep] = []
     begun = 0

@@ -64,6 +64,12 @@ def test_one_right_step_of_several_is_no_success():
     assert not preference_pairs(played, min_margin=0.5) and len(preference_pairs(played, min_margin=0.3)) == 1
 
 
+def test_a_margin_is_met_in_spite_of_rounding_and_never_by_equals():
+    assert 1.0 - 0.8 < 0.2
+    assert len(preference_pairs([episode(["p1"], 1.0, 0), episode(["p2"], 0.8, 1)], min_margin=0.2)) == 1
+    assert not preference_pairs([episode(["p1"], 1.0, 0), episode(["p2"], 1.0, 1)], min_margin=0.0)
+
+
 def test_a_benchmark_may_have_its_own_least_reward_and_margin():
     played = [
         replace(trajectory, benchmark=name, task_id=name)

@@ -1,3 +1,4 @@
+import linecache
 import pickle
 import sys
 from dataclasses import replace
@@ -11,7 +12,7 @@ from lumos_rl.policies.base import Request
 from lumos_rl.policies.hf import HFPolicy
 from lumos_rl.policies.openai import OpenAIPolicy
 from lumos_rl.policies.settings import OpenAISettings, VLLMSettings
-from lumos_rl.recipes.collect import policy_of
+from lumos_rl.recipes.collect import policy_of, source_hash
 from lumos_rl.recipes.config import Engine, ModelConfig, RunConfig
 from lumos_rl.recipes.dry_run import describe_run
 from lumos_rl.recipes.sft_then_dpo import main
@@ -27,6 +28,9 @@ def broken(request):
 
 def number(request):
     return 7
+
+def offline(request):
+    raise TimeoutError("no answer")
 
 constant = 1
 """
@@ -72,15 +76,24 @@ def test_a_function_is_a_policy_where_python_finds_it(monkeypatch, tmp_path):
         return [(done.text, policy.version) for done in policy.collect()]
 
     assert play("my_agent:reply") == [("e1", "mine")]
-    with pytest.raises(ConfigError, match=r"my_agent:broken failed at a turn of the planner, .*line 6.*KeyError: 'no'"):
+    with pytest.raises(
+        ConfigError, match=r"my_agent:broken failed at a turn of the planner, .*my_agent\.py:6: KeyError: 'no'"
+    ):
         play("my_agent:broken")
     with pytest.raises(ConfigError, match="expected text from my_agent:number, got int at a turn of the planner"):
         play("my_agent:number")
+    assert play("my_agent:offline") == [("", "mine")]
+    before = source_hash("my_agent:reply")
+    (tmp_path / "my_agent.py").write_text(AGENT.replace("request.id", "request.id + '!'"))
+    monkeypatch.delitem(sys.modules, "my_agent")
+    linecache.checkcache()
+    assert source_hash("my_agent:reply") != before
     for name, said in (
         ("no_agent:reply", "No module named 'no_agent'"),
         ("my_agent:play", "no attribute 'play'"),
         ("my_agent", "MODULE:FUNCTION"),
         (":reply", "MODULE:FUNCTION"),
+        (".my_agent:reply", "MODULE:FUNCTION"),
         ("my_agent:constant", "a function as my_agent:constant, got int"),
     ):
         with pytest.raises(ConfigError, match=said):

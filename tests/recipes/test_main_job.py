@@ -147,5 +147,8 @@ def test_a_function_is_evaluated_like_a_model(start, tmp_path):
     )
     words = ["--benchmarks", "gsm8k=data/train.jsonl,svamp", "--data.test-tasks", "4", "--ray.workers", "1"]
     out, _ = finish(start("-m", "lumos_rl.recipes.evaluate", "my_agent:reply", *words, "--ray.no-dashboard"), tmp_path)
-    assert re.search(r"gsm8k=data/train.jsonl  my_agent-reply  greedy   \d+\.\d \[.*\] n=4", out)
-    assert re.search(r"svamp=synthetic  my_agent-reply  sampled  \d+\.\d \[.*\] n=4", out) and "Agent Lumos" in out
+    assert re.search(r"gsm8k=data/train.jsonl  my_agent-reply-[0-9a-f]{8}  greedy   \d+\.\d \[.*\] n=4", out)
+    assert (
+        re.search(r"svamp=synthetic  my_agent-reply-[0-9a-f]{8}  sampled  \d+\.\d \[.*\] n=4", out)
+        and "Agent Lumos" in out
+    )

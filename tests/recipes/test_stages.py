@@ -188,7 +188,7 @@ def test_refinement_learns_successes_then_preferences(run):
     for version in versions:
         HFPolicy.load(run.checkpoint(version), device="cpu").close()
     metrics = [json.loads(line) for line in (run.path / "metrics.jsonl").read_text().splitlines()]
-    assert {"sft", "rs-1", "dpo-2", "collect/sft", "evaluate/dpo-2"} <= {line["stage"] for line in metrics}
+    assert {"sft", "rs-1", "dpo-2", "collect/rs-1", "evaluate/dpo-2"} <= {line["stage"] for line in metrics}
 
 
 def test_plans_that_were_found_are_learned_with_other_numbers_too(run):
@@ -232,6 +232,20 @@ def test_a_step_without_successes_is_skipped(run, caplog):
     assert "rs-1 is skipped: no episode of sft earned 1.0" in caplog.text
     summary = write_summary(run, versions, 1.0)
     assert "| rs-1 (skipped: no episode of sft earned 1.0 without an error) |" in summary
+
+
+def test_a_step_after_a_skipped_one_tries_its_own_tasks(run):
+    rs = replace(CONFIG.refine.rs, tasks=2, annotated=False)
+    dpo = replace(CONFIG.refine.dpo, tasks=1, samples=2)
+    fails = {task.id for task in explored(CONFIG)[:2]}  # those of rejection sampling
+
+    def solves(request):
+        return not any(task in request.id for task in fails) and request.id.endswith("#0")
+
+    assert learn(run, solves, steps=(Refine.RS, Refine.DPO), rs=rs, dpo=dpo) == (["dpo-2"], 2)
+    assert "skipped" in stage(run, "rs-1") and stage(run, "collect-for-rs-1")["tasks"] == 2
+    assert (stage(run, "collect-for-dpo-2")["episodes"], stage(run, "dpo-2")["pairs"]) == (2, 1)
+    assert refine(run, training_tasks(CONFIG.data, CONFIG.seed)) == (["dpo-2"], 2)
 
 
 def test_a_skipped_step_stays_skipped_when_the_run_is_gone_on_with(run):

@@ -204,7 +204,7 @@ def test_swapped_modules_are_tested_both_ways(tmp_path):
     assert "| sft+rs-1 | 0.0" in text and "| rs-1+sft | 0.0" in text
 
 
-def test_the_first_word_of_evaluate_is_a_run_or_a_model(tmp_path):
+def test_the_first_word_of_evaluate_says_what_is_tested(tmp_path, monkeypatch):
     (tmp_path / "run" / "stages").mkdir(parents=True)
     (tmp_path / "model").mkdir()
     run, model = str(tmp_path / "run"), str(tmp_path / "model")
@@ -215,6 +215,10 @@ def test_the_first_word_of_evaluate_is_a_run_or_a_model(tmp_path):
     assert with_target(["my.agent:reply"]) == [
         *("--checkpoint", "my.agent:reply", "--run-dir", "runs/evaluate-my.agent-reply", "--model.engine", "script")
     ]
+    assert "script" not in with_target(["qwen2.5:7b", "--model.engine", "openai"])
+    (tmp_path / "model:1").mkdir()
+    monkeypatch.chdir(tmp_path)
+    assert "script" not in with_target(["model:1"])
     assert with_target(["svamp", "--policy", "sft"]) == ["svamp", "--policy", "sft"]
     assert with_target(["--policy", "sft"]) == ["--policy", "sft"] and with_target([]) == []
     with pytest.raises(MissingFileError, match=r"svamp.*got 'tinny'"):
@@ -253,7 +257,7 @@ def test_weights_say_how_often_annotations_are_learned():
 
 @pytest.mark.parametrize(
     ("entry", "said"),
-    [("gsm8k=much", "BENCHMARK=NUMBER"), ("gsm8k=-1", "NUMBER"), ("gsm8k=nan", "NUMBER"), ("maths=1", "maths")],
+    [("gsm8k=much", "BENCHMARK=NUMBER"), ("gsm8k=-1", "NUMBER"), ("gsm8k=nan", "from 0 to"), ("maths=1", "maths")],
 )
 @pytest.mark.parametrize(
     ("settings", "name"),
@@ -262,6 +266,14 @@ def test_weights_say_how_often_annotations_are_learned():
 def test_numbers_of_benchmarks_that_are_none_are_refused(settings, name, entry, said):
     with pytest.raises((ConfigError, UnknownNameError), match=said):
         settings(**{name: (entry,)})
+
+
+def test_a_share_is_at_most_all():
+    assert RejectionConfig(min_rewards=("webshop=1",)) and PreferenceConfig(min_margins=("intercode_sql=1.5",))
+    with pytest.raises(ConfigError, match="from 0 to 1, got 'webshop=75'"):
+        RejectionConfig(min_rewards=("webshop=75",))
+    with pytest.raises(ConfigError, match="from 0 to 2, got 'webshop=20'"):
+        PreferenceConfig(min_margins=("webshop=20",))
 
 
 def test_options_of_environments_are_given_by_name():
