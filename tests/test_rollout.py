@@ -25,7 +25,7 @@ class OneAtATime(ScriptedPolicy):
     def collect(self, timeout_s=None):
         if not self._queue:
             return []
-        request, since = self._queue.pop(-1 if self.newest else 0)
+        request, since = self._queue.pop() if self.newest else self._queue.popleft()
         self.order.append(request.id)
         return [self._complete(request, since)]
 
