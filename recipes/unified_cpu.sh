@@ -5,7 +5,7 @@ set -euo pipefail
 # The annotations as a data set of their own, to look at or to train something else on.
 python -m lumos_rl.data.unified --out runs/unified-annotations --tasks 150
 
-# All suites in one run; SUMMARY.md has a table for each, and one for swapped modules.
+# All suites in one run, half an hour on 2 cores; SUMMARY.md has a table for each, with swapped modules as well.
 python -m lumos_rl.recipes.sft_then_dpo unified
 
 # The same without databases, then tested on them with two examples in the prompt: a task type it has not learned.
