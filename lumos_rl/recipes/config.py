@@ -322,4 +322,5 @@ class RunConfig:
 
 
 UNSTORED = ("run_dir", "preview", "dry_run", "resume")  # of one command, not of the run
-CHANGEABLE = ("ray", "track")  # stored with a run, and free to change when it is gone on with
+# Stored with a run, and free to change when it is gone on with: where it computes and reports, and tests on the side.
+CHANGEABLE = ("ray", "track", "refine.control", "refine.swap", "evaluate_base")

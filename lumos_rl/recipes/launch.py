@@ -87,6 +87,7 @@ def parse(about: str, kind: type[Config], argv: Sequence[str]) -> Config:
     whole = kind is RunConfig
     config = tyro.cli(
         kind,
+        prog=shlex.join(_program()),
         args=rest,
         config=(tyro.conf.EnumChoicesFromValues,),
         default=default if whole else kind(run=default),  # type: ignore[call-arg]
@@ -148,10 +149,15 @@ def _stored(argv: Sequence[str]) -> RunConfig | None:
         raise DataError(f"expected the settings of a run in {path}: {error}; choose another --run-dir") from error
 
 
+def _program() -> list[str]:
+    """The words that start this program: `python -m lumos_rl.recipes.sft`."""
+    spec = getattr(sys.modules["__main__"], "__spec__", None)
+    return ["python", *(["-m", spec.name] if spec else sys.argv[:1])]
+
+
 def _command() -> str:
     """This program's command line, with `--resume`."""
-    spec = getattr(sys.modules["__main__"], "__spec__", None)
-    words = ["python", *(["-m", spec.name] if spec else sys.argv[:1]), *sys.argv[1:]]
+    words = [*_program(), *sys.argv[1:]]
     return shlex.join(words if "--resume" in words else [*words, "--resume"])
 
 

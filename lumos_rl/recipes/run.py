@@ -1,7 +1,7 @@
 """The run folder: what a run has finished, and the files that stages hand to each other.
 
     runs/tiny-0/
-      config.json          the settings; the folder is gone on with only under the same ones, but for Ray and trackers
+      config.json          the settings; the folder is gone on with only under the same ones, but for `CHANGEABLE`
       stages/sft.json      what a finished stage came to; its presence is what marks the stage as finished
       checkpoints/sft/     model or adapter, with its prompt profile
       trajectories.jsonl   every episode played to learn from, one line each, written the moment it ended
@@ -125,8 +125,8 @@ class RunFolder:
             return  # nothing was made with those settings; often some were wrong
         new = settings_of(self.config)
         old = settings_of(RunConfig()) | json.loads(stored.read_text(encoding="utf-8"))  # older ones name fewer
-        names = {name for name in old.keys() | new.keys() if name.partition(".")[0] not in CHANGEABLE}
-        differing = sorted(name for name in names if old.get(name) != new.get(name))
+        fixed = {name for name in old.keys() | new.keys() if not _changeable(name)}
+        differing = sorted(name for name in fixed if old.get(name) != new.get(name))
         if differing:
             changes = "; ".join(f"{name}: {old.get(name)} there, {new.get(name)} now" for name in differing[:5])
             raise ConfigError(
@@ -149,6 +149,10 @@ def settings_of(config: RunConfig) -> dict[str, Any]:
         if item.name not in UNSTORED:
             _flatten(item.name, getattr(config, item.name), flat)
     return flat
+
+
+def _changeable(name: str) -> bool:
+    return any(name == free or name.startswith(f"{free}.") for free in CHANGEABLE)
 
 
 def _flatten(name: str, value: Any, flat: dict[str, Any]) -> None:

@@ -77,6 +77,18 @@ def test_where_a_run_computes_and_reports_may_change(tmp_path):
     assert json.loads((tmp_path / "config.json").read_text())["ray.workers"] == 7
 
 
+def test_a_control_and_other_tests_beside_the_main_line_may_be_added_to_a_run(tmp_path):
+    without = replace(CONFIG, refine=replace(CONFIG.refine, control=False, swap=False), evaluate_base=False)
+    with RunFolder(tmp_path, without) as run:
+        run.stage("sft", dict)
+    more = replace(without, refine=replace(CONFIG.refine, control=True, swap=True), evaluate_base=True)
+    with RunFolder(tmp_path, more):
+        stored = json.loads((tmp_path / "config.json").read_text())
+    assert [stored[name] for name in ("refine.control", "refine.swap", "evaluate_base")] == [True, True, True]
+    with pytest.raises(ConfigError, match=r"refine\.iterations: 1 there, 2 now"):
+        RunFolder(tmp_path, replace(more, refine=replace(more.refine, iterations=2)))
+
+
 def test_nothing_to_go_on_with_is_an_error(tmp_path):
     with pytest.raises(MissingFileError, match=r"config\.json\): not there; drop --resume"):
         RunFolder(tmp_path / "new", replace(CONFIG, resume=True))
