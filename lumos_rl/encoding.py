@@ -34,6 +34,8 @@ class Tokenizer(Protocol):
 
     def get_vocab(self) -> dict[str, int]: ...
 
+    def get_added_vocab(self) -> dict[str, int]: ...
+
 
 def encode_chat(
     tokenizer: Tokenizer, messages: Sequence[Message], add_generation_prompt: bool = False
@@ -100,6 +102,28 @@ def encode_prompt(tokenizer: Tokenizer, messages: Sequence[Message], context: Se
     if context:
         return [*context, *continue_chat(tokenizer, messages, context)]
     return encode_chat(tokenizer, messages, add_generation_prompt=True)[0]
+
+
+def end_of_turn(tokenizer: Tokenizer) -> str:
+    """The token by which the chat template ends a turn of the model.
+
+    For a chat model that is `eos_token`. A base model may come with a chat template as well, and with an `eos_token`
+    that ends documents instead, which no turn has.
+
+    Raises:
+        ConfigError: The template ends turns by text that no single token stands for.
+    """
+    turns: list[Message] = [{"role": "user", "content": "Well?"}, {"role": "assistant", "content": "Well!"}]
+    text = _render(tokenizer, turns, False).rpartition("Well!")[2].strip()
+    if tokenizer.eos_token and text.startswith(tokenizer.eos_token):
+        return tokenizer.eos_token
+    tokens = [token for token in tokenizer.get_added_vocab() if text.startswith(token)]
+    if not tokens:
+        raise ConfigError(
+            f"expected a chat template that ends a model's turn by a special token, got one that ends it by {text!r};"
+            " give the tokenizer lumos_rl.prompts.LUMOS_CHAT_TEMPLATE instead"
+        )
+    return max(tokens, key=len)
 
 
 def fingerprint(tokenizer: Tokenizer) -> str:

@@ -4,7 +4,7 @@ import pytest
 from tiny_model import PLAN, user
 from transformers import AutoTokenizer
 
-from lumos_rl.encoding import continue_chat, encode_chat, encode_prompt, fingerprint
+from lumos_rl.encoding import continue_chat, encode_chat, encode_prompt, end_of_turn, fingerprint
 from lumos_rl.errors import ConfigError
 from lumos_rl.prompts import LUMOS_CHAT_TEMPLATE
 
@@ -77,3 +77,21 @@ def test_a_fingerprint_tells_vocabulary_and_template(tiny_base: Path):
     second.chat_template = first.chat_template
     second.add_tokens(["apples!"])
     assert fingerprint(first) != fingerprint(second)
+
+
+IM_END = "{% for m in messages %}<|im_start|>{{ m.role }}\n{{ m.content }}<|im_end|>\n{% endfor %}"
+
+
+def test_a_turn_ends_by_the_token_of_the_template_which_need_not_be_eos(tiny_base: Path):
+    tokenizer = AutoTokenizer.from_pretrained(tiny_base)
+    assert end_of_turn(tokenizer) == tokenizer.eos_token
+    tokenizer.add_tokens(["<|im", "<|im_end|>"], special_tokens=True)
+    tokenizer.chat_template = IM_END
+    assert end_of_turn(tokenizer) == "<|im_end|>"
+
+
+def test_a_template_whose_turns_end_by_no_token_is_refused(tiny_base: Path):
+    tokenizer = AutoTokenizer.from_pretrained(tiny_base)
+    tokenizer.chat_template = IM_END
+    with pytest.raises(ConfigError, match=r"ends it by '<\|im_end\|>'.*LUMOS_CHAT_TEMPLATE"):
+        end_of_turn(tokenizer)

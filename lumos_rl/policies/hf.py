@@ -15,6 +15,7 @@ full model or a LoRA adapter whose config names its base; adapters of one base s
 
 from __future__ import annotations
 
+import gc
 import time
 from collections import deque
 from collections.abc import Sequence
@@ -34,9 +35,10 @@ from transformers import (
 )
 
 from lumos_rl.core import Module
-from lumos_rl.encoding import encode_prompt, fingerprint
+from lumos_rl.encoding import encode_prompt, end_of_turn, fingerprint
 from lumos_rl.errors import ConfigError, MissingExtraError, MissingFileError
 from lumos_rl.policies.base import Completion, Request
+from lumos_rl.policies.layout import Layout
 from lumos_rl.prompts import LUMOS_CHAT_TEMPLATE
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
@@ -83,7 +85,7 @@ class HFPolicy:
         tokenizer: Any,
         version: str,
         batch_size: int = 64,
-        adapters: dict[str, str] | None = None,
+        adapters: dict[str | None, str] | None = None,
     ) -> None:
         self.version, self.tokenizer, self.batch_size = version, tokenizer, batch_size
         self.tokenizer_hash = fingerprint(tokenizer)
@@ -119,13 +121,9 @@ class HFPolicy:
         if dtype not in DTYPES:
             raise ConfigError(f"expected a dtype of {sorted(DTYPES)}, got {dtype!r}")
         where = "cuda" if device == "auto" and torch.cuda.is_available() else "cpu" if device == "auto" else device
-        folder = Path(path)
-        paths: dict[str | None, Path] = {
-            module.value: folder / module.value for module in Module if (folder / module.value).is_dir()
-        } or {None: folder}
-        models, adapters = _load_models({name: str(part) for name, part in paths.items()}, DTYPES[dtype], where)
-        tokenizer = load_tokenizer(next(iter(paths.values())))
-        return cls(models, tokenizer, version or folder.name, batch_size, adapters)
+        layout = Layout.of(path)
+        models, adapters = _load_models(layout, DTYPES[dtype], where)
+        return cls(models, load_tokenizer(layout.first), version or Path(path).name, batch_size, adapters)
 
     def submit(self, request: Request) -> None:
         """Queues a request; one whose prompt does not fit the model's context comes back as "overflow"."""
@@ -135,7 +133,7 @@ class HFPolicy:
         if budget < 1:
             self._done.append(Completion(request.id, "", "overflow", len(ids)))
             return
-        generator = torch.Generator(self._model(key).device).manual_seed(request.seed)
+        generator = torch.Generator(self._models[key].device).manual_seed(request.seed)
         self._queues.setdefault(key, deque()).append(_Waiting(request, ids, budget, time.monotonic(), generator))
 
     def collect(self, timeout_s: float | None = None) -> list[Completion]:
@@ -152,20 +150,17 @@ class HFPolicy:
         """Drops the models and all that waits."""
         self._queues.clear()
         self._models.clear()
+        free_memory()
 
     def _served_by(self, module: Module) -> str | None:
         """Key of the queue whose turns can share a batch: a model, or an adapter of one."""
-        if module.value in self._models or module.value in self._adapters:
-            return module.value
-        if None in self._models:
-            return None
+        for key in (module.value, None):
+            if key in self._models:
+                return key
         raise ConfigError(f"expected a model for {module.value!r}, got models for {sorted(map(str, self._models))}")
 
-    def _model(self, key: str | None) -> Any:
-        return self._models[key] if key in self._models else self._models[None]
-
     def _context(self, key: str | None) -> int:
-        return int(getattr(self._model(key).config, "max_position_embeddings", None) or 1 << 30)
+        return int(getattr(self._models[key].config, "max_position_embeddings", None) or 1 << 30)
 
     def _take(self, key: str | None, queue: deque[_Waiting]) -> list[_Waiting]:
         """A batch: the oldest request and those nearest to it in length, so that little of it is padding.
@@ -173,7 +168,7 @@ class HFPolicy:
         A row that is finished goes on with padding while others write. A model with a table of positions, other than
         one with rotary positions, must not run past its end there; requests that would lead to that stay in the queue.
         """
-        rotary = bool(getattr(self._model(key).config, "rope_parameters", None))
+        rotary = bool(getattr(self._models[key].config, "rope_parameters", None))
         oldest = len(queue[0].ids)
         longest = most = 0
         batch: list[_Waiting] = []
@@ -189,7 +184,7 @@ class HFPolicy:
         return batch
 
     def _generate(self, key: str | None, batch: Sequence[_Waiting]) -> list[Completion]:
-        model = self._model(key)
+        model = self._models[key]
         if key in self._adapters:
             model.set_adapter(self._adapters[key])
         prompts = [waiting.ids for waiting in batch]
@@ -322,17 +317,22 @@ def _nucleus(logits: torch.Tensor, top_p: float) -> torch.Tensor:
 def load_tokenizer(path: str | Path) -> Any:
     """A tokenizer with a chat template and a padding token: its own where it has them, else Lumos markup and eos.
 
+    Its `eos_token` becomes the one that ends a turn in that template.
+
     Raises:
         MissingFileError: No tokenizer there.
+        ConfigError: A template whose turns end by no token.
     """
     try:
         tokenizer = AutoTokenizer.from_pretrained(str(path))
     except (OSError, ValueError) as error:
         raise _missing(path, error) from error
     if tokenizer.chat_template is None:
-        tokenizer.chat_template = LUMOS_CHAT_TEMPLATE
+        begins = tokenizer.bos_token_id is not None and tokenizer.encode("")[:1] == [tokenizer.bos_token_id]
+        tokenizer.chat_template = ("{{ bos_token }}" if begins else "") + LUMOS_CHAT_TEMPLATE
     if tokenizer.pad_token_id is None:
         tokenizer.pad_token = tokenizer.eos_token
+    tokenizer.eos_token = end_of_turn(tokenizer)
     return tokenizer
 
 
@@ -355,6 +355,13 @@ def load_model(path: str | Path, dtype: torch.dtype = torch.float32, trainable: 
         raise _missing(path, error) from error
 
 
+def free_memory() -> None:
+    """Gives back what models held that nobody uses any more, on GPUs to other processes too."""
+    gc.collect()  # a model that TRL has trained is part of a cycle
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
+
+
 def _missing(path: str | Path, error: Exception) -> MissingFileError:
     kind = "model or adapter folder (config.json or adapter_config.json), or a model of the Hugging Face hub"
     cause = str(error).strip().partition("\n")[0]
@@ -362,26 +369,24 @@ def _missing(path: str | Path, error: Exception) -> MissingFileError:
 
 
 def _load_models(
-    paths: dict[str | None, str], dtype: torch.dtype, device: str
-) -> tuple[dict[str | None, Any], dict[str, str]]:
-    """One model per key; adapters of one base become adapters of one model, under None."""
-    bases = {_base_of(path) for path in paths.values()}
-    if len(paths) > 1 and len(bases) == 1 and None not in bases:
-        (first, first_path), *rest = [(str(name), path) for name, path in paths.items()]
-        base = AutoModelForCausalLM.from_pretrained(bases.pop(), dtype=dtype)
-        model = _peft().PeftModel.from_pretrained(base, first_path, adapter_name=first)
-        for name, path in rest:
-            model.load_adapter(path, adapter_name=name)
-        return {None: model.to(device)}, {str(name): str(name) for name in paths}
-    return {name: load_model(path, dtype).to(device) for name, path in paths.items()}, {}
-
-
-def _base_of(path: str) -> str | None:
-    """Name of the base model of an adapter folder; None for a full model."""
-    if not (Path(path) / "adapter_config.json").is_file():
-        return None
-    base = _peft().PeftConfig.from_pretrained(path).base_model_name_or_path
-    return str(base)
+    layout: Layout, dtype: torch.dtype, device: str
+) -> tuple[dict[str | None, Any], dict[str | None, str]]:
+    """The model of each part, and the adapter's name where it carries several: those of one base share it."""
+    models: dict[str | None, Any] = {}
+    names: dict[str | None, str] = {}
+    for key, base in layout.bases.items():
+        folders = layout.adapters_of(base)
+        if key not in folders or len(folders) == 1:
+            models[key] = load_model(folders.get(key, base), dtype).to(device)
+        elif key not in models:
+            (first, folder), *rest = folders.items()
+            model = AutoModelForCausalLM.from_pretrained(base, dtype=dtype)
+            model = _peft().PeftModel.from_pretrained(model, folder, adapter_name=str(first))
+            for name, folder in rest:
+                model.load_adapter(folder, adapter_name=str(name))
+            models |= dict.fromkeys(folders, model.to(device))
+            names |= {name: str(name) for name in folders}
+    return models, names
 
 
 def _peft() -> Any:

@@ -1,6 +1,7 @@
 """What a checkpoint folder holds: one model or adapter for all modules, or a folder per module. Loads no weights.
 
-Layout.of("runs/demo/rs-1")  # Layout(bases={None: "…/base"}, adapters={"planner": "…/planner", "grounder": "…"})
+Layout.of("runs/demo/rs-1")
+# Layout(bases={"planner": "…/base", "grounder": "…/base"}, adapters={"planner": "…/planner", "grounder": "…/grounder"})
 """
 
 from __future__ import annotations
@@ -18,11 +19,11 @@ from lumos_rl.errors import ConfigError
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """The parts of a checkpoint. The key None stands for all modules.
+    """The parts of a checkpoint: one per module, or a single one under None, which stands for all modules.
 
     Attributes:
-        bases: Folder or hub name of the full models, by module; a single one under None where modules share it.
-        adapters: Folder of the adapters of that single base, by module; empty for full models.
+        bases: Folder or hub name of the full model of each part; an adapter's is the one that it is an adapter of.
+        adapters: Folder of each part that is an adapter.
     """
 
     bases: Mapping[str | None, str]
@@ -30,33 +31,31 @@ class Layout:
 
     @classmethod
     def of(cls, path: str | Path) -> Layout:
-        """Looks at a folder; anything else is taken as the name of a full model on the hub.
-
-        Raises:
-            ConfigError: Adapters of different bases, or an adapter beside a full model.
-        """
+        """Looks at a folder; anything else is taken as the name of a full model on the hub."""
         names = [module.value for module in Module if (Path(path) / module.value).is_dir()]
         parts: dict[str | None, str] = {name: str(Path(path) / name) for name in names} or {None: str(path)}
         adapters = {name: part for name, part in parts.items() if (Path(part) / "adapter_config.json").is_file()}
-        if not adapters:
-            return cls(parts, {})
-        bases = sorted({str(_config(part)["base_model_name_or_path"]) for part in adapters.values()})
-        if len(bases) > 1 or len(adapters) < len(parts):
-            raise ConfigError(
-                f"expected adapters of one base in {path}, got bases {bases} and {len(parts) - len(adapters)} full"
-                " models; train the modules from one base"
-            )
-        return cls({None: bases[0]}, adapters)
+        bases = {name: str(_config(part)["base_model_name_or_path"]) for name, part in adapters.items()}
+        return cls({name: bases.get(name, part) for name, part in parts.items()}, adapters)
 
     @property
     def first(self) -> str:
         """A folder that has the tokenizer."""
-        return next(iter((self.adapters or self.bases).values()))
+        key, base = next(iter(self.bases.items()))
+        return self.adapters.get(key, base)
 
     @property
-    def rank(self) -> int:
-        """The largest rank of its adapters; 0 without any."""
-        return max((int(_config(part)["r"]) for part in self.adapters.values()), default=0)
+    def models(self) -> list[str]:
+        """The full models, each once."""
+        return list(dict.fromkeys(self.bases.values()))
+
+    def adapters_of(self, base: str) -> dict[str | None, str]:
+        """The parts that are adapters of a full model."""
+        return {key: folder for key, folder in self.adapters.items() if self.bases[key] == base}
+
+    def rank(self, base: str) -> int:
+        """The largest rank among the adapters of a full model; 0 without any."""
+        return max((int(_config(folder)["r"]) for folder in self.adapters_of(base).values()), default=0)
 
     def part(self, module: Module) -> str | None:
         """The key that serves a module.
@@ -64,11 +63,10 @@ class Layout:
         Raises:
             ConfigError: None does.
         """
-        parts = self.adapters or self.bases
         for key in (module.value, None):
-            if key in parts:
+            if key in self.bases:
                 return key
-        raise ConfigError(f"expected a model for {module.value!r}, got models for {sorted(map(str, parts))}")
+        raise ConfigError(f"expected a model for {module.value!r}, got models for {sorted(map(str, self.bases))}")
 
 
 def combine(folder: Path, parts: Mapping[Module, Path]) -> None:

@@ -17,8 +17,8 @@ import contextlib
 import itertools
 import os
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -50,7 +50,7 @@ class VLLMPolicy:
         layout: What is served first.
         version: Its name.
         start: Starts an engine of a base model.
-        in_turn: Whether full models of several modules take turns in one engine.
+        in_turn: Whether full models take turns in one engine.
     """
 
     def __init__(self, layout: Layout, version: str, start: Callable[[str, Layout], _Engine], in_turn: bool) -> None:
@@ -59,7 +59,7 @@ class VLLMPolicy:
         self._known: dict[str, Layout] = {}  # by version
         self._asked: dict[str, _Asked] = {}
         self._done: list[Completion] = []
-        self._engines: dict[str | None, _Engine] = {}
+        self._engines: dict[str, _Engine] = {}  # by base
         self._begin(layout, version)
 
     @classmethod
@@ -73,7 +73,7 @@ class VLLMPolicy:
         settings: VLLMSettings | None = None,
         gpus: int = 1,
     ) -> VLLMPolicy:
-        """Starts an engine, or one per module where modules are full models.
+        """Starts an engine for each full model that the modules are, or are adapters of.
 
         Args:
             path: Model or adapter folder, or a folder with `planner/` and `grounder/`, or a hub name.
@@ -96,8 +96,9 @@ class VLLMPolicy:
         layout = Layout.of(path)
 
         def start(base: str, served: Layout) -> _Engine:
-            own_process = torch.cuda.is_available() or (len(served.bases) > 1 and not settings.in_turn)
-            return _Engine(base, served, batch_size, dtype, settings, gpus, own_process)
+            at_once = 1 if settings.in_turn else len(served.models)
+            share = replace(settings, gpu_memory=settings.gpu_memory / at_once)
+            return _Engine(base, served, batch_size, dtype, share, gpus, torch.cuda.is_available() or at_once > 1)
 
         return cls(layout, version or Path(path).name, start, settings.in_turn)
 
@@ -108,8 +109,8 @@ class VLLMPolicy:
         asked = _Asked(request, ids, time.monotonic(), key)
         if len(ids) >= self._context:
             self._done.append(Completion(request.id, "", "overflow", len(ids)))
-        elif self._in_turn and key not in self._engines:
-            self._held.setdefault(key, []).append(asked)
+        elif self._layout.bases[key] not in self._engines:  # those of another model have their turn
+            self._held.setdefault(self._layout.bases[key], []).append(asked)
         else:
             self._add(asked)
 
@@ -146,16 +147,17 @@ class VLLMPolicy:
         layout = Layout.of(path)
         if self._known.get(version, layout) != layout:
             raise ConfigError(f"expected a new name for {path}, got {version!r}, which is {self._known[version]}")
-        same_base = layout.bases == self._layout.bases and layout.adapters.keys() == self._layout.adapters.keys()
-        if not layout.adapters or not same_base:
+        same_bases = layout.bases == self._layout.bases and layout.adapters.keys() == self._layout.adapters.keys()
+        if not layout.adapters or not same_bases:
             self._stop()
             self._begin(layout, version)
             return False
-        if layout.rank > self._engine(None).max_rank:
-            raise ConfigError(
-                f"expected adapters of rank {self._engine(None).max_rank} at most, got {layout.rank} in {path}; start"
-                " the engine with a larger max_rank"
-            )
+        for base, engine in self._engines.items():
+            if layout.rank(base) > engine.max_rank:
+                raise ConfigError(
+                    f"expected adapters of rank {engine.max_rank} at most, got {layout.rank(base)} in {path}; start the"
+                    " engine with a larger max_rank"
+                )
         self._serve(layout, version)
         return True
 
@@ -172,35 +174,37 @@ class VLLMPolicy:
     def _begin(self, layout: Layout, version: str) -> None:
         self.tokenizer = load_tokenizer(layout.first)
         self.tokenizer_hash = fingerprint(self.tokenizer)
-        self._held: dict[str | None, list[_Asked]] = {}
-        bases = list(layout.bases.items())[: 1 if self._in_turn else None]
-        self._engines = {key: self._start(base, layout) for key, base in bases}
+        self._held: dict[str, list[_Asked]] = {}  # by base
+        self._engines = {base: self._start(base, layout) for base in layout.models[: 1 if self._in_turn else None]}
         self._context = min(engine.context for engine in self._engines.values())
         self._serve(layout, version)
 
     def _serve(self, layout: Layout, version: str) -> None:
-        """Gives the engine the adapters of a version, in place of those of the one before."""
-        parts = layout.adapters or layout.bases
-        names = {key: f"{key or 'all'}@{version}" for key in parts if key or layout.adapters}
-        wanted = [(names[key], next(self._numbers), path) for key, path in layout.adapters.items()]
-        loaded = self._engine(None).set_adapters(wanted) if wanted else []
-        self._adapters = dict(zip(layout.adapters, loaded, strict=True))
+        """Gives the engines the adapters of a version, in place of those of the one before."""
+        names = {key: f"{key or 'all'}@{version}" for key in layout.bases if key or layout.adapters}
+        self._adapters = {
+            key: adapter for base in self._engines for key, adapter in self._adapt(base, layout, names).items()
+        }
         self._layout, self._names = layout, names
         self.version, self._known[version] = version, layout
 
+    def _adapt(self, base: str, layout: Layout, names: Mapping[str | None, str]) -> dict[str | None, Any]:
+        folders = layout.adapters_of(base)
+        wanted = [(names[key], next(self._numbers), folder) for key, folder in folders.items()]
+        return dict(zip(folders, self._engines[base].set_adapters(wanted), strict=True))
+
     def _take_turn(self) -> None:
-        """Lets the module with most waiting turns have the memory."""
-        key = max(self._held, key=lambda key: len(self._held[key]))
+        """Lets the model with most waiting turns have the memory."""
+        base = max(self._held, key=lambda base: len(self._held[base]))
         self._stop()
-        self._engines[key] = self._start(self._layout.bases[key], self._layout)
-        for asked in self._held.pop(key):
+        self._engines[base] = self._start(base, self._layout)
+        self._adapters = self._adapt(base, self._layout, self._names)
+        for asked in self._held.pop(base):
             self._add(asked)
 
-    def _engine(self, key: str | None) -> _Engine:
-        return self._engines[key if key in self._engines else None]
-
     def _add(self, asked: _Asked) -> None:
-        self._engine(asked.key).add(asked, self._adapters.get(asked.key), self.tokenizer.eos_token_id)
+        engine = self._engines[self._layout.bases[asked.key]]
+        engine.add(asked, self._adapters.get(asked.key), self.tokenizer.eos_token_id)
         self._asked[asked.request.id] = asked
 
     def _completion(self, asked: _Asked, output: Any) -> Completion:
@@ -259,10 +263,10 @@ class _Engine:
 
         os.environ["VLLM_ENABLE_V1_MULTIPROCESSING"] = str(int(own_process))
         self.base = base
-        self.max_rank = next(rank for rank in RANKS if rank >= max(layout.rank, settings.max_rank, 1))
+        self.max_rank = next(rank for rank in RANKS if rank >= max(layout.rank(base), settings.max_rank, 1))
         lora: dict[str, Any] = {}
-        if layout.adapters:
-            lora = {"enable_lora": True, "max_lora_rank": self.max_rank, "max_loras": len(layout.adapters)}
+        if adapters := layout.adapters_of(base):
+            lora = {"enable_lora": True, "max_lora_rank": self.max_rank, "max_loras": len(adapters)}
         arguments = EngineArgs(
             model=base,
             tokenizer=base,  # for stop texts
@@ -270,6 +274,7 @@ class _Engine:
             max_num_seqs=batch_size,
             max_model_len=settings.context or None,
             tensor_parallel_size=gpus,
+            distributed_executor_backend="mp" if gpus > 1 else None,  # Ray's would ask for GPUs beside this process's
             gpu_memory_utilization=settings.gpu_memory,
             enable_prefix_caching=True,
             generation_config="vllm",  # a turn is drawn from the model's own distribution
@@ -284,6 +289,11 @@ class _Engine:
             raise ConfigError(f"expected a model that vLLM can serve, got {base}: {error}") from error
         except OSError as error:
             raise MissingFileError(f"expected a model folder or a model of the hub, got {base!r}: {error}") from error
+        except RuntimeError as error:  # of an engine's own process, which has written the cause to its output
+            raise InfrastructureError(
+                f"expected vLLM to start an engine of {base}, got {error}; where GPU memory is short, try"
+                " --model.vllm.gpu-memory and --model.vllm.context"
+            ) from error
         self.context = int(self._engine.model_config.max_model_len)
         self._adapters: list[Any] = []
 
@@ -306,6 +316,7 @@ class _Engine:
                 max_tokens=min(sampling.max_new_tokens, self.context - len(asked.ids)),
                 stop=list(sampling.stop),
                 stop_token_ids=[eos],
+                ignore_eos=True,  # the model's own may be another one, which ends documents
                 seed=asked.request.seed if sampling.temperature else None,
                 logprobs=0 if sampling.logprobs else None,  # of the sampled token, besides no others
                 detokenize=bool(sampling.stop),

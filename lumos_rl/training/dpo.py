@@ -28,7 +28,14 @@ from lumos_rl.encoding import encode_chat, fingerprint
 from lumos_rl.errors import DataError
 from lumos_rl.policies.hf import load_tokenizer
 from lumos_rl.training.settings import DPOSettings
-from lumos_rl.training.trainer import load_trainable, lora_config, on_one_gpu, run_trainer, training_arguments
+from lumos_rl.training.trainer import (
+    freeing_memory,
+    load_trainable,
+    lora_config,
+    on_one_gpu,
+    run_trainer,
+    training_arguments,
+)
 
 log = logging.getLogger(__name__)
 
@@ -148,6 +155,7 @@ def _turn_ids(tokenizer: Any, prompt: Sequence[Message], completion: str) -> lis
     return ids[start:end]
 
 
+@freeing_memory
 def train_dpo(
     model_path: str | Path,
     pairs: Sequence[PreferencePair],

@@ -32,6 +32,7 @@ from lumos_rl.errors import DataError
 from lumos_rl.policies.hf import load_tokenizer
 from lumos_rl.training.settings import SFTSettings
 from lumos_rl.training.trainer import (
+    freeing_memory,
     load_trainable,
     lora_config,
     on_one_gpu,
@@ -163,6 +164,7 @@ def _preview_row(tokenizer: Any, row: dict[str, list[int]]) -> str:
     return "".join(f"⟦{text}⟧" if inside else text for inside, text in texts)
 
 
+@freeing_memory
 def train_sft(
     model_path: str | Path,
     conversations: Sequence[Conversation],

@@ -9,13 +9,14 @@ While a run lasts, `out/checkpoints/checkpoint-200` and the like hold what a kil
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
 import shutil
 import signal
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
 
 import torch
 import trl.trainer.utils
@@ -23,10 +24,13 @@ from peft import LoraConfig
 from tqdm import tqdm
 from transformers import PrinterCallback, TrainerCallback
 
-from lumos_rl.policies.hf import DTYPES, load_model
+from lumos_rl.policies.hf import DTYPES, free_memory, load_model
 from lumos_rl.training.settings import DPOSettings, LoraSettings, SFTSettings
 
 REFERENCE = "ref"  # TRL's name for the frozen copy of an adapter; it is saved beside the adapter
+
+Arguments = ParamSpec("Arguments")
+Report = TypeVar("Report")
 
 
 def lora_config(settings: LoraSettings) -> LoraConfig | None:
@@ -128,6 +132,19 @@ def scoring_supervised_only() -> Iterator[None]:
         yield
     finally:
         trl.trainer.utils._use_triton = asked
+
+
+def freeing_memory(train: Callable[Arguments, Report]) -> Callable[Arguments, Report]:
+    """Decorates a training run: when it is over, its memory is free for whoever plays episodes next."""
+
+    @functools.wraps(train)
+    def run(*arguments: Arguments.args, **named: Arguments.kwargs) -> Report:
+        try:
+            return train(*arguments, **named)
+        finally:
+            free_memory()
+
+    return run
 
 
 def last_checkpoint(folder: Path) -> Path | None:

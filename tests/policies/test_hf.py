@@ -5,13 +5,16 @@ from dataclasses import replace
 import pytest
 import torch
 from tiny_model import FLIP, PLAN, TASK, assistant, user
+from tokenizers.processors import TemplateProcessing
 from transformers import AutoModelForCausalLM, AutoTokenizer, GenerationConfig, GPT2Config, GPT2LMHeadModel
 
 from lumos_rl.core import Module
+from lumos_rl.encoding import encode_chat, encode_prompt
 from lumos_rl.errors import ConfigError, MissingFileError
 from lumos_rl.policies import hf
 from lumos_rl.policies.base import Policy, Request, Sampling
 from lumos_rl.policies.hf import HFPolicy, load_model, load_tokenizer
+from lumos_rl.policies.layout import combine
 from lumos_rl.prompts import LUMOS_CHAT_TEMPLATE
 from lumos_rl.training.settings import LoraSettings, SFTSettings
 from lumos_rl.training.sft import train_sft
@@ -263,7 +266,7 @@ def test_modules_with_adapters_on_one_shared_base(adapters):
     done = generate(policy, requests)  # a batch holds turns of one module
     assert {each.adapter for each in done.values()} == {f"planner@{policy.version}", f"grounder@{policy.version}"}
     assert all(each.text == texts[key[:-1]] for key, each in done.items())
-    assert len(policy._models) == 1  # the base is in memory once
+    assert len({id(model) for model in policy._models.values()}) == 1  # the base is in memory once
 
 
 def test_an_adapter_alone_serves_every_module(adapters):
@@ -278,6 +281,32 @@ def test_a_foreign_tokenizer_gets_markup_and_padding(tiny_base, tmp_path):
     tokenizer.save_pretrained(tmp_path)
     loaded = load_tokenizer(tmp_path)
     assert (loaded.chat_template, loaded.pad_token) == (LUMOS_CHAT_TEMPLATE, "<|end|>")
+
+
+def test_a_foreign_tokenizer_keeps_its_first_token_and_ends_turns_by_its_own_template(tiny_base, tmp_path):
+    tokenizer = AutoTokenizer.from_pretrained(tiny_base)
+    tokenizer.add_special_tokens({"bos_token": "<s>", "additional_special_tokens": ["<|im_end|>"]})
+    tokenizer.backend_tokenizer.post_processor = TemplateProcessing(
+        single="<s> $A", special_tokens=[("<s>", tokenizer.bos_token_id)]
+    )
+    tokenizer.chat_template = None
+    tokenizer.save_pretrained(tmp_path / "llama")
+    ids = encode_prompt(load_tokenizer(tmp_path / "llama"), FLIP)
+    assert ids[0] == tokenizer.bos_token_id and ids.count(tokenizer.bos_token_id) == 1
+    tokenizer.chat_template = "{% for m in messages %}{{ m.role }}\n{{ m.content }}<|im_end|>\n{% endfor %}"
+    tokenizer.save_pretrained(tmp_path / "qwen")
+    loaded = load_tokenizer(tmp_path / "qwen")
+    assert (loaded.eos_token, loaded.pad_token) == ("<|im_end|>", tokenizer.pad_token)
+    ids, mask = encode_chat(loaded, PLAN)
+    ends = [at for at, token in enumerate(ids) if token == loaded.eos_token_id]
+    assert [mask[at] for at in ends] == [False, True, False, True] and not any(mask[at + 1] for at in ends[1::2])
+
+
+def test_modules_may_be_a_full_model_and_an_adapter_of_another(tiny_base, tiny_sft, adapters, tmp_path):
+    combine(tmp_path, {Module.PLANNER: tiny_sft, Module.GROUNDER: adapters / "planner"})
+    policy = HFPolicy.load(tmp_path, device="cpu")
+    for module, folder in ((Module.PLANNER, tiny_sft), (Module.GROUNDER, adapters / "planner")):
+        assert ask(policy, module=module).text == plain(folder, FLIP)
 
 
 def test_it_is_a_policy_and_can_be_closed_twice(tiny_base):

@@ -5,7 +5,6 @@ import os
 import shutil
 import sys
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 import torch
@@ -15,7 +14,7 @@ from lumos_rl.core import Module
 from lumos_rl.errors import ConfigError, InfrastructureError, MissingExtraError, MissingFileError
 from lumos_rl.policies.base import Policy, Request, Sampling
 from lumos_rl.policies.hf import HFPolicy, load_model
-from lumos_rl.policies.layout import Layout
+from lumos_rl.policies.layout import Layout, combine
 from lumos_rl.policies.settings import VLLMSettings
 from lumos_rl.policies.vllm import VLLMPolicy
 from lumos_rl.training.scratch import create_scratch_model
@@ -274,7 +273,8 @@ def test_a_layout_tells_bases_and_adapters(models, tmp_path):
     base = str(models / "base")
     assert Layout.of(base) == Layout({None: base}, {})
     both = Layout.of(models / "v0")
-    assert both.bases == {None: base} and both.adapters.keys() == {"planner", "grounder"} and both.rank == 4
+    assert both.bases == {"planner": base, "grounder": base} and both.adapters.keys() == {"planner", "grounder"}
+    assert (both.models, both.rank(base), both.rank("other")) == ([base], 4, 0)
     assert (both.part(Module.PLANNER), Layout.of(base).part(Module.SOLVER)) == ("planner", None)
     with pytest.raises(ConfigError, match="expected a model for 'solver'"):
         both.part(Module.SOLVER)
@@ -282,16 +282,18 @@ def test_a_layout_tells_bases_and_adapters(models, tmp_path):
     assert alone.bases == {None: base} and alone.part(Module.GROUNDER) is None
 
 
-def test_adapters_of_different_bases_are_refused(models, tmp_path):
-    shutil.copytree(models / "v0", tmp_path / "mixed")
-    path = tmp_path / "mixed" / "grounder" / "adapter_config.json"
-    path.write_text(json.dumps(json.loads(path.read_text()) | {"base_model_name_or_path": "other"}))
-    with pytest.raises(ConfigError, match="expected adapters of one base"):
-        Layout.of(tmp_path / "mixed")
-    shutil.rmtree(tmp_path / "mixed" / "grounder")
-    shutil.copytree(models / "base", tmp_path / "mixed" / "grounder")
-    with pytest.raises(ConfigError, match="1 full models"):
-        Layout.of(Path(tmp_path / "mixed"))
+@pytest.mark.slow
+@pytest.mark.parametrize("in_turn", [True, False])
+def test_modules_that_are_a_full_model_and_an_adapter_of_another(models, tmp_path, vllm, in_turn):
+    create_adapter(models / "other", tmp_path / "tuned", 5)
+    combine(tmp_path / "v0", {Module.PLANNER: models / "base", Module.GROUNDER: tmp_path / "tuned"})
+    policy = VLLMPolicy.load(tmp_path / "v0", settings=VLLMSettings(in_turn=in_turn))
+    same_as_transformers(policy, tmp_path / "v0")
+    create_adapter(models / "other", tmp_path / "tuned-again", 6)
+    combine(tmp_path / "v1", {Module.PLANNER: models / "base", Module.GROUNDER: tmp_path / "tuned-again"})
+    assert not policy.update(tmp_path / "v1", "v1")  # a full model may be another one
+    same_as_transformers(policy, tmp_path / "v1")
+    policy.close()
 
 
 @pytest.mark.parametrize("bad", [{"gpu_memory": 0.0}, {"gpu_memory": 1.5}, {"cpu_cache_gb": 0}, {"max_rank": -1}])

@@ -1,3 +1,4 @@
+import gc
 import math
 import os
 import signal
@@ -6,7 +7,7 @@ from dataclasses import replace
 import pytest
 import torch
 from tiny_model import FLIP, PLAN, TASK, assistant, create_adapter, pair, user
-from transformers import AutoModelForCausalLM, AutoTokenizer, TrainerCallback
+from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, TrainerCallback
 
 from lumos_rl.core import PairIds
 from lumos_rl.encoding import encode_chat, fingerprint
@@ -177,6 +178,13 @@ class _Interrupt(TrainerCallback):
     def on_step_end(self, args, state, control, **kwargs):
         if state.global_step == 3:
             os.kill(os.getpid(), signal.SIGINT)
+
+
+def test_models_leave_memory_when_they_are_trained(start, tmp_path):
+    gc.collect()
+    before = sum(isinstance(each, PreTrainedModel) for each in gc.get_objects())
+    train_dpo(start[0], PAIRS, tmp_path / "out", start[1], 0)
+    assert sum(isinstance(each, PreTrainedModel) for each in gc.get_objects()) == before
 
 
 def test_an_interrupted_run_goes_on_where_it_was(start, tmp_path):

@@ -1,3 +1,4 @@
+import gc
 import os
 import signal
 import subprocess
@@ -10,7 +11,7 @@ import pytest
 import torch
 import trl.trainer.utils
 from tiny_model import CHATS, FLIP, PLAN, TASK, assistant, create_adapter, user
-from transformers import AutoTokenizer, TrainerCallback
+from transformers import AutoTokenizer, PreTrainedModel, TrainerCallback
 from trl import SFTConfig
 
 from lumos_rl.core import Transcript
@@ -243,6 +244,18 @@ def test_a_process_that_sees_several_gpus_trains_on_one(tmp_path):
     arguments = SFTConfig(**training_arguments(FAST, tmp_path, 0))
     arguments._n_gpu = 8  # what Transformers count on a node of eight
     assert on_one_gpu(arguments).n_gpu == 1
+
+
+def models_in_memory():
+    return sum(isinstance(each, PreTrainedModel) for each in gc.get_objects())
+
+
+@pytest.mark.parametrize("lora", [LoraSettings(), LORA])
+def test_a_model_leaves_memory_when_it_is_trained(tiny_base, tmp_path, lora):
+    gc.collect()
+    before = models_in_memory()
+    train_sft(tiny_base, CHATS, tmp_path, replace(FAST, max_steps=1, lora=lora), 0)
+    assert models_in_memory() == before
 
 
 def test_an_epoch_holds_every_row_once():
