@@ -25,9 +25,11 @@ class RayConfig:
             or that RAY_ADDRESS names, or else starts one on this machine.
         workers: Workers, each with a policy of its own; 0 starts as many as the cluster has room for.
         cpus_per_worker: CPU cores of a worker, and its threads.
-        gpus_per_worker: GPUs of a worker; 0.5 lets two share one. Workers that share an engine need none.
+        gpus_per_worker: GPUs of a worker; 0.5 lets two share one. With 0 none is kept for it, and it uses the first one
+            that its machine has, if any. Workers that share an engine need none.
         engines: Engines that workers share, where the policy is one (vLLM); 0 starts as many as there are GPUs for, and
-            a single one where they need none.
+            a single one where they need none. If they leave a GPU of the driver's machine free, its first one is kept
+            for the driver, and they stay while it trains; else they end with each rollout.
         cpus_per_engine: CPU cores of an engine, and its threads.
         gpus_per_engine: GPUs of an engine, which share its model (tensor parallelism).
         max_retries: How often an episode is played again after its worker died.
@@ -96,6 +98,23 @@ def count_engines(nodes: Sequence[Mapping[str, Any]], config: RayConfig) -> int:
     if not room or wanted > room:
         raise ConfigError(f"expected room for {wanted} engines with {need}, got {_alive(nodes)}; ask for less")
     return wanted
+
+
+def leaves_gpu(nodes: Sequence[Mapping[str, Any]], config: RayConfig, engines: int, here: str) -> bool:
+    """Whether so many engines fit on a cluster without one GPU of a node, on which a driver there can train.
+
+    Args:
+        nodes: The cluster's nodes, as `ray.nodes()` lists them.
+        config: What an engine needs.
+        engines: How many there shall be.
+        here: `NodeID` of the driver's node.
+    """
+    need = {"CPU": float(config.cpus_per_engine), "GPU": float(config.gpus_per_engine)}
+    rest = [
+        {**node, "Resources": {**node["Resources"], "GPU": node["Resources"].get("GPU", 0) - (node["NodeID"] == here)}}
+        for node in nodes
+    ]
+    return _room(rest, need) >= engines
 
 
 def _alive(nodes: Sequence[Mapping[str, Any]]) -> list[Mapping[str, float]]:

@@ -10,14 +10,16 @@ it served and send again what was under way, so that no episode and no finished 
 
 from __future__ import annotations
 
+import itertools
 import logging
 import time
 import uuid
+from dataclasses import replace
 from typing import Any
 
 from lumos_rl.errors import ConfigError, InfrastructureError, LumosError
 from lumos_rl.policies.base import Completion, Request
-from lumos_rl.ray_config import RayConfig, count_engines
+from lumos_rl.ray_config import RayConfig, count_engines, leaves_gpu
 from lumos_rl.serving import EngineHost, Served, Serving
 
 log = logging.getLogger(__name__)
@@ -35,27 +37,24 @@ class Engines:
         config: How many, and what each needs.
         workers: How many workers share them: there is no engine without one.
 
+    Attributes:
+        stay: Whether they leave the driver what it trains on: they have no GPUs, or one of its machine is kept for it.
+
     Raises:
         ConfigError: The cluster has no room for one.
     """
 
     def __init__(self, ray: Any, config: RayConfig, workers: int) -> None:
-        from ray.util.placement_group import placement_group, remove_placement_group
+        from ray.util.placement_group import remove_placement_group
         from ray.util.scheduling_strategies import PlacementGroupSchedulingStrategy
 
         self._ray, self._config, self._remove = ray, config, remove_placement_group
         self._hosts: list[Any] = []
-        bundle = {"CPU": float(config.cpus_per_engine), "GPU": float(config.gpus_per_engine)}
-        bundle = {kind: amount for kind, amount in bundle.items() if amount}
+        self._groups: list[Any] = []
         count = min(count_engines(ray.nodes(), config), workers)
-        self._groups = [placement_group([bundle], strategy="STRICT_PACK") for _ in range(count)]
-        late = ray.wait([group.ready() for group in self._groups], num_returns=count, timeout=config.start_timeout_s)[1]
-        if late:
-            self.close()
-            raise ConfigError(
-                f"expected room for {count} engines with {bundle} within {config.start_timeout_s:.0f} s, got"
-                f" {count - len(late)}; ask for fewer with --ray.engines, or wait for the cluster"
-            )
+        self.stay = self._spare_driver(count)
+        bundle = {"CPU": float(config.cpus_per_engine), "GPU": float(config.gpus_per_engine)}
+        groups = self._hold(count, {kind: amount for kind, amount in bundle.items() if amount})
         environment = {"env_vars": {"OMP_NUM_THREADS": str(config.cpus_per_engine)}}
         actor = ray.remote(num_cpus=config.cpus_per_engine, num_gpus=config.gpus_per_engine, runtime_env=environment)
         self._hosts = [
@@ -66,8 +65,35 @@ class Engines:
                 scheduling_strategy=PlacementGroupSchedulingStrategy(placement_group=group),
             )
             .remote(f"engine-{index}")
-            for index, group in enumerate(self._groups)
+            for index, group in enumerate(groups)
         ]
+
+    def _spare_driver(self, engines: int) -> bool:
+        """Keeps this machine's first GPU from the engines, where they can do without: Ray gives that out first."""
+        nodes, here = self._ray.nodes(), self._ray.get_runtime_context().get_node_id()
+        (own,) = [node for node in nodes if node["NodeID"] == here]
+        if not self._config.gpus_per_engine or not own["Resources"].get("GPU"):
+            return True
+        if not leaves_gpu(nodes, self._config, engines, here):
+            return False
+        self._hold(1, {"GPU": 1.0, f"node:{own['NodeManagerAddress']}": 0.001})
+        return True
+
+    def _hold(self, count: int, bundle: dict[str, float]) -> list[Any]:
+        """Placement groups, each of one bundle, as soon as the cluster has them."""
+        from ray.util.placement_group import placement_group
+
+        groups = [placement_group([bundle], strategy="STRICT_PACK") for _ in range(count)]
+        self._groups += groups
+        timeout_s = self._config.start_timeout_s
+        late = self._ray.wait([group.ready() for group in groups], num_returns=count, timeout=timeout_s)[1]
+        if late:
+            self.close()
+            raise ConfigError(
+                f"expected room for {count} engines with {bundle} within {timeout_s:.0f} s, got {count - len(late)};"
+                " ask for fewer with --ray.engines, or wait for the cluster"
+            )
+        return groups
 
     def __len__(self) -> int:
         return len(self._hosts)
@@ -137,18 +163,20 @@ class ServedPolicy:
         import ray
 
         self._ray, self._host, self._serving = ray, host, serving
-        self._client = f"{client}-{uuid.uuid4().hex[:8]}"  # what is left of another policy of this process is not ours
+        self._name = client
         self._start_timeout_s, self._silence_timeout_s = start_timeout_s, silence_timeout_s
+        self._numbers = itertools.count()  # an episode asks for every turn by the same id
         self._new: list[Request] = []
-        self._asked: dict[str, Request] = {}
+        self._asked: dict[str, tuple[str, Request]] = {}  # by number: the id that the episode gave, and what was sent
         self._call: Any = None  # the one that waits for completions
         self._deaths, self._heard = 0, time.monotonic()
         served = self._load()
         self.version, self.tokenizer_hash = served.version, served.tokenizer_hash
 
     def submit(self, request: Request) -> None:
-        self._new.append(request)
-        self._asked[request.id] = request
+        sent = replace(request, id=str(next(self._numbers)))
+        self._new.append(sent)
+        self._asked[sent.id] = request.id, sent
 
     def collect(self, timeout_s: float | None = None) -> list[Completion]:
         """Sends what was submitted, and waits; an engine that died is sent everything again."""
@@ -169,6 +197,8 @@ class ServedPolicy:
         self._call = None
 
     def _load(self) -> Served:
+        """Has the engine serve what it shall; under a new name no answer to what was asked before can come."""
+        self._client = f"{self._name}-{uuid.uuid4().hex[:8]}"
         call = self._host.load.remote(self._serving)
         return check(self._ray, call, self._serving, self._start_timeout_s)
 
@@ -188,20 +218,20 @@ class ServedPolicy:
             return []
         call, self._call = self._call, None
         try:
-            done = [each for each in self._ray.get(call) if self._asked.pop(each.request_id, None)]
+            answers = [(each, self._asked.pop(each.request_id, None)) for each in self._ray.get(call)]
         except self._ray.exceptions.RayError as error:
             cause = _cause(error)
             if not isinstance(cause, InfrastructureError):
                 raise cause from error
             self._revive(cause)
             return []
-        if done:
+        if answers:
             self._deaths, self._heard = 0, time.monotonic()
-        return done
+        return [replace(each, request_id=asked[0]) for each, asked in answers if asked]
 
     def _revive(self, error: Exception) -> None:
         """Has the engine load its policy again, wherever Ray has started it anew, and asks for everything again."""
-        log.warning("%s: %s; %d turns are asked for again", self._client, error, len(self._asked))
+        log.warning("%s: %s; %d turns are asked for again", self._name, error, len(self._asked))
         self._deaths += 1
         if isinstance(error, TimeoutError):
             self._ray.kill(self._host, no_restart=False)
@@ -216,4 +246,4 @@ class ServedPolicy:
         except InfrastructureError as again:
             self._revive(again)
             return
-        self._new, self._heard = list(self._asked.values()), time.monotonic()
+        self._new, self._heard = [sent for _, sent in self._asked.values()], time.monotonic()

@@ -50,7 +50,8 @@ class RayWorkers:
     """Rollout workers, which live until `close`, or until a rollout is left before its end.
 
     They start with the first rollout. After each one they close their policies and environments; those that hold GPUs
-    end, for the driver may want to train on them. Engines that workers share stay, and go on with the next policy.
+    end, for the driver may want to train on them. Engines that workers share stay, and go on with the next policy,
+    unless they hold all GPUs of the driver's machine.
 
     Args:
         config: Cluster, workers, retries, timeouts; None takes the defaults.
@@ -107,7 +108,8 @@ class RayWorkers:
             return iter(())
         self._ray = ray = connect(self._config)
         engines = count_engines(ray.nodes(), self._config) if isinstance(policy, Serving) else 0
-        count = min(count_workers(ray.nodes(), self._config, engines), len(plans))
+        room = count_workers(ray.nodes(), self._config, engines)
+        count = min(room, len(plans))
         ledger = Ledger(plans, count, concurrency, self._config.max_retries)
         gpus = 0.0 if engines else self._config.gpus_per_worker
         self._places += [_Place(ray, self._config, index, gpus) for index in range(len(self._places), count)]
@@ -115,7 +117,7 @@ class RayWorkers:
         job = f" [{label}]" if label else ""
         load, config = (make_env, profile, tool_threads), self._config
         if isinstance(policy, Serving):
-            self._serve(policy, count)
+            self._serve(policy, room)
             patience = config.silence_timeout_s + config.start_timeout_s  # while a worker's engine is started anew
             config = replace(config, silence_timeout_s=patience)
         for place in self._places[:count]:
@@ -166,6 +168,9 @@ class RayWorkers:
         for call, place in calls.items():
             if call in late or place.gpus:
                 place.end()
+        if self._engines is not None and not self._engines.stay:
+            self._engines.close()
+            self._engines = None
 
     def close(self) -> None:
         """Ends workers and engines. The cluster stays; so does this object, which starts new ones if need be."""

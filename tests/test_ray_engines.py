@@ -17,12 +17,13 @@ from lumos_rl.errors import ConfigError, InfrastructureError, MissingFileError
 from lumos_rl.policies.base import ScriptedPolicy
 from lumos_rl.policies.hf import load_model
 from lumos_rl.ray_config import RayConfig
+from lumos_rl.ray_engines import ServedPolicy
 from lumos_rl.ray_rollout import RayWorkers, connect
 from lumos_rl.recipes.collect import policy_of
 from lumos_rl.recipes.config import Engine as Engines
 from lumos_rl.recipes.config import ModelConfig, RunConfig
 from lumos_rl.rollout import run_episodes
-from lumos_rl.serving import Serving
+from lumos_rl.serving import EngineHost, Serving
 from lumos_rl.training.scratch import create_scratch_model
 from lumos_rl.training.settings import LoraSettings, SFTSettings
 
@@ -45,7 +46,8 @@ class Engine(ScriptedPolicy):
                 signal.pause()
             os.kill(os.getpid(), signal.SIGKILL)
         done = super().collect(timeout_s)
-        return [replace(each, adapter=f"planner@{self.version} in {os.getpid()}") for each in done]
+        where = f"{os.getpid()} GPU={os.environ.get('CUDA_VISIBLE_DEVICES')}"
+        return [replace(each, adapter=f"planner@{self.version} in {where}") for each in done]
 
 
 class Breaking(Engine):
@@ -122,18 +124,62 @@ def test_a_dead_engine_is_replaced_and_no_episode_is_lost(cluster, tmp_path, kin
     assert all(t.success for t in trajectories)  # without a retry: what was under way was asked for again
 
 
-def test_engines_stand_on_gpus_of_their_own(cluster, caplog):
+def held(cluster):
+    """What the placement groups of engines hold."""
+    groups = cluster.util.placement_group_table().values()
+    return [group["bundles"][0] for group in groups if group["state"] == "CREATED"]
+
+
+def test_engines_on_all_gpus_end_with_each_rollout(cluster, caplog):
     caplog.set_level(logging.INFO, "lumos_rl.ray_rollout")
     with RayWorkers(RayConfig(workers=2, gpus_per_engine=1)) as crew:
-        play(crew, serving())
-        found = [re.search(r"engine-(\d) serves sft in processes \((\d+),\)", line) for line in caplog.messages]
-        engines = {each[1]: each[2] for each in found if each}
-        assert engines.keys() == {"0", "1"} and len(set(engines.values())) == 2  # two GPUs, two engines
-        groups = cluster.util.placement_group_table().values()
-        alive = [group for group in groups if group["state"] == "CREATED"]
-        assert [group["bundles"][0] for group in alive] == [{"CPU": 1.0, "GPU": 1.0}] * 2
-    groups = cluster.util.placement_group_table().values()
-    assert {group["state"] for group in groups} == {"REMOVED"}
+        for version in ("sft", "rs-1"):
+            assert len(play(crew, serving(version))) == 12
+            found = [re.search(rf"engine-(\d) serves {version} in processes \((\d+),\)", m) for m in caplog.messages]
+            engines = {each[1]: each[2] for each in found if each}
+            assert engines.keys() == {"0", "1"} and len(set(engines.values())) == 2  # two GPUs, two engines
+            assert held(cluster) == []  # the driver may train
+
+
+def test_engines_that_leave_the_driver_the_first_gpu_stay(cluster):
+    with RayWorkers(RayConfig(workers=2, engines=1, gpus_per_engine=1)) as crew:
+        seen = {turn.adapter for v in ("sft", "rs-1") for t in play(crew, serving(v)) for turn in t.turns}
+        assert {words.rpartition(" ")[2] for words in seen} == {"GPU=1"} and len(seen) == 2
+        assert len({words.partition(" in ")[2] for words in seen}) == 1  # one process served both
+        assert sorted(map(len, held(cluster))) == [2, 2] and sum(each["GPU"] for each in held(cluster)) == 2
+    assert held(cluster) == []
+
+
+def test_a_short_first_rollout_does_not_keep_later_ones_from_more_engines(cluster, caplog):
+    caplog.set_level(logging.INFO, "lumos_rl.ray_rollout")
+    with RayWorkers(RayConfig(workers=2, engines=2)) as crew:
+        play(crew, serving(), add_plans(1))
+        assert any(message.startswith("engine-1 serves sft") for message in caplog.messages)
+
+
+class Losing(EngineHost):
+    """Its first answer gets lost on the way, though the engine lives."""
+
+    lost = False
+
+    def exchange(self, client, requests, wait_s):
+        done = super().exchange(client, requests, wait_s)
+        if done and not self.lost:
+            self.lost = True
+            with self._changed:
+                self._done[client] += done
+            raise InfrastructureError("the connection broke")
+        return done
+
+
+def test_a_turn_that_is_asked_for_again_is_not_taken_for_the_next_one(cluster):
+    host = cluster.remote(max_concurrency=4)(Losing).remote("engine-0")
+    policy = ServedPolicy(host, serving(), "worker", 60, 60)
+    played = list(run_episodes(AddEnv, add_plans(6), policy))
+    assert sorted(map(untimed, played), key=lambda t: t.id) == sorted(
+        map(untimed, run_episodes(AddEnv, add_plans(6), ScriptedPolicy(solve, "sft"))), key=lambda t: t.id
+    )
+    cluster.kill(host)
 
 
 @pytest.mark.parametrize(

@@ -113,7 +113,7 @@ class OpenAIPolicy:
                 return Completion(request.id, "", "overflow", len(prompt))
         path, body = self._body(request, prompt)
         try:
-            answer = self._patiently(path, body)
+            answer = self._fitting(path, body, prompt is None)
         except _Overflow:
             return Completion(request.id, "", "overflow")
         except InfrastructureError as error:
@@ -179,6 +179,15 @@ class OpenAIPolicy:
             return text
         ended = bool(ids) and ids[-1] == self._tokenizer.eos_token_id
         return str(self._tokenizer.decode(ids[:-1] if ended else ids, skip_special_tokens=False))
+
+    def _fitting(self, path: str, body: dict[str, Any], again: bool) -> Any:
+        """An answer; where the prompt fits, but not with all the tokens it may write, one without that limit."""
+        try:
+            return self._patiently(path, body)
+        except _Overflow:
+            if not again:
+                raise
+            return self._patiently(path, {name: value for name, value in body.items() if name != "max_tokens"})
 
     def _patiently(self, path: str, body: Mapping[str, Any] | None) -> Any:
         """An answer, after as many tries as it takes and may take.

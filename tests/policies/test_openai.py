@@ -208,6 +208,12 @@ def test_an_overflow_is_a_reason_to_stop(serve):
     assert ask(made(serve(lambda number, body: (400, {}, words)))).finish_reason == "overflow"
 
 
+def test_a_prompt_that_fits_is_answered_where_the_limit_of_new_tokens_does_not(serve):
+    words = b'{"error": {"message": "maximum context length is 128 tokens, you requested 100 + 64"}}'
+    server = serve(lambda number, body: (400, {}, words) if "max_tokens" in body else said("Heads."))
+    assert (ask(made(server)).text, len(server.bodies)) == ("Heads.", 2)
+
+
 def test_a_cut_turn_says_so(serve):
     assert ask(made(serve(lambda number, body: said("Hea", "length")))).finish_reason == "length"
 
