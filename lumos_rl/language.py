@@ -26,6 +26,7 @@ Grammar (EBNF; blanks are allowed between symbols unless two of them are joined 
 Which ")" ends a call: the one that pairs with its "(", if the end, `separator, start` or `= result` follows it.
 Otherwise the text has a bracket too many or too few, as in `TYPE(R1, TEXT: hi :))`, and the call ends at the first
 later ")" that is followed so. A `; ` inside brackets therefore never splits an action. Everything takes linear time.
+A text may have any number of actions here; an environment takes at most `lumos_rl.envs.base.MAX_ACTIONS` in one step.
 
 Annotations add the plan around the actions (blocks are separated by a blank line):
 

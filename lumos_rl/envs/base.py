@@ -10,7 +10,7 @@ all for math and questions. A benchmark whose tools act on a state (a shop, a pa
 `tools`, shows it in `first`, `show` and `observe`, tells more of it in `inform`, ends the episode by itself through
 `over`, takes its own action syntax in `read`, says in `conclude` what `Finish` makes the answer, and which task comes
 next in `draw`. State lives on the environment and is made anew by `tools`, so that a copied environment goes on by
-itself.
+itself. Tools bound the work of an action; `MAX_ACTIONS` bounds the actions of a step.
 """
 
 from __future__ import annotations
@@ -35,6 +35,7 @@ from lumos_rl.language import parse_actions
 from lumos_rl.tools.base import Execution, Executor, Tool, Value, lookup
 
 MAX_STEPS = 16  # the longest annotated plans have 9 subgoals; this leaves room for Finish and for mended mistakes
+MAX_ACTIONS = 64  # in one text; the longest plan of the built-in suites, written as one text, has 13
 FINISH = "Finish"
 _RESULT_NAME = re.compile(r"R[0-9]+|Output")
 
@@ -170,6 +171,9 @@ class LumosEnv(gymnasium.Env[str, str], ABC):
         """The first observation."""
         return task.instruction
 
+    def begin_step(self) -> None:
+        """Forgets what the step before left, if that matters; called even where the text is too long to be read."""
+
     def read(self, text: str) -> list[Action]:
         """The actions that a text stands for.
 
@@ -241,7 +245,7 @@ class LumosEnv(gymnasium.Env[str, str], ABC):
         return first, {"task_id": task.id, "instruction": task.instruction, "tools": usage} | self.inform()
 
     def step(self, action: str) -> tuple[str, float, bool, bool, dict[str, Any]]:
-        """Runs the actions that a text stands for, up to the first `Finish`.
+        """Runs the actions that a text stands for, up to the first `Finish`; of more than `MAX_ACTIONS` none is run.
 
         Returns:
             Observation, reward (the benchmark's metric at the end, before that `reward()`), whether the task ended,
@@ -294,12 +298,15 @@ class LumosEnv(gymnasium.Env[str, str], ABC):
         return self._episode
 
     def _run(self, episode: _Episode, text: str) -> Execution:
+        self.begin_step()
         if len(text) > MAX_LENGTH:
             return Execution({}, f"expected at most {MAX_LENGTH} characters, got {len(text)}")
         try:
             actions = self.read(text)
         except ActionParseError as error:
             return Execution({}, str(error))
+        if len(actions) > MAX_ACTIONS:
+            return Execution({}, f"expected at most {MAX_ACTIONS} actions in one text, got {len(actions)}")
         end = next((index for index, action in enumerate(actions) if action.tool == FINISH), None)
         execution = episode.executor.run(actions[:end])
         if end is None or execution.error is not None:

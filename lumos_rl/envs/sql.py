@@ -92,6 +92,7 @@ class SqlEnv(LumosEnv):
         self._golds: dict[tuple[str, str, str], Result] = {}
         self._session: Session | None = None
         self._final: Result | None = None
+        self._before: Result | None = None
         self._native = False
         self._best = 0.0
 
@@ -104,13 +105,18 @@ class SqlEnv(LumosEnv):
         self._final, self._native, self._best = None, False, 0.0
         return sql_tools(self._session)
 
+    def begin_step(self) -> None:
+        """What is graded is what a step shows, so that one which runs no statement earns nothing."""
+        session = self._of_episode()
+        self._before, session.last, self._native = session.last, None, False
+
     def read(self, text: str) -> list[Action]:
         """A statement, `submit`, `skip`, or actions of the action language."""
-        self._native = _LANGUAGE.match(text) is None
         word = text.strip().rstrip(";").strip().lower()
         if word.startswith(SUBMIT) or word == SKIP:
+            self._of_episode().last = self._before
             return [Action((), FINISH, SKIP if word == SKIP else SUBMIT)]
-        self._of_episode().last = None  # what is graded is what this step shows
+        self._native = _LANGUAGE.match(text) is None
         if not self._native:
             return super().read(text)
         if not word:

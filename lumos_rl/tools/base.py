@@ -224,7 +224,8 @@ def _as_one(value: Value | tuple[Value, ...]) -> Value:
 def _as_several(value: Value | tuple[Value, ...]) -> tuple[Value, ...]:
     if isinstance(value, tuple):
         return value
-    return value.exact if isinstance(value.exact, tuple) else (value,)
+    items = value.exact if isinstance(value.exact, tuple) else (value,)  # of values, or of another tool's own things
+    return items if all(isinstance(item, Value) for item in items) else (value,)
 
 
 def _is_result_name(name: str) -> bool:

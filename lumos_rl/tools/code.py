@@ -17,6 +17,7 @@ from lumos_rl.tools.expression import read_number
 from lumos_rl.tools.process import ChildLimits, run_child
 
 MAX_SOURCE = 10_000  # characters of code
+MAX_RESULT = 2_000  # characters of a result; the child cuts to as many, but the code can reply in its place
 _FLOAT_DIGITS = 15  # a decimal with more comes from floating point
 
 
@@ -58,22 +59,28 @@ class Code:
         if len(args) > MAX_SOURCE:
             raise ToolLimitError(f"expected at most {MAX_SOURCE} characters of code, got {len(args)}")
         names = {name: _encoded(value) for name, value in bindings.items() if name in args}
-        return value_of_text(run_child({"job": "code", "source": args, "names": names}, self.limits)["text"])
+        reply = run_child({"job": "code", "source": args, "names": names}, self.limits)
+        return value_of_text(reply["text"][:MAX_RESULT])
 
 
 def value_of_text(text: str) -> Value:
     """The value that a text means: a number, True or False, a list of these, or else the text itself."""
     text = text.strip()
+    if text[:1] == "[" and text[-1:] == "]":
+        items = [_plain_value(item) for item in text[1:-1].split(",") if item.strip()]
+        if not any(isinstance(item.exact, str) for item in items):
+            return Value.of(tuple(items))
+    return _plain_value(text)
+
+
+def _plain_value(text: str) -> Value:
+    text = text.strip()
     if text in ("True", "False"):
         return Value.of(text == "True")
     number = read_number(text)
-    if number is not None:
-        return Value.of(Decimal(text) if _is_float(text) else number)
-    if text[:1] == "[" and text[-1:] == "]":
-        items = [value_of_text(item) for item in text[1:-1].split(",") if item.strip()]
-        if all(isinstance(item.exact, Fraction | Decimal | bool) for item in items):
-            return Value.of(tuple(items))
-    return Value.of(text)
+    if number is None:
+        return Value.of(text)
+    return Value.of(Decimal(text) if _is_float(text) else number)
 
 
 def _is_float(text: str) -> bool:

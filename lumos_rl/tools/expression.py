@@ -27,6 +27,7 @@ from lumos_rl.errors import ToolError, ToolLimitError
 MAX_LENGTH = 1000  # characters of one expression
 MAX_DEPTH = 90  # nested sub-expressions; keeps the recursion far from Python's limit
 MAX_EXPONENT = 1000  # of a number such as 1e5
+_TOO_DEEP = f"expected at most {MAX_DEPTH} nested parts"
 
 LIST_FUNCTIONS = frozenset({"max", "min", "sum", "gcd", "lcm"})
 FUNCTIONS = LIST_FUNCTIONS | {
@@ -248,13 +249,13 @@ class _Parser:
     """Precedence climbing over tokens."""
 
     def __init__(self, tokens: list[Token]) -> None:
-        self.tokens, self.index, self.depth = tokens, 0, 0
+        self.tokens, self.index, self.depth, self.marks = tokens, 0, 0, 0
 
     def expression(self, level: int) -> Node:
         """The longest expression from here on whose operators bind at least as tightly as `level`."""
         self.depth += 1
         if self.depth > MAX_DEPTH:
-            raise ToolLimitError(f"expected at most {MAX_DEPTH} nested parts")
+            raise ToolLimitError(_TOO_DEEP)
         node = self._prefix(level)
         while (found := self._level()) >= level:
             if found == POWER:
@@ -311,6 +312,9 @@ class _Parser:
             if token.text != "!" and (token.text != "%" or _takes_remainder(self._peek(1))):
                 break
             self.index += 1
+            self.marks += not isinstance(node, Number | Name)  # else a sum of percentages would count as nested
+            if self.marks > MAX_DEPTH:
+                raise ToolLimitError(_TOO_DEEP)
             node = Unary(token.text, node)
         return node
 

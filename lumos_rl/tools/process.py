@@ -55,7 +55,7 @@ def run_child(request: Mapping[str, object], limits: ChildLimits | None = None) 
         limits: What the child may use.
 
     Raises:
-        ToolError: The reply is an error, or there is none because the child ended itself.
+        ToolError: The reply is an error, or there is none because the code ended the child or forged its reply.
         ToolLimitError: The child ran into a limit.
         InfrastructureError: No child can be started on this machine.
     """
@@ -69,12 +69,23 @@ def run_child(request: Mapping[str, object], limits: ChildLimits | None = None) 
     except OSError as error:
         raise InfrastructureError(f"cannot run {sys.executable!r} as a child process: {error}") from error
     try:
-        reply: dict[str, Any] = json.loads(output)
-    except ValueError as error:
+        reply = json.loads(output)
+    except (ValueError, RecursionError) as error:
         raise _failure(status, limits) from error
+    if not _is_reply(reply, request["job"]):
+        raise _failure(status, limits)
     if "error" in reply:
         raise ToolLimitError(reply["error"]) if reply.get("limit") else ToolError(reply["error"])
-    return reply
+    return dict(reply)
+
+
+def _is_reply(reply: object, job: object) -> bool:
+    """Whether this is what child.py writes; code that a model wrote can write to its descriptor."""
+    if not isinstance(reply, dict):
+        return False
+    if "error" in reply:
+        return isinstance(reply["error"], str)
+    return job != "code" or isinstance(reply.get("text"), str)
 
 
 def ask_sympy(function: str, arguments: list[object], limits: ChildLimits) -> dict[str, Any]:

@@ -105,7 +105,7 @@ class FactCalculator(Calculator):
         if isinstance(value.exact, bool):
             return Value(value.exact, "yes" if value.exact else "no")
         if _mentions_date(args, bindings) and isinstance(value.exact, Fraction) and value.exact.denominator > 1:
-            return Value.of(Decimal(f"{float(value.exact):.2f}"))  # a difference of dates, in years
+            return Value.of(Decimal(round(value.exact * 100)).scaleb(-2))  # a difference of dates, in years
         return value
 
 

@@ -9,7 +9,7 @@ import pytest
 from gymnasium.error import ResetNeeded
 
 from lumos_rl.core import Action, Task
-from lumos_rl.envs.base import Grade, LumosEnv
+from lumos_rl.envs.base import MAX_ACTIONS, Grade, LumosEnv
 from lumos_rl.envs.spaces import MAX_LENGTH
 from lumos_rl.errors import (
     ActionTypeError,
@@ -103,6 +103,13 @@ def test_a_step_shows_its_results_and_finish_ends_the_episode(env: DoorEnv) -> N
 def test_finish_takes_a_result_the_last_result_or_text(env: DoorEnv, text: str, answer: str) -> None:
     _, _, terminated, _, info = env.step(text)
     assert (terminated, info["answer"], info["error"]) == (True, answer, None)
+
+
+def test_a_text_of_too_many_actions_runs_none_of_them(env: DoorEnv) -> None:
+    observation, _, terminated, _, info = env.step("; ".join(["Walk(0)"] * MAX_ACTIONS + ["Finish(3)"]))
+    assert (terminated, info["results"]) == (False, {})
+    assert observation == "Error: expected at most 64 actions in one text, got 65"
+    assert len(env.step("; ".join(["Walk(0)"] * MAX_ACTIONS))[4]["results"]) == 64
 
 
 def test_finish_with_an_unknown_result_does_not_end_the_episode(env: DoorEnv) -> None:

@@ -192,6 +192,7 @@ def test_the_wrong_action_earns_nothing(case: Case) -> None:
 
 
 JUNK = ["", "\0", "\ud800", "Finish(", "))((", "R1 = R1", "Finish(R9)", "=" * 9_999, "(" * 9_999, "🧮" * 9, "x" * 10**6]
+JUNK += ["R8, R9 = Query(SELECT 1)", "R8, R9 = ListTables()"]  # one result, not two
 
 
 def test_what_the_model_does_wrong_is_observed_and_can_be_mended(case: Case) -> None:

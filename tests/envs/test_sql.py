@@ -16,6 +16,8 @@ TASK = Task("intercode_sql/test/0", "intercode_sql", "Which four bands come firs
 NOTHING = Task("intercode_sql/test/1", "intercode_sql", "Any?", "SELECT name FROM band WHERE 1 = 2", meta=META)
 BROKEN = Task("intercode_sql/test/2", "intercode_sql", "Any?", "SELECT name, COUNT(*) FROM band", meta=META)
 
+TOO_LONG = "SELECT".ljust(70_000, "x")
+
 
 @pytest.fixture(scope="module", params=["sqlite", "server"])
 def backend(request: pytest.FixtureRequest) -> str:
@@ -54,12 +56,23 @@ def test_submit_grades_the_last_observation(make: Any) -> None:
     assert info["metrics"] == {"reward": 1.0, "success": 1.0, "success_sound": 1.0}
 
 
-@pytest.mark.parametrize("last", ["SELECT nme FROM band", "USE studio", "R1 = Teleport(2)", "((", "SELECT 1"])
+@pytest.mark.parametrize("last", ["SELECT nme FROM band", "USE studio", "R1 = Teleport(2)", "((", "SELECT 1", TOO_LONG])
 def test_submit_after_anything_else_earns_nothing(make: Any, last: str) -> None:
     env = make()
     env.step(NAMES)
     env.step(last)
-    assert env.step("Submit it;")[1:3] == (0.0, True)
+    observation, reward, terminated, _, info = env.step("Submit it;")
+    assert (reward, terminated) == (0.0, True)
+    assert "The episode ended" in observation  # and no error of the step before stands in its place
+    assert info["error"] is None or "no result yet" in info["error"]
+
+
+def test_a_text_too_long_to_be_read_shows_its_own_error(make: Any) -> None:
+    env = make()
+    env.step("SELECT nme FROM band")
+    observation, _, _, _, info = env.step(TOO_LONG)
+    assert observation == f"Error: {info['error']}"
+    assert (info["error"], info["rows"]) == ("expected at most 65536 characters, got 70000", None)
 
 
 def test_submit_before_any_statement_and_skip_earn_nothing(make: Any) -> None:
@@ -106,6 +119,8 @@ def test_try_again_grades_every_step_and_ends_with_the_first_full_reward(make: A
     assert env.step("SELECT name FROM band WHERE band_id < 3")[1:3] == (0.5, False)
     assert env.step("SELECT nme FROM band")[1:3] == (0.0, False)
     assert env.step("=")[1:3] == (0.0, False)
+    assert env.step("SELECT name FROM band WHERE band_id < 3")[1:3] == (0.5, False)
+    assert env.step(TOO_LONG)[1:3] == (0.0, False)
     _, reward, terminated, _, info = env.step(NAMES)
     assert (reward, terminated, info["success"], info["metrics"]["reward"]) == (1.0, True, True, 1.0)
 

@@ -205,6 +205,8 @@ def test_error(expression: str, words: str) -> None:
 
 
 TOO_LARGE = {
+    "percent signs": "5" + "%" * 999,
+    "factorial signs": "0" + "!" * 999,
     "tower": "9^9^9^9",
     "power": "10^100000000",
     "negative power": "10^-100000000",

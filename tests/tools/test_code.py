@@ -21,6 +21,9 @@ R = {
 }
 
 
+FORGED = ["b'{}'", "b'[]'", "b'7'", """b'{"text": 1}'""", """b'{"rows": []}'""", """b'{"error": []}'""", "b'[' * 60000"]
+
+
 @pytest.mark.parametrize(
     ("code", "text"),
     [
@@ -71,6 +74,7 @@ def test_result(code: str, text: str) -> None:
         (" ", "expected code"),
         ("10**5000", "more than 1000 digits"),
         ("import os; os._exit(3)", "ended without a result"),
+        *((f"import os; os.write(3, {reply}); os._exit(0)", "ended without a result (status 0)") for reply in FORGED),
         ("raise SystemError('x' * 10000)", "SystemError"),
     ],
 )
@@ -104,6 +108,11 @@ def test_waiting_is_stopped_by_the_wall_clock() -> None:
     with pytest.raises(ToolLimitError, match=r"stopped after 0\.5 seconds"):
         Code(ChildLimits(wall_s=0.5))("import time; time.sleep(60)", {})
     assert time.perf_counter() - start < 3
+
+
+def test_a_forged_result_is_no_longer_than_any_other() -> None:
+    code = """import os; os.write(3, b'{"text": "' + b"x" * 30000 + b'"}'); os._exit(0)"""
+    assert Code()(code, {}).text == "x" * 2000
 
 
 def test_long_output_keeps_only_its_end() -> None:
@@ -144,6 +153,8 @@ def test_code_runs_in_threads() -> None:
         ("[1, 2]", (Value.of(1), Value.of(2))),
         ("[]", ()),
         ("[a, b]", "[a, b]"),
+        ("[[1], [2]]", "[[1], [2]]"),
+        ("[" * 600 + "]" * 600, "[" * 600 + "]" * 600),
         ("Paris", "Paris"),
     ],
 )

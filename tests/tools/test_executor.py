@@ -32,6 +32,15 @@ class Several:
         return tuple(map(Value.of, args.split()))
 
 
+class Rows:
+    """Returns rows that are no values, as a query does."""
+
+    usage = "Rows()"
+
+    def __call__(self, args: str, bindings: Mapping[str, Value]) -> Value:
+        return Value(((1,), (2,)), "1 2")
+
+
 class Doubled:
     """An exact object that can be applied."""
 
@@ -41,7 +50,7 @@ class Doubled:
 
 @pytest.fixture
 def executor() -> Executor:
-    return Executor({"Echo": Echo(), "Several": Several(), **math_tools()})
+    return Executor({"Echo": Echo(), "Several": Several(), "Rows": Rows(), **math_tools()})
 
 
 def run(executor: Executor, text: str) -> Execution:
@@ -103,8 +112,12 @@ def test_several_results_in_one_output_are_a_list_in_order(executor: Executor) -
     assert run(executor, "R5 = Several(a)").results == {"R5": "a"}
 
 
-@pytest.mark.parametrize(("call", "got"), [("Several(a b)", "got 2: a, b"), ("Echo(a)", "got 1: a")])
+@pytest.mark.parametrize(
+    ("call", "got"),
+    [("Several(a b)", "got 2: a, b"), ("Echo(a)", "got 1: a"), ("Rows()", "got 1: 1 2"), ("R9", "got 1: 1 2")],
+)
 def test_a_mismatch_of_outputs_and_results_names_both_counts(executor: Executor, call: str, got: str) -> None:
+    executor.bindings["R9"] = Rows()("", {})
     execution = run(executor, f"R1, R2, R3 = {call}")
     assert execution.error is not None
     assert execution.results == {}
@@ -135,7 +148,7 @@ def test_the_first_error_stops_and_keeps_what_was_bound(executor: Executor) -> N
     [
         (
             "R5 = Calculater(1)",
-            "unknown tool 'Calculater' (did you mean Calculator?); known: Echo, Several, Calculator",
+            "unknown tool 'Calculater' (did you mean Calculator?); known: Echo, Several, Rows, Calculator",
         ),
         ("R5 = R9", "unknown result 'R9'; known: R1"),
         ("R5 = R9(1)", "unknown result 'R9'; known: R1"),

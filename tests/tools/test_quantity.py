@@ -52,6 +52,8 @@ def calculate(expression):
         ("(R1 + R2) / 2", "4"),
         ("R1 * two hundred", "1000"),
         ("2 + 3", "5"),
+        ("March 3 1990 * 1e400 / 1e400 - 1990", "0.17"),  # 61 days of 365
+        ("March 3 1990 * 1e400", "1.99016712328767e+403"),
     ],
 )
 def test_it_really_calculates(expression, result):

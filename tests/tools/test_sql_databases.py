@@ -2,16 +2,19 @@
 
 import datetime as dt
 import resource
+import sqlite3
 import time
 from collections.abc import Iterator
 from copy import deepcopy
 from decimal import Decimal
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 
 from lumos_rl.errors import ConfigError, DataError, InfrastructureError, ToolError, UnknownNameError
 from lumos_rl.tools.sql import DescribeTable, ListTables, Query, Session, sql_tools
+from lumos_rl.tools.sql.accounts import client
 from lumos_rl.tools.sql.dump import read_dump
 from lumos_rl.tools.sql.results import Database
 from lumos_rl.tools.sql.schema import describe
@@ -138,6 +141,12 @@ def test_describe_has_the_shape_of_the_published_episodes(database: Database) ->
         ("hired", b"datetime", "YES", "", None, ""),
         ("wage", b"decimal(8,2)", "NO", "", b"0.00", ""),
     ]
+    assert [row[:7] for row in rows(database, "SHOW FULL COLUMNS FROM keeper")] == [  # type: ignore[attr-defined]
+        ("keeper_id", b"int", None, "NO", "PRI", None, "auto_increment"),
+        ("Name", b"text", "utf8mb4_general_ci", "YES", "", None, ""),
+        ("hired", b"datetime", None, "YES", "", None, ""),
+        ("wage", b"decimal(8,2)", None, "NO", "", b"0.00", ""),
+    ]
     assert rows(database, "SHOW COLUMNS FROM animal LIKE 'k%'") == [
         ("kind", b"varchar(20)", "NO", "", b"cat", ""),
         ("keeper_id", b"int", "YES", "MUL", None, ""),
@@ -180,6 +189,8 @@ FULL_GROUP_BY = "sql_mode=only_full_group_by"
         ("SELECT NVL(1, 2)", "FUNCTION zoo.NVL does not exist"),
         ("DESCRIBE keepers", "Table 'zoo.keepers' doesn't exist"),
         ("USE nowhere", "Unknown database 'nowhere'"),
+        ("SELECT 1 ORDER BY 1e400", ""),
+        ("CREATE TABLE pen (a INT, PRIMARY KEY (b))", "Key column 'b' doesn't exist in table"),
     ],
 )
 def test_what_mysql_8_refuses_is_refused_in_its_words(database: Database, statement: str, message: str) -> None:
@@ -199,6 +210,66 @@ def test_set_sql_mode_counts_until_the_episode_ends(database: Database) -> None:
     assert database.execute("SELECT kind, weight FROM animal GROUP BY kind").error is None
     database.begin("zoo")
     assert FULL_GROUP_BY in str(database.execute("SELECT kind, weight FROM animal GROUP BY kind").error)
+
+
+REFUSED_WRITES = [
+    "CREATE TABLE pen (a INT, a INT)",
+    "ALTER TABLE animal DROP COLUMN nothing",
+    "ALTER TABLE animal ADD COLUMN legs INT, RENAME COLUMN kind TO born",
+]
+
+
+@pytest.mark.parametrize("statement", REFUSED_WRITES)
+def test_a_refused_statement_changes_nothing(database: Database, statement: str) -> None:
+    about = ("SHOW TABLES", "DESCRIBE animal", "SELECT * FROM animal")
+    before = [rows(database, query) for query in about]
+    assert database.execute(statement).error is not None
+    assert [rows(database, query) for query in about] == before
+    assert rows(database, "DELETE FROM animal") is None  # and the next one is run
+
+
+def test_sqlite_keeps_a_key_column() -> None:
+    database = SqliteDatabase(image_of(DUMP))
+    database.begin("zoo")
+    assert "animal_id" in str(database.execute("ALTER TABLE animal DROP COLUMN animal_id").error)
+    assert rows(database, "SELECT * FROM animal WHERE animal_id = 4") == [(4, "eel", None, None, None, None)]
+
+
+def test_keys_are_told_whatever_the_case_of_their_columns_and_after_a_new_name(database: Database) -> None:
+    assert rows(database, "CREATE TABLE pen (Id INT, b INT, PRIMARY KEY (id), UNIQUE KEY (B))") is None
+    assert rows(database, "ALTER TABLE pen RENAME COLUMN id TO number") is None
+    found = [(row[2], row[4]) for row in rows(database, "SHOW INDEX FROM pen")]  # type: ignore[attr-defined]
+    assert found == [("PRIMARY", "number"), ("b", "b")]
+    assert rows(database, "ALTER TABLE pen DROP COLUMN b") is None
+    assert len(rows(database, "SHOW INDEX FROM pen")) == 1  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("code", [sqlite3.SQLITE_IOERR_WRITE, sqlite3.SQLITE_NOMEM])
+def test_a_fault_of_sqlite_is_no_mistake_of_the_statement(code: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    error = sqlite3.OperationalError("disk I/O error")
+    error.sqlite_errorcode = code
+    database = SqliteDatabase(image_of(DUMP))
+    database.begin("zoo")
+    monkeypatch.setattr(database, "_connection", Mock(execute=Mock(side_effect=error)))
+    for run in (database.execute, lambda query: database.gold(query, "zoo")):
+        with pytest.raises(InfrastructureError, match="disk I/O error"):
+            run("SELECT * FROM animal")
+
+
+@pytest.mark.parametrize("code", [3, 1021, 1041, 1205, 1213])
+def test_a_fault_of_the_server_is_no_mistake_of_the_statement(
+    code: int, sql_server: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    error = client().err.OperationalError(code, "no space left on device")
+    database = ServerDatabase(sql_server, DUMP)
+    database.begin("zoo")
+    with monkeypatch.context() as patch:
+        patch.setattr(client().cursors.SSCursor, "execute", Mock(side_effect=error))
+        for run in (database.execute, lambda query: database.gold(query, "zoo")):
+            with pytest.raises(InfrastructureError, match="no space left on device"):
+                run("SELECT * FROM animal")
+    assert database.gold("SELECT COUNT(*) FROM animal", "zoo").rows == ((4,),)
+    database.close()
 
 
 WRITES = [
@@ -426,6 +497,15 @@ def test_a_like_that_would_compare_without_end_has_no_value() -> None:
     pattern = "%" + "a" * 20_000 + "b"
     assert rows(database, f"SELECT CAST(REPEAT('a', 1000000) AS BINARY) LIKE '{pattern}'") == [(None,)]
     assert time.process_time() - start < 2
+
+
+def test_a_like_of_show_that_would_compare_without_end_is_refused() -> None:
+    database = SqliteDatabase(image_of(DUMP))
+    database.begin("zoo")
+    rows(database, f"CREATE TABLE {'t' * 200} (a INT)")
+    for statement in (f"SHOW TABLES LIKE '{'%' * 59_000}'", f"SHOW COLUMNS FROM keeper LIKE '{'%' * 59_000}'"):
+        result = database.execute(statement)
+        assert ("at most 10000000 characters" in str(result.error)) == ("TABLES" in statement)
 
 
 def test_trim_takes_time_in_proportion_to_the_text() -> None:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import re
 import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -168,7 +168,7 @@ def table_of(tree: Any) -> Table:
     """The table that a CREATE TABLE statement makes.
 
     Raises:
-        ToolError: It names no columns.
+        ToolError: It names no columns, or a key names one that is not there.
     """
     exp = load("sqlglot.expressions")
     if not isinstance(tree.this, exp.Schema):
@@ -187,9 +187,23 @@ def table_of(tree: Any) -> Table:
             indexed.append(_bare(part.expressions[0]).name)
             foreign += _references(part)
     columns = tuple(_keyed(column_of(part), primary) for part in definitions)
+    own = {column.name.lower(): column.name for column in columns}
     return Table(
-        tree.this.this.name.lower(), columns, primary, tuple(unique), tuple(dict.fromkeys(indexed)), tuple(foreign)
+        tree.this.this.name.lower(),
+        columns,
+        _declared(own, primary),
+        tuple(_declared(own, key) for key in unique),
+        tuple(dict.fromkeys(_declared(own, indexed))),
+        tuple(foreign),
     )
+
+
+def _declared(own: Mapping[str, str], names: Sequence[str]) -> tuple[str, ...]:
+    """The columns of a key as their table spells them."""
+    for name in names:
+        if name.lower() not in own:
+            raise ToolError(f"Key column '{name}' doesn't exist in table")
+    return tuple(own[name.lower()] for name in names)
 
 
 def _bare(node: Any) -> Any:

@@ -306,7 +306,7 @@ class Queries:
                 if aliases[name].kind is Kind.TEXT and "" in scope.sources:
                     self.expressions.collate(node)
             elif node.key == "literal" and not node.is_string:
-                if not 1 <= int(float(node.name)) <= 10_000:
+                if not 1 <= float(node.name) < 10_001:
                     raise ToolError(f"Unknown column '{node.name}' in 'order clause'")
             else:
                 self._inline(item, {name: value for name, value in values.items() if not scope.has(name)})

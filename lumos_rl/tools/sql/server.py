@@ -36,6 +36,10 @@ _GONE = frozenset({2003, 2006, 2013, 2014, 1053, 1927, 0})  # the client's and s
 _TOO_LONG = "Query execution was interrupted, maximum statement execution time of {:g} s exceeded"
 GRACE_S = 8.0  # seconds that a server has to end a statement by itself
 _SLOW = frozenset({1969, 3024})
+# Disk, memory, threads, locks, a broken table, a statement that someone killed: what no statement is to blame for.
+_FAULTS = frozenset({2, 3, 5, 20, 23, 1021, 1024, 1026, 1030, 1034, 1035, 1037, 1038, 1041})
+_FAULTS |= {1135, 1194, 1205, 1213, 1317}
+_FULL = 1114  # a table is full: for what the statement made it hold, or since the disk is
 _COMMENTS = re.compile(r"\A(?:\s|/\*(?![!M]).*?\*/|--[ \t][^\n]*\n|#[^\n]*\n|\()*", re.DOTALL)
 _READS = ("select", "with", "show", "desc", "describe", "explain", "values", "table")
 _WRITES = re.compile(
@@ -57,6 +61,7 @@ _CLAUSES |= {"GROUP BY": "group statement", "ORDER BY": "order clause"}
 _IN_CLAUSE = re.compile(rf"\bin ('?)({'|'.join(_CLAUSES)})('?)(?= is ambiguous|\Z)")
 _MODE = re.compile(r"sql_mode\s*:?=\s*(.*)", re.IGNORECASE | re.DOTALL)
 _MODES = "STRICT_TRANS_TABLES,NO_ZERO_IN_DATE,NO_ZERO_DATE,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION"
+_PLAIN = 6  # fields of DESCRIBE; SHOW FULL COLUMNS has the collation before Null, and more at the end
 _WIDTH = re.compile(r"\b((?:tiny|small|medium|big)?int)\(\d+\)")
 _DESCRIBES = re.compile(
     r"(?:desc|describe|explain)\s+[`\w$.]+[\s;]*+\Z|show\s+(?:full\s+)?(?:columns|fields)", re.IGNORECASE
@@ -266,6 +271,10 @@ class ServerDatabase:
         message = re.sub(rf"'{self._name}'@'[^']*'", "this account", message)
         for original, own in self._copies.items():
             message = message.replace(own, original)
+        if code in _FAULTS:
+            return InfrastructureError(f"the database server failed: {message} (code {code})")
+        if code == _FULL:
+            return ToolLimitError(message)
         if code in _SLOW:
             return ToolLimitError(_TOO_LONG.format(STATEMENT_S))
         if found := re.search(
@@ -278,7 +287,7 @@ class ServerDatabase:
         """What an action gives; after a lost connection it is done once more, if that changes nothing.
 
         Raises:
-            InfrastructureError: The server stays away, or went away in the middle of a statement that writes.
+            InfrastructureError: The server fails or stays away, or went away in the middle of a statement that writes.
         """
         pymysql = client()
         try:
@@ -355,10 +364,10 @@ class _Gone(Exception):  # noqa: N818 (not seen outside)
 
 def _described(row: Row) -> Row:
     """A row of DESCRIBE as MySQL 8 gives it to Oracle's client: no width, type and default as bytes."""
-    name, kind, null, key, default, extra, *rest = row
+    name, kind, *between, null, key, default, extra = row if len(row) == _PLAIN else row[: _PLAIN + 1]
     kind = _WIDTH.sub(r"\1", str(kind)).encode()
     if isinstance(default, str):
         is_now = default.lower().startswith("current_timestamp")
         extra = "DEFAULT_GENERATED" if is_now else extra
         default = b"CURRENT_TIMESTAMP" if is_now else default.encode()
-    return (name, kind, null, key, default, extra, *rest)
+    return (name, kind, *between, null, key, default, extra, *row[_PLAIN + 1 :])

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-from lumos_rl.errors import ToolError
+from lumos_rl.errors import ToolError, ToolLimitError
 from lumos_rl.tools.sql.functions import like
 from lumos_rl.tools.sql.schema import Catalog, Row, Table, create_statement, describe, key_mark
 
@@ -71,7 +71,7 @@ def show(statement: str, catalog: Catalog, database: str) -> list[Row] | None:
         return _indexes(_table(catalog, found, database))
     if found := _DESCRIBE.match(statement):
         wanted = (found["column"] or "%").lower()
-        return [row for row in describe(_table(catalog, found, database)) if like(wanted, str(row[0]))]
+        return [row for row in describe(_table(catalog, found, database)) if _matches(wanted, row[0])]
     return None
 
 
@@ -85,7 +85,14 @@ def _name(found: re.Match[str], group: str) -> str:
 
 
 def _is_like(found: re.Match[str], name: str) -> bool:
-    return found["like"] is None or bool(like(found["like"], name))
+    return found["like"] is None or _matches(found["like"], name)
+
+
+def _matches(pattern: str, name: object) -> bool:
+    try:
+        return bool(like(pattern, str(name)))
+    except ValueError as error:
+        raise ToolLimitError(str(error)) from error
 
 
 def _database(catalog: Catalog, name: str) -> dict[str, Table]:

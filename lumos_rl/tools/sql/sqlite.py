@@ -21,7 +21,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Self
 
-from lumos_rl.errors import ConfigError, DataError, ToolError, ToolLimitError
+from lumos_rl.errors import ConfigError, DataError, InfrastructureError, ToolError, ToolLimitError
 from lumos_rl.tools.sql.accumulate import install_aggregates
 from lumos_rl.tools.sql.calls import cell
 from lumos_rl.tools.sql.dialect import parse, syntax_error
@@ -42,6 +42,7 @@ _READING = frozenset({sqlite3.SQLITE_SELECT, sqlite3.SQLITE_READ, sqlite3.SQLITE
 _REFUSED = frozenset(
     {sqlite3.SQLITE_ATTACH, sqlite3.SQLITE_DETACH, sqlite3.SQLITE_PRAGMA, sqlite3.SQLITE_CREATE_VTABLE}
 )
+_FAULTS = frozenset({sqlite3.SQLITE_IOERR, sqlite3.SQLITE_NOMEM, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_CANTOPEN})
 _LIMITS = {
     sqlite3.SQLITE_LIMIT_LENGTH: 4 * MAX_TEXT,
     sqlite3.SQLITE_LIMIT_LIKE_PATTERN_LENGTH: 1_000,  # nothing looks at the clock within a LIKE
@@ -233,17 +234,22 @@ class SqliteDatabase:
             return
         if tree.key not in WRITES:
             raise syntax_error(statement)
-        if not self.is_changed:
-            self.catalog, self.is_changed = self.image.catalog.copy(), True
+        catalog = self.catalog.copy()
         try:
-            found = write(tree, self.catalog, self.database)
+            found = write(tree, catalog, self.database)
         except (AttributeError, IndexError, KeyError, TypeError, ValueError, RecursionError) as error:
             if isinstance(error, ToolError):
                 raise
             raise syntax_error(statement) from error  # as for queries
-        for sql in found:
-            for _ in self._limited(sql, []):
-                pass
+        self.is_changed = True
+        try:
+            for sql in ("BEGIN", *found, "COMMIT"):
+                for _ in self._limited(sql, []):
+                    pass
+        except (ToolError, InfrastructureError):
+            self.connection.rollback()
+            raise
+        self.catalog = catalog
 
     def _limited(self, sql: str, types: list[Any]) -> Iterator[Row]:
         self._deadline, self._stopped = time.thread_time() + STATEMENT_S, None
@@ -256,11 +262,15 @@ class SqliteDatabase:
                 if left < 0:
                     raise ToolLimitError(f"stopped after {MAX_CHARACTERS} characters; ask for less")
                 yield tuple(map(cell, row, types))
+        except MemoryError as error:
+            raise InfrastructureError("the machine has too little memory for SQLite") from error
         except sqlite3.Error as error:
             raise self._refusal(error) from error
 
-    def _refusal(self, error: sqlite3.Error) -> ToolError:
+    def _refusal(self, error: sqlite3.Error) -> ToolError | InfrastructureError:
         text = str(error)
+        if getattr(error, "sqlite_errorcode", 0) & 0xFF in _FAULTS:  # its lowest byte tells the kind
+            return InfrastructureError(f"SQLite failed: {text}")
         if text == "interrupted":
             return ToolLimitError(
                 f"Query execution was interrupted, maximum statement execution time of {STATEMENT_S:g} s exceeded"

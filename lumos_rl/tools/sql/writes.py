@@ -8,7 +8,7 @@ with the tables.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -150,12 +150,12 @@ def _alter(tree: Any, catalog: Catalog, used: str) -> list[str]:
             found.append(f"{head} ADD COLUMN {column_definition(column)}")
         elif action.key == "drop" and action.args.get("kind") == "COLUMN":
             gone = _column(table, action.args["tables"][0].name)
-            table = replace(table, columns=tuple(column for column in table.columns if column is not gone))
+            table = _renamed(replace(table, columns=tuple(c for c in table.columns if c is not gone)), gone.name, None)
             found.append(f"{head} DROP COLUMN {_quoted(gone.name)}")
         elif action.key == "renamecolumn":
             old, new = _column(table, action.this.name), action.args["to"].name
             columns = tuple(replace(column, name=new) if column is old else column for column in table.columns)
-            table = replace(table, columns=columns)
+            table = _renamed(replace(table, columns=columns), old.name, new)
             found.append(f"{head} RENAME COLUMN {_quoted(old.name)} TO {_quoted(new)}")
         else:
             raise ToolError("ALTER TABLE is supported here for ADD, DROP and RENAME COLUMN")
@@ -168,6 +168,21 @@ def _column(table: Table, name: str) -> Column:
     if found is None:
         raise ToolError(f"Unknown column '{name}' in 'field list'")
     return found
+
+
+def _renamed(table: Table, old: str, new: str | None) -> Table:
+    """The table with a column's new name in its keys; without the column there, where `new` is None."""
+
+    def changed(key: Iterable[str]) -> tuple[str, ...]:
+        names = (new if name == old else name for name in key)
+        return tuple(name for name in names if name is not None)
+
+    return replace(
+        table,
+        primary_key=changed(table.primary_key),
+        unique=tuple(key for key in map(changed, table.unique) if key),
+        indexed=changed(table.indexed),
+    )
 
 
 def _unplain(table: Table) -> Table:
@@ -195,7 +210,7 @@ WRITES: Mapping[str, Callable[[Any, Catalog, str], list[str]]] = {
 
 
 def write(tree: Any, catalog: Catalog, database: str) -> list[str]:
-    """The statements of SQLite for one that writes; `catalog` is changed as they will change the tables.
+    """The statements of SQLite for one that writes; `catalog` is changed as they will change the tables, if they run.
 
     Raises:
         ToolError: MySQL would refuse it, or it is not supported.
