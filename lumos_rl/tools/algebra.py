@@ -46,7 +46,7 @@ from lumos_rl.tools.polynomial import (
     solve_linear,
     value_at,
 )
-from lumos_rl.tools.process import ChildLimits, ask_sympy
+from lumos_rl.tools.process import SYMPY_WALL_S, ChildLimits, ask_sympy
 
 MAX_EQUATIONS = 12  # of a system, and as many unknowns
 _AN_EQUATION = "an equation such as x + 3 = 5"
@@ -100,7 +100,7 @@ class SolveEquation:
     usage = "SolveEquation(equation or R1): its solution; R2, R3 = SolveEquation(...) where there are two"
 
     def __init__(self, limits: ChildLimits | None = None) -> None:
-        self.limits = limits or ChildLimits()
+        self.limits = limits or ChildLimits(wall_s=SYMPY_WALL_S)
 
     def __call__(self, args: str, bindings: Mapping[str, Value]) -> Value | tuple[Value, ...]:
         """The solutions.

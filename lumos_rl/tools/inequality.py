@@ -22,7 +22,7 @@ from lumos_rl.tools.calculator import evaluate
 from lumos_rl.tools.expression import ADD, AND, COMPARE, OR, Chain, Node, Unary, parse_expression
 from lumos_rl.tools.formula import Formula, closed, is_relation, split, unknowns, value_from_sympy
 from lumos_rl.tools.polynomial import BeyondPolynomialsError, ratio, roots
-from lumos_rl.tools.process import ChildLimits, ask_sympy
+from lumos_rl.tools.process import SYMPY_WALL_S, ChildLimits, ask_sympy
 
 _AN_INEQUALITY = "an inequality such as 2x + 1 > 5"
 _EVERYTHING = "all real numbers"
@@ -35,7 +35,7 @@ class SolveInequality:
     usage = "SolveInequality(inequality): where it holds, e.g. x > 3"
 
     def __init__(self, limits: ChildLimits | None = None) -> None:
-        self.limits = limits or ChildLimits()
+        self.limits = limits or ChildLimits(wall_s=SYMPY_WALL_S)
 
     def __call__(self, args: str, bindings: Mapping[str, Value]) -> Value:
         """The solution as a formula such as `x > 3`, `-2 < x <= 2` or `x < 1 or x > 2`.

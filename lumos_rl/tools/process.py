@@ -26,6 +26,7 @@ from typing import IO, Any
 
 from lumos_rl.errors import InfrastructureError, ToolError, ToolLimitError
 
+SYMPY_WALL_S = 60.0  # sympy never sleeps: its processor time ends it, so that a busy machine does not decide
 MAX_REQUEST = 60_000  # bytes; fits into a pipe's buffer, so writing it never waits for the child
 _CHILD = Path(__file__).with_name("child.py")
 
