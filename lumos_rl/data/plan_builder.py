@@ -110,10 +110,12 @@ def check(subgoals: Sequence[Subgoal], gold: str) -> tuple[str, str]:
 
 def given_numbers(text: str) -> set[Fraction]:
     """The numbers of a text, in digits or as words such as "twice" and "dozen"."""
-    digits = {Fraction(number.replace(",", "")) for number in _NUMBER.findall(text)}
-    return digits | {
-        Fraction(_NUMBER_WORDS[word]) for word in re.findall(r"[a-z]+", text.lower()) if word in _NUMBER_WORDS
-    }
+    return {Fraction(number.replace(",", "")) for number in _NUMBER.findall(text)} | worded_numbers(text)
+
+
+def worded_numbers(text: str) -> set[Fraction]:
+    """The numbers that a text has as words; a part of something stands for how many of it make the whole: third, 3."""
+    return {Fraction(_NUMBER_WORDS[word]) for word in re.findall(r"[a-z]+", text.lower()) if word in _NUMBER_WORDS}
 
 
 @dataclass(slots=True)

@@ -22,7 +22,7 @@ from fractions import Fraction
 
 from lumos_rl.core import Action, Subgoal, Task
 from lumos_rl.data.equations import NUMBER
-from lumos_rl.data.plan_builder import given_numbers, new_executor
+from lumos_rl.data.plan_builder import given_numbers, new_executor, worded_numbers
 from lumos_rl.data.words import replace_words, swap_words
 from lumos_rl.tools.base import number_text
 
@@ -104,10 +104,11 @@ def _slots(task: Task) -> dict[Fraction, _Slot]:
     places: dict[Fraction, list[re.Match[str]]] = {}
     for match in _TERM.finditer(task.instruction):
         places.setdefault(_number(match[0]), []).append(match)
+    constants = _CONSTANTS | worded_numbers(task.instruction)
     slots = {}
     for value, matches in places.items():
         is_year = 1900 <= value <= 2100 and len(matches[0][0]) == 4
-        may_be_constant = value in _CONSTANTS and used[value] > len(matches)
+        may_be_constant = value in constants and used[value] > len(matches)  # 3 years, and "a third as old"
         is_free = all(_FREE.match(task.instruction, match.start()) for match in matches)
         if (value < 2 and value.denominator == 1) or is_year or may_be_constant or not is_free or not used[value]:
             continue

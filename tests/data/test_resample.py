@@ -1,3 +1,4 @@
+import re
 from fractions import Fraction
 
 import pytest
@@ -84,6 +85,15 @@ def test_a_literal_that_may_have_been_a_result_is_left_alone():
     solution = "2+3=<<2+3=5>>5\nNow 5+8=<<5+8=13>>13"
     task = annotate(Task("g", "gsm8k", "Tom has 5, 2 and 3, later 8.", "13", "train", meta={"solution": solution}))
     assert task.meta["choices"] and resample(task, 3) == []
+
+
+def test_a_digit_that_a_word_stands_for_as_well_stays():
+    text = "Cori is 3 years old. In 5 years she will be one-third as old as her aunt. How old is her aunt?"
+    copies = resample(annotated(text, "- * + 3 5 3 5", "19"), 10)
+    for task in copies:
+        found = re.search(r"is 3 years old\. In (\d+) years", task.instruction)
+        assert found and int(task.answer) == (3 + int(found[1])) * 3 - int(found[1])
+    assert len({task.answer for task in copies}) > 3
 
 
 def test_worded_numbers_stay_while_the_others_change():
