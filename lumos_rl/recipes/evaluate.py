@@ -31,7 +31,7 @@ from lumos_rl.recipes.config import DataConfig, Engine, RunConfig
 from lumos_rl.recipes.launch import launch
 from lumos_rl.recipes.presets import PRESETS
 from lumos_rl.recipes.run import EVALUATION, RunFolder, require_checkpoint
-from lumos_rl.recipes.tasks import split_source, test_examples, test_sources, test_tasks, validation_tasks
+from lumos_rl.recipes.tasks import graded_as, split_source, test_examples, test_sources, test_tasks, validation_tasks
 
 KINDS = ("greedy", "sampled")
 COUNTS = ("lumos_steps", "steps")  # metrics that are no shares
@@ -114,7 +114,7 @@ def evaluate_stage(run: RunFolder, version: str, checkpoint: Path) -> dict[str, 
         found = {name: scores_of(part) for name, part in parts.items()}
         for name, scores in found.items():
             where = f"evaluate/{version}" + (f"/{name}" if len(found) > 1 else "")
-            run.log(where, 0, {kind: scores[kind]["value"] or 0.0 for kind in KINDS})
+            run.log(where, 0, {kind: scores[kind]["value"] for kind in KINDS if scores[kind]["value"] is not None})
         return scores_of(played) | ({"benchmarks": found} if len(found) > 1 else {}) | describe(played)
 
     return run.stage(f"evaluate-{version}", work)
@@ -189,7 +189,7 @@ def _as_name(text: str) -> str:
 
 
 def _report(data: DataConfig, version: str, result: Mapping[str, Any]) -> None:
-    sources = {split_source(source, data)[0]: source for source in test_sources(data)}
+    sources = {graded_as(split_source(source, data)[0]): source for source in test_sources(data)}
     for benchmark, scores in result.get("benchmarks", {next(iter(sources)): result}).items():
         source = sources.get(benchmark, benchmark)
         for kind in KINDS:
@@ -197,7 +197,7 @@ def _report(data: DataConfig, version: str, result: Mapping[str, Any]) -> None:
                 print(f"{source}  {version}  {kind:8} {Score(**scores[kind])}")
             for name, found in scores["metrics"][kind].items():
                 print(f"    {name:20} {_count(Score(**found)) if name in COUNTS else Score(**found)}")
-        if not source.endswith("=synthetic") and benchmark in PUBLISHED:
+        if source.startswith(f"{benchmark}=") and not source.endswith("=synthetic") and benchmark in PUBLISHED:
             print(f"    Agent Lumos (Yin et al. 2023): {PUBLISHED[benchmark]}")
 
 

@@ -25,7 +25,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import IO, Any, Self
 
-from lumos_rl.core import PreferencePair, Record, Trajectory, from_json, to_json
+from lumos_rl.core import Module, PreferencePair, Record, Trajectory, from_json, to_json
 from lumos_rl.errors import ConfigError, MissingExtraError, MissingFileError
 from lumos_rl.ray_rollout import RayWorkers
 from lumos_rl.recipes.config import CHANGEABLE, UNSTORED, RunConfig, TrackConfig
@@ -275,6 +275,6 @@ def require_checkpoint(path: Path) -> Path:
     Raises:
         MissingFileError: It has not.
     """
-    if not any(path.rglob("*.safetensors")):
+    if not any(any(part.glob("*.safetensors")) for part in (path, *(path / module for module in Module))):
         raise MissingFileError(f"expected a trained model in {path}: not there; run the stage that trains it first")
     return path

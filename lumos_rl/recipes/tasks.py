@@ -7,6 +7,7 @@ test_tasks(DataConfig())               # 300 tasks of the built-in suite's test 
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -72,6 +73,11 @@ def _training_tasks(source: str, config: DataConfig, seed: int) -> TrainingTasks
         explore = tasks[config.annotated :]
     else:
         read = load_tasks(benchmark, where, "train")
+        if len(read) <= config.validation_tasks:
+            raise ConfigError(
+                f"expected more than data.validation_tasks={config.validation_tasks} training tasks in {source}, got"
+                f" {len(read)}; keep fewer for validation"
+            )
         explore = read[: len(read) - config.validation_tasks]
         found = [annotate(task) for task in explore]
         plans = [task for task in found if isinstance(task, Task)]
@@ -80,7 +86,7 @@ def _training_tasks(source: str, config: DataConfig, seed: int) -> TrainingTasks
         explore = explore[: config.explore or None]
     copies = resampled(annotated, config.resample, config, seed)
     log.info("%s: %d annotated tasks, %d copies", source, len(annotated), len(copies))
-    own = TRAINING_SETS.get(benchmark, benchmark)
+    own = graded_as(benchmark)
     return TrainingTasks(
         [replace(_cased(task, config), benchmark=own) for task in annotated + copies],
         [replace(_cased(task, config), benchmark=own, subgoals=()) for task in explore],
@@ -192,11 +198,21 @@ def _cased(task: Task, config: DataConfig) -> Task:
 
 
 def test_tasks(config: DataConfig) -> list[Task]:
-    """The test tasks of all sources, in the sources' order; errors as for `training_tasks`."""
+    """The test tasks of all sources, in the sources' order.
+
+    Raises:
+        ConfigError: Two sources of one benchmark, or as for `training_tasks`, whose other errors come as well.
+    """
     places = [split_source(source, config) for source in test_sources(config)]
     limit = config.test_tasks or None
+    repeated = [name for name, count in Counter(graded_as(benchmark) for benchmark, _ in places).items() if count > 1]
+    if repeated:
+        raise ConfigError(
+            f"expected one test source of a benchmark, got several of {', '.join(repeated)}, whose scores would mix;"
+            " test on them one after the other, with recipes.evaluate"
+        )
     return [
-        _cased(task, config)
+        replace(_cased(task, config), benchmark=graded_as(benchmark))
         for benchmark, where in places
         for task in load_tasks(benchmark, where, config.test_split, limit)
     ]
@@ -206,7 +222,7 @@ def validation_tasks(config: DataConfig) -> list[Task]:
     """Tasks to choose a policy by, of every training source; errors as for `training_tasks`."""
     found: list[Task] = []
     for benchmark, where in (split_source(source, config) for source in train_sources(config)):
-        count, own = config.validation_tasks, TRAINING_SETS.get(benchmark, benchmark)
+        count, own = config.validation_tasks, graded_as(benchmark)
         if where == "synthetic":
             tasks = synthetic_tasks(benchmark, "dev", count)
         else:
@@ -245,6 +261,11 @@ def _benchmarks(task_types: str) -> list[str]:
         if name not in TASK_TYPES:
             raise UnknownNameError("task type", name, TASK_TYPES)
     return [benchmark for name in names for benchmark in TASK_TYPES[name]]
+
+
+def graded_as(benchmark: str) -> str:
+    """The benchmark whose environment grades the tasks of a source."""
+    return TRAINING_SETS.get(benchmark, benchmark)
 
 
 def split_source(source: str, config: DataConfig) -> tuple[str, str]:

@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 from tiny_model import FLIP, pair
 
-from lumos_rl.core import PreferencePair, StopReason, Trajectory
+from lumos_rl.core import Module, PreferencePair, StopReason, Trajectory
 from lumos_rl.episodes import EpisodePlan, RolloutConfig, plan_episodes
 from lumos_rl.errors import ConfigError, DataError, MissingFileError
+from lumos_rl.policies.layout import combine
 from lumos_rl.ray_config import RayConfig
 from lumos_rl.recipes.config import RunConfig, TrackConfig
 from lumos_rl.recipes.run import PAIRS, TRAJECTORIES, RunFolder, require_checkpoint
@@ -155,6 +156,9 @@ def test_a_checkpoint_is_required_where_one_is_used(tmp_path):
         require_checkpoint(tmp_path / "sft")
     (tmp_path / "sft" / "model.safetensors").write_text("")
     assert require_checkpoint(tmp_path / "sft") == tmp_path / "sft"
+    mixed = tmp_path / "sft+rs-1"
+    combine(mixed, {Module.PLANNER: tmp_path / "sft", Module.GROUNDER: tmp_path / "sft"})
+    assert require_checkpoint(mixed) == mixed
 
 
 def test_metrics_reach_tensorboard(tmp_path):

@@ -116,6 +116,7 @@ def test_scores_of_several_benchmarks_stand_apart(tmp_path):
     assert result["greedy"]["n"] == 4 and result["benchmarks"]["gsm8k"]["greedy"]["n"] == 2
     lines = [json.loads(line) for line in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()]
     assert [line["stage"] for line in lines] == ["evaluate/sft/gsm8k", "evaluate/sft/intercode_sql"]
+    assert lines[0].keys() == {"stage", "step", "greedy", "sampled"}
     summary = json.loads((tmp_path / "run" / "summary.json").read_text())
     assert summary["benchmarks"]["intercode_sql"]["sft"]["greedy"]["n"] == 2
     assert "## gsm8k" in text and "## intercode_sql" in text and "## Stages" in text
@@ -171,6 +172,36 @@ def test_validation_tasks_of_a_file_are_not_learned(tmp_path):
     learned = {task.id for task in training_tasks(data, 0).explore}
     chosen_by = {task.id for task in validation_tasks(data)}
     assert len(learned) == 4 and len(chosen_by) == 2 and not learned & chosen_by
+
+
+def test_more_validation_tasks_than_a_file_has_are_refused(tmp_path):
+    lines = [
+        json.dumps({"question": f"What is 1 + {n}?", "answer": f"<<1+{n}={n + 1}>>\n#### {n + 1}"}) for n in range(4)
+    ]
+    (tmp_path / "train.jsonl").write_text("\n".join(lines))
+    config = DataConfig(train=("gsm8k=train.jsonl",), folder=str(tmp_path), annotated=0, explore=0)
+    assert len(training_tasks(replace(config, validation_tasks=3), 0).explore) == 1
+    with pytest.raises(ConfigError, match=r"more than data\.validation_tasks=4 .* in gsm8k=train\.jsonl, got 4"):
+        training_tasks(replace(config, validation_tasks=4), 0)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        DataConfig(test=("gsm8k=synthetic", "gsm8k=test.jsonl")),
+        DataConfig(test=("svamp=synthetic", "mawps=dev.csv")),
+        DataConfig(suites="math,sql", unseen="sql"),
+    ],
+)
+def test_two_test_sources_of_one_benchmark_are_refused(data):
+    with pytest.raises(ConfigError, match=r"several of (gsm8k|svamp|intercode_sql), whose scores would mix"):
+        tasks_to_test_on(data)
+
+
+def test_training_data_of_a_benchmark_is_tested_on_in_its_environment(tmp_path):
+    (tmp_path / "dev.csv").write_text("Question,Numbers,Equation,Answer\nTom has number0 nuts .,3,number0,3.0\n")
+    (task,) = tasks_to_test_on(DataConfig(test=("mawps=dev.csv",), folder=str(tmp_path), test_split="dev"))
+    assert task.benchmark == "svamp"
 
 
 def test_dev_is_not_for_choosing_and_for_testing():
