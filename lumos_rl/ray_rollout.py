@@ -43,6 +43,7 @@ FAILED_STARTS = 3  # in a row, until a worker is not tried again; a rollout with
 BARREN_DEATHS = 10  # in a row, beyond the retries of one episode and without a finished one, until a rollout ends
 CLOSE_S = 10.0
 
+_TRIES_S = (0.5, 2.0, 0.0)  # how long to wait after each try to read a dead worker's output
 _MARKER = re.compile(r":actor_name:|:job_id:|\x1b\[36mray::")  # what Ray writes around a worker's own words
 
 
@@ -319,18 +320,28 @@ class _Rollout:
             raise InfrastructureError(f"expected {hopeless}; the last: {reason}") from error
 
     def _last_words(self, error: Exception) -> str:
-        """The end of the worker's traceback, or of what it wrote to stderr before it died; "" when nothing is known."""
-        state, text = self._ray.util.state, ""
+        """The end of the worker's traceback, or of what it wrote to stderr before it died; "" when it has none."""
+        text = ""
         if isinstance(error, self._ray.exceptions.RayTaskError):
             text = str(error)
         elif isinstance(error, self._ray.exceptions.RayActorError):
-            where = self._ray.get_runtime_context().gcs_address  # this cluster, whatever else runs on the machine
-            try:
-                text = "".join(state.get_log(where, actor_id=error.actor_id, suffix="err", tail=20, timeout=5))
-            except (OSError, state.exception.RayStateApiException) as unknown:
-                log.debug("no output of the dead worker: %s", unknown)
+            text = self._stderr(error.actor_id)
         lines = [line for line in text.splitlines() if line.strip(" ^~") and not _MARKER.match(line)]
         return "".join(f"\n    | {line}" for line in lines[-20:])
+
+    def _stderr(self, actor_id: str) -> str:
+        """The end of a dead worker's output, or why it cannot be read: a busy cluster may need more than one try."""
+        state, reason = self._ray.util.state, "it is empty"
+        where = self._ray.get_runtime_context().gcs_address  # this cluster, whatever else runs on the machine
+        for pause in _TRIES_S:
+            try:
+                text = "".join(state.get_log(where, actor_id=actor_id, suffix="err", tail=20, timeout=5))
+                if text:  # Ray's own marks, at least
+                    return text
+            except (OSError, state.exception.RayStateApiException) as error:
+                reason = _describe(error)
+            time.sleep(pause)
+        return f"(its output cannot be read: {reason})"
 
 
 def _describe(error: BaseException) -> str:

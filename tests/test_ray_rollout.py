@@ -180,6 +180,28 @@ def test_the_last_words_of_a_worker_that_exits_at_start_are_told(cluster, monkey
         list(collect(add_plans(4), abort, workers=1))
 
 
+def test_a_busy_cluster_is_asked_again_for_the_words_of_a_dead_worker(cluster, monkeypatch):
+    import ray.util.state
+
+    read, busy = ray.util.state.get_log, ray.util.state.exception.RayStateApiException("busy")
+    answers = [busy, busy, read]
+
+    def get_log(*args, **options):
+        answer = answers.pop(0)
+        if answer is busy:
+            raise busy
+        return answer(*args, **options)
+
+    monkeypatch.setattr("lumos_rl.ray_rollout.FAILED_STARTS", 1)
+    monkeypatch.setattr("ray.util.state.get_log", get_log)
+    with pytest.raises(InfrastructureError, match=r"\| the model file is torn"):
+        list(collect(add_plans(4), abort, workers=1))
+    answers = [busy, busy, busy]
+    with pytest.raises(InfrastructureError, match=r"\| \(its output cannot be read: RayStateApiException: busy\)"):
+        list(collect(add_plans(4), abort, workers=1))
+    assert not answers
+
+
 def test_a_users_mistake_is_raised_as_it_is_and_at_once(cluster, caplog):
     with pytest.raises(MissingFileError, match="expected runs/sft"):
         list(collect(add_plans(4), no_folder, workers=1))
@@ -207,6 +229,7 @@ def test_a_worker_that_died_between_rollouts_is_replaced(cluster, caplog):
         (second,) = policies(crew, "rs-1")
     assert second.startswith("rs-1") and second != first.replace("sft", "rs-1")
     assert "[rs-1] did not get ready: ActorDiedError" in caplog.text
+    assert "cannot be read" not in caplog.text  # it died without a word, and its output says that much
 
 
 def test_workers_with_gpus_end_with_each_rollout(cluster):
