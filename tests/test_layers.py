@@ -36,10 +36,17 @@ HOMES = {
     "vllm": ["policies/vllm.py"],
     "ray": ["ray_rollout.py", "ray_engines.py"],
     "trl": ["training/"],
-    "peft": ["training/", "policies/hf.py"],  # the Transformers policy loads trained adapters with it
+    "peft": ["training/", "policies/checkpoints.py"],  # trained adapters are loaded with it
     "accelerate": ["training/"],
-    "torch": ["training/", "policies/hf.py", "policies/vllm.py", "ray_rollout.py", "recipes/"],
-    "transformers": ["training/", "policies/hf.py", "policies/vllm.py", "recipes/"],
+    "torch": [
+        "training/",
+        "policies/checkpoints.py",
+        "policies/hf.py",
+        "policies/vllm.py",
+        "ray_rollout.py",
+        "recipes/",
+    ],
+    "transformers": ["training/", "policies/checkpoints.py", "policies/hf.py", "policies/vllm.py", "recipes/"],
     "datasets": ["data/", "training/"],
     "gymnasium": ["envs/", "rollout.py", "ray_rollout.py", "recipes/"],
     "sympy": ["tools/"],

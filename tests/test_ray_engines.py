@@ -15,7 +15,7 @@ from tiny_model import SHAPE, TEXTS, create_adapter
 
 from lumos_rl.errors import ConfigError, InfrastructureError, MissingFileError
 from lumos_rl.policies.base import ScriptedPolicy
-from lumos_rl.policies.hf import load_model
+from lumos_rl.policies.checkpoints import load_model
 from lumos_rl.ray_config import RayConfig
 from lumos_rl.ray_engines import ServedPolicy
 from lumos_rl.ray_rollout import RayWorkers, connect

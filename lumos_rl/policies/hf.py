@@ -15,7 +15,6 @@ full model or a LoRA adapter whose config names its base; adapters of one base s
 
 from __future__ import annotations
 
-import gc
 import time
 from collections import deque
 from collections.abc import Sequence
@@ -25,8 +24,6 @@ from typing import Any
 
 import torch
 from transformers import (
-    AutoModelForCausalLM,
-    AutoTokenizer,
     GenerationConfig,
     LogitsProcessor,
     LogitsProcessorList,
@@ -35,14 +32,11 @@ from transformers import (
 )
 
 from lumos_rl.core import Module
-from lumos_rl.encoding import encode_prompt, end_of_turn, fingerprint
-from lumos_rl.errors import ConfigError, MissingExtraError, MissingFileError
+from lumos_rl.encoding import encode_prompt, fingerprint
+from lumos_rl.errors import ConfigError
 from lumos_rl.policies.base import Completion, Request
+from lumos_rl.policies.checkpoints import DTYPES, free_memory, load_models, load_tokenizer
 from lumos_rl.policies.layout import Layout
-from lumos_rl.prompts import LUMOS_CHAT_TEMPLATE
-
-DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
-
 
 STRETCH = 32  # most new tokens of a turn before it waits again
 
@@ -122,7 +116,7 @@ class HFPolicy:
             raise ConfigError(f"expected a dtype of {sorted(DTYPES)}, got {dtype!r}")
         where = "cuda" if device == "auto" and torch.cuda.is_available() else "cpu" if device == "auto" else device
         layout = Layout.of(path)
-        models, adapters = _load_models(layout, DTYPES[dtype], where)
+        models, adapters = load_models(layout, DTYPES[dtype], where)
         return cls(models, load_tokenizer(layout.first), version or Path(path).name, batch_size, adapters)
 
     def submit(self, request: Request) -> None:
@@ -312,86 +306,3 @@ def _nucleus(logits: torch.Tensor, top_p: float) -> torch.Tensor:
     ordered, order = logits.softmax(-1).sort(descending=True)
     outside = order[ordered.cumsum(-1) - ordered >= top_p]
     return logits.index_fill(0, outside, float("-inf"))
-
-
-def load_tokenizer(path: str | Path) -> Any:
-    """A tokenizer with a chat template and a padding token: its own where it has them, else Lumos markup and eos.
-
-    Its `eos_token` becomes the one that ends a turn in that template.
-
-    Raises:
-        MissingFileError: No tokenizer there.
-        ConfigError: A template whose turns end by no token.
-    """
-    try:
-        tokenizer = AutoTokenizer.from_pretrained(str(path))
-    except (OSError, ValueError) as error:
-        raise _missing(path, error) from error
-    if tokenizer.chat_template is None:
-        begins = tokenizer.bos_token_id is not None and tokenizer.encode("")[:1] == [tokenizer.bos_token_id]
-        tokenizer.chat_template = ("{{ bos_token }}" if begins else "") + LUMOS_CHAT_TEMPLATE
-    if tokenizer.pad_token_id is None:
-        tokenizer.pad_token = tokenizer.eos_token
-    tokenizer.eos_token = end_of_turn(tokenizer)
-    return tokenizer
-
-
-def load_model(path: str | Path, dtype: torch.dtype = torch.float32, trainable: bool = False) -> Any:
-    """A causal language model, or a PEFT model where the folder holds an adapter.
-
-    Args:
-        path: Model folder, adapter folder or hub name.
-        dtype: Type of the weights.
-        trainable: Whether an adapter's weights shall take gradients.
-
-    Raises:
-        MissingFileError: No model there.
-    """
-    try:
-        if (Path(path) / "adapter_config.json").is_file():
-            return _peft().AutoPeftModelForCausalLM.from_pretrained(str(path), dtype=dtype, is_trainable=trainable)
-        return AutoModelForCausalLM.from_pretrained(str(path), dtype=dtype)
-    except OSError as error:
-        raise _missing(path, error) from error
-
-
-def free_memory() -> None:
-    """Gives back what models held that nobody uses any more, on GPUs to other processes too."""
-    gc.collect()  # a model that TRL has trained is part of a cycle
-    if torch.cuda.is_available():
-        torch.cuda.empty_cache()
-
-
-def _missing(path: str | Path, error: Exception) -> MissingFileError:
-    kind = "model or adapter folder (config.json or adapter_config.json), or a model of the Hugging Face hub"
-    cause = str(error).strip().partition("\n")[0]
-    return MissingFileError(f"expected a {kind}, got {str(path)!r}: {cause}")
-
-
-def _load_models(
-    layout: Layout, dtype: torch.dtype, device: str
-) -> tuple[dict[str | None, Any], dict[str | None, str]]:
-    """The model of each part, and the adapter's name where it carries several: those of one base share it."""
-    models: dict[str | None, Any] = {}
-    names: dict[str | None, str] = {}
-    for key, base in layout.bases.items():
-        folders = layout.adapters_of(base)
-        if key not in folders or len(folders) == 1:
-            models[key] = load_model(folders.get(key, base), dtype).to(device)
-        elif key not in models:
-            (first, folder), *rest = folders.items()
-            model = AutoModelForCausalLM.from_pretrained(base, dtype=dtype)
-            model = _peft().PeftModel.from_pretrained(model, folder, adapter_name=str(first))
-            for name, folder in rest:
-                model.load_adapter(folder, adapter_name=str(name))
-            models |= dict.fromkeys(folders, model.to(device))
-            names |= {name: str(name) for name in folders}
-    return models, names
-
-
-def _peft() -> Any:
-    try:
-        import peft
-    except ImportError as error:
-        raise MissingExtraError("peft", "train") from error
-    return peft

@@ -16,6 +16,8 @@ from typing import Any
 from lumos_rl.core import Module
 from lumos_rl.errors import ConfigError
 
+CHECKPOINTS = "checkpoints"  # the folder of a run that holds the checkpoints of all its stages
+
 
 @dataclass(frozen=True, slots=True)
 class Layout:
@@ -31,11 +33,15 @@ class Layout:
 
     @classmethod
     def of(cls, path: str | Path) -> Layout:
-        """Looks at a folder; anything else is taken as the name of a full model on the hub."""
+        """Looks at a folder; anything else is taken as the name of a full model on the hub.
+
+        Raises:
+            ConfigError: The full model of an adapter is a folder that is not there.
+        """
         names = [module.value for module in Module if (Path(path) / module.value).is_dir()]
         parts: dict[str | None, str] = {name: str(Path(path) / name) for name in names} or {None: str(path)}
         adapters = {name: part for name, part in parts.items() if (Path(part) / "adapter_config.json").is_file()}
-        bases = {name: str(_config(part)["base_model_name_or_path"]) for name, part in adapters.items()}
+        bases = {name: _base_of(part) for name, part in adapters.items()}
         return cls({name: bases.get(name, part) for name, part in parts.items()}, adapters)
 
     @property
@@ -82,6 +88,21 @@ def combine(folder: Path, parts: Mapping[Module, Path]) -> None:
         link = folder / module.value
         link.unlink(missing_ok=True)
         link.symlink_to(os.path.relpath(part if part.is_dir() else whole, folder), target_is_directory=True)
+
+
+def _base_of(adapter: str) -> str:
+    """The full model of an adapter. Where a run's folder was moved, it is the one of that name beside the adapter."""
+    stored = str(_config(adapter)["base_model_name_or_path"])
+    if not Path(stored).is_absolute() or Path(stored).exists():
+        return stored
+    _, _, name = stored.rpartition(f"/{CHECKPOINTS}/")
+    for folder in Path(adapter).resolve().parents:
+        if folder.name == CHECKPOINTS and (folder / name).is_dir() and folder / name != Path(adapter).resolve():
+            return str(folder / name)
+    raise ConfigError(
+        f"expected the full model of the adapter {adapter} in {stored}, got no such folder; bring it there, or name its"
+        " place in adapter_config.json (base_model_name_or_path)"
+    )
 
 
 def _config(adapter: str) -> dict[str, Any]:

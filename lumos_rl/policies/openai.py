@@ -69,7 +69,7 @@ class OpenAIPolicy:
         self._tokenizer: Any = None
         self.tokenizer_hash = ""
         if settings.tokenizer:
-            from lumos_rl.policies.hf import load_tokenizer
+            from lumos_rl.policies.checkpoints import load_tokenizer
 
             self._tokenizer = load_tokenizer(settings.tokenizer)
             told = [model["max_model_len"] for model in self._served() if model.get("max_model_len")]  # of bases only

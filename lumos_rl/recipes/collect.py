@@ -29,6 +29,7 @@ from lumos_rl.core import StopReason, Task, Trajectory
 from lumos_rl.episodes import RolloutConfig, plan_episodes
 from lumos_rl.errors import ConfigError, InfrastructureError, UnknownNameError
 from lumos_rl.policies.base import Policy, Request, ScriptedPolicy
+from lumos_rl.policies.layout import Layout
 from lumos_rl.prompts import PROFILE_FILE, PromptProfile
 from lumos_rl.recipes.chats import profile_of
 from lumos_rl.recipes.config import ENVS, DataConfig, Engine, ModelConfig, RunConfig
@@ -63,6 +64,9 @@ def collect(
 
     Returns:
         One trajectory per plan, in the order of the plans. Those that failed for the machinery's sake are among them.
+
+    Raises:
+        InfrastructureError: More than half of them failed so; the others are kept.
     """
     found = {trajectory.id: trajectory for trajectory in collected(run, version, tasks, rollout, file)}
     plans = plan_episodes(tasks, rollout, examples)
@@ -82,6 +86,12 @@ def collect(
     for trajectory in _shown(played, len(missing), f"episodes of {version}"):
         run.add(file, trajectory)
         found[trajectory.id] = trajectory
+    failed = [found[plan.id] for plan in plans if found[plan.id].failure is not None]
+    if 2 * len(failed) > len(plans):
+        raise InfrastructureError(
+            f"expected episodes of {version}, got {len(failed)} of {len(plans)} that the machinery failed; the last:"
+            f" {failed[-1].failure}. Mend it and start again: the others are kept, and these are played anew"
+        )
     return [found[plan.id] for plan in plans]
 
 
@@ -90,7 +100,8 @@ def collected(
 ) -> list[Trajectory]:
     """What `collect` has left in the run folder, in the order of the plans; nothing is played."""
     kept = {each.id: each for each in run.read(Trajectory, file) if each.policy == version}  # the last try is kept
-    return [kept[plan.id] for plan in plan_episodes(tasks, rollout) if plan.id in kept]
+    found = [(plan.task, kept[plan.id]) for plan in plan_episodes(tasks, rollout) if plan.id in kept]
+    return [episode for task, episode in found if episode.instruction == task.instruction]  # its file may be another
 
 
 def policy_of(checkpoint: Path, version: str, config: RunConfig) -> Callable[[], Policy] | Serving:
@@ -191,6 +202,15 @@ def source_hash(name: str) -> str:
     """Eight hexadecimal digits of what stands in the module of MODULE:FUNCTION; errors as for `scripted_reply`."""
     scripted_reply(name)
     return hashlib.sha256(inspect.getsource(sys.modules[name.partition(":")[0]]).encode()).hexdigest()[:8]
+
+
+def weights_hash(checkpoint: Path) -> str:
+    """Eight hexadecimal digits that change with a checkpoint's weights, as sizes and times of its files tell."""
+    layout = Layout.of(checkpoint)
+    folders = [Path(folder) for folder in (*layout.bases.values(), *layout.adapters.values())]
+    files = sorted(file for folder in folders for kind in ("*.safetensors", "*.bin") for file in folder.glob(kind))
+    stats = [(file.name, file.stat().st_size, file.stat().st_mtime_ns) for file in files]
+    return hashlib.sha256(repr(stats).encode()).hexdigest()[:8]
 
 
 def make_env(benchmark: str, options: Mapping[str, Mapping[str, Any]] | None = None) -> Env:

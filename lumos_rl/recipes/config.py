@@ -59,6 +59,20 @@ def by_benchmark(entries: Sequence[str], most: float = math.inf) -> dict[str, fl
     return found
 
 
+def check_samples(name: str, rollout: RolloutConfig) -> None:
+    """Sees to it that no episode is only another one's repetition.
+
+    Raises:
+        ConfigError: A model would play a task greedily more than once.
+    """
+    greedy = sum(rollout.temperatures[sample % len(rollout.temperatures)] == 0 for sample in range(rollout.samples))
+    if greedy > 1:
+        raise ConfigError(
+            f"expected at most one greedy episode per task, which any other would repeat, got {greedy} in the"
+            f" {rollout.samples} samples of {name} at temperatures {rollout.temperatures}; give some above 0"
+        )
+
+
 class Modules(StrEnum):
     """Whether planner and grounder are one model or two."""
 
@@ -98,10 +112,11 @@ class DataConfig:
         train: Sources of training tasks.
         chats: Files of conversations that SFT learns beside, as planner=FILE and grounder=FILE, such as the annotations
             that Agent Lumos released; or FILE, of the unified set, whose records say it. Paths start at `folder`.
-        weights: How often the annotated conversations of a benchmark are learned, as BENCHMARK=TIMES; once where it is
-            not named. 2.5 stands for twice, and half of them a third time.
+        weights: How often the annotated conversations of a benchmark are learned, those of `chats` as well, as
+            BENCHMARK=TIMES; once where it is not named. 2.5 stands for twice, and half of them a third time.
         test: Sources of test tasks.
-        annotated: Most annotated training tasks that SFT sees, of each source; 0 takes all.
+        annotated: Most annotated training tasks that SFT sees, of each source; 0 takes all, and none of a built-in
+            suite, which has no end.
         resample: Copies of every annotated math task with other numbers, names and things in question and plan.
         rename: Copies of every annotated conversation of other benchmarks in which the names, ids and values that are
             only copied are others.

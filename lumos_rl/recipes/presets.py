@@ -200,9 +200,13 @@ _LUMOS_7B = RunConfig(
     ray=RayConfig(cpus_per_worker=4, gpus_per_worker=1.0),
 )
 
+# Limits of turns and episodes, prompts and greedy decoding as in Lumos's released evaluation, of all test tasks.
+_DEFAULTS = RunConfig(data=DataConfig(test_tasks=0))
+
 PRESETS: Mapping[str, Preset] = {
     "tiny": Preset("a small model from scratch on the built-in math suite; for a CPU", _TINY),
     "svamp": Preset("a small model from scratch on MAWPS + ASDiv-A, tested on SVAMP; for a CPU", _SVAMP),
     "unified": Preset("a small model from scratch on the built-in suites of all task types; for a CPU", _UNIFIED),
+    "defaults": Preset("every setting's own default, and all test tasks; to evaluate a model", _DEFAULTS),
     "lumos-7b": Preset("LoRA on Llama 2 7B, GSM8K; written for a node with 8 GPUs, not run here yet", _LUMOS_7B),
 }

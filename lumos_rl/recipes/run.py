@@ -27,6 +27,7 @@ from typing import IO, Any, Self
 
 from lumos_rl.core import Module, PreferencePair, Record, Trajectory, from_json, to_json
 from lumos_rl.errors import ConfigError, MissingExtraError, MissingFileError
+from lumos_rl.policies.layout import CHECKPOINTS
 from lumos_rl.ray_rollout import RayWorkers
 from lumos_rl.recipes.config import CHANGEABLE, UNSTORED, RunConfig, TrackConfig
 
@@ -71,15 +72,27 @@ class RunFolder:
 
     def checkpoint(self, stage: str) -> Path:
         """Folder of the model that `stage` trained."""
-        return self.path / "checkpoints" / stage
+        return self.path / CHECKPOINTS / stage
 
-    def stage(self, name: str, work: Callable[[], Mapping[str, Any]]) -> dict[str, Any]:
-        """The result of a stage: read when it is finished already, else worked out, then written."""
+    def stage(
+        self, name: str, work: Callable[[], Mapping[str, Any]], again: Callable[[Mapping[str, Any]], str] | None = None
+    ) -> dict[str, Any]:
+        """The result of a stage: read when it is finished already, else worked out, then written.
+
+        Args:
+            name: The stage.
+            work: What gives its result.
+            again: Why a result that is there already is worked out anew; "" when it is good.
+        """
         path = self.path / "stages" / f"{name}.json"
+        why = ""
         if path.is_file():
-            log.info("%s: finished before", name)
-            return dict(json.loads(path.read_text(encoding="utf-8")))
-        log.info("%s: begins", name)
+            before: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+            why = again(before) if again else ""
+            if not why:
+                log.info("%s: finished before", name)
+                return before
+        log.info("%s: begins%s", name, f" again, {why}" if why else "")
         result = dict(work())
         self._write(f"stages/{name}.json", result)
         return result

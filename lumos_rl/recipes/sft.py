@@ -14,15 +14,16 @@ from typing import Any
 from lumos_rl.core import Formulation, Task
 from lumos_rl.data.renaming import renamed
 from lumos_rl.data.rows import ChatRow, annotation_rows, weighted
-from lumos_rl.errors import DataError
+from lumos_rl.errors import ConfigError, DataError
 from lumos_rl.recipes.chats import chat_rows, profile_of
-from lumos_rl.recipes.config import Modules, RunConfig, by_benchmark
+from lumos_rl.recipes.config import Engine, Modules, RunConfig, by_benchmark, check_samples
 from lumos_rl.recipes.launch import launch
 from lumos_rl.recipes.run import RunFolder
 from lumos_rl.recipes.tasks import (
-    CALCULATED,
+    RENAMED,
     TrainingTasks,
     held_out_texts,
+    refine_steps,
     train_sources,
     training_tasks,
 )
@@ -52,6 +53,31 @@ def base_stage(run: RunFolder, tasks: TrainingTasks) -> Path | str:
     return folder
 
 
+def check_trainable(config: RunConfig) -> None:
+    """Looks for settings that each make sense alone, and not together.
+
+    Raises:
+        ConfigError: The engine's model cannot be trained, tests play another formulation than is learned, modules are
+            separate where the formulation has one, or a step of the refinement would repeat greedy episodes.
+    """
+    learned, tested = config.rollout.formulation, config.evaluate.formulation
+    if config.model.engine in (Engine.OPENAI, Engine.SCRIPT):
+        raise ConfigError(
+            f"expected --model.engine hf or vllm to train with, got {config.model.engine}, which cannot be trained;"
+            " test it with python -m lumos_rl.recipes.evaluate"
+        )
+    if tested != learned:
+        raise ConfigError(
+            f"expected one formulation to learn and to be tested in, got rollout.formulation {learned} and"
+            f" evaluate.formulation {tested}"
+        )
+    if config.model.modules == Modules.SEPARATE and learned not in (Formulation.ITERATIVE, Formulation.ONETIME):
+        raise ConfigError(f"expected --model.modules shared, as {learned} has one module, got {config.model.modules}")
+    check_samples("evaluate", config.evaluate)
+    for step in refine_steps(config, []):
+        check_samples(step.collecting, step.rollout)
+
+
 def annotated_rows(config: RunConfig, tasks: Sequence[Task]) -> list[ChatRow]:
     """The conversations that annotated tasks teach, in the formulation that is rolled out, as often as weights say."""
     formulation = Formulation(config.rollout.formulation)
@@ -60,10 +86,10 @@ def annotated_rows(config: RunConfig, tasks: Sequence[Task]) -> list[ChatRow]:
 
 
 def renamed_rows(config: RunConfig, rows: Sequence[ChatRow], copies: int) -> list[ChatRow]:
-    """Copies of conversations with other names, ids and values; none of math, whose copies `resampled` makes."""
+    """Copies of conversations with other names, ids and values; none of math, whose results would be wrong then."""
     if not copies:
         return []
-    free = [row for row in rows if row.benchmark not in CALCULATED]
+    free = [row for row in rows if row.benchmark in RENAMED]
     return renamed(free, copies, config.seed, held_out_texts(config.data))
 
 
@@ -73,7 +99,8 @@ def taught_rows(config: RunConfig, tasks: TrainingTasks) -> list[ChatRow]:
     Raises:
         DataError: There are none.
     """
-    rows = annotated_rows(config, tasks.annotated) + chat_rows(config)
+    chats = weighted(chat_rows(config), by_benchmark(config.data.weights), config.seed)
+    rows = annotated_rows(config, tasks.annotated) + chats
     rows += renamed_rows(config, rows, config.data.rename)
     if not rows:
         raise DataError(f"expected annotated tasks in {', '.join(train_sources(config.data))} or data.chats, got none")
@@ -136,7 +163,12 @@ def label(stage: str, module: str) -> str:
 
 
 def main(config: RunConfig, run: RunFolder) -> None:
-    """Runs the stages base and sft."""
+    """Runs the stages base and sft.
+
+    Raises:
+        ConfigError: As `check_trainable`.
+    """
+    check_trainable(config)
     tasks = training_tasks(config.data, config.seed)
     result = sft_stage(run, tasks, base_stage(run, tasks))
     print(f"{run.checkpoint('sft')}: {result['rows']} rows, loss {result.get('loss', float('nan')):.3f}")

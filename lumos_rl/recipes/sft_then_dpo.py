@@ -23,16 +23,23 @@ from typing import Any
 from lumos_rl.core import Formulation, Module, Task, Trajectory
 from lumos_rl.data.discovered import discovered_tasks
 from lumos_rl.data.rows import balanced, count_by_module, success_rows
-from lumos_rl.errors import ConfigError
 from lumos_rl.policies.layout import combine
 from lumos_rl.recipes.chats import profile_of
 from lumos_rl.recipes.collect import collect, collected, describe
-from lumos_rl.recipes.config import Engine, Refine, RunConfig, by_benchmark
+from lumos_rl.recipes.config import Refine, RunConfig, by_benchmark
 from lumos_rl.recipes.dpo import pairs_of, train_on_pairs
 from lumos_rl.recipes.evaluate import evaluate_stage, validate_stage
 from lumos_rl.recipes.launch import launch
 from lumos_rl.recipes.run import TRAJECTORIES, RunFolder
-from lumos_rl.recipes.sft import annotated_rows, base_stage, renamed_rows, sft_stage, taught_rows, train_on
+from lumos_rl.recipes.sft import (
+    annotated_rows,
+    base_stage,
+    check_trainable,
+    renamed_rows,
+    sft_stage,
+    taught_rows,
+    train_on,
+)
 from lumos_rl.recipes.summary import swapped, write_summary
 from lumos_rl.recipes.tasks import RefineStep, TrainingTasks, refine_steps, resampled, training_tasks
 
@@ -43,13 +50,9 @@ def main(config: RunConfig, run: RunFolder) -> None:
     """Runs every stage that is not finished, and writes the summary.
 
     Raises:
-        ConfigError: The engine is one that cannot be trained.
+        ConfigError: As `check_trainable`.
     """
-    if config.model.engine in (Engine.OPENAI, Engine.SCRIPT):
-        raise ConfigError(
-            f"expected --model.engine hf or vllm to train with, got {config.model.engine}, which cannot be trained;"
-            " test it with python -m lumos_rl.recipes.evaluate"
-        )
+    check_trainable(config)
     began = time.monotonic()
     tasks = training_tasks(config.data, config.seed)
     base = base_stage(run, tasks)

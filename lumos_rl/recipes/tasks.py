@@ -24,7 +24,7 @@ from lumos_rl.recipes.config import ENVS, DataConfig, Refine, RunConfig
 log = logging.getLogger(__name__)
 
 TRAINING_SETS: Mapping[str, str] = {"mawps": "svamp"}  # training data of a benchmark whose environment grades them
-CALCULATED = ("gsm8k", "svamp")  # benchmarks whose copies need their results calculated anew, which `resample` does
+RENAMED = ("hotpotqa", "intercode_sql", "mind2web", "strategyqa", "webshop")  # math is calculated anew, by `resample`
 TASK_TYPES: Mapping[str, tuple[str, ...]] = {  # task type → its built-in suites
     "math": ("gsm8k",),
     "mind2web": ("mind2web",),
@@ -68,15 +68,17 @@ def training_tasks(config: DataConfig, seed: int) -> TrainingTasks:
 def _training_tasks(source: str, config: DataConfig, seed: int) -> TrainingTasks:
     benchmark, where = split_source(source, config)
     if where == "synthetic":
+        if not config.annotated and not config.chats:
+            raise ConfigError(f"expected data.annotated > 0 of {source}, which has no end, or data.chats, got 0")
         tasks = synthetic_tasks(benchmark, "train", config.annotated + config.explore, seed)
         annotated, rejected = tasks[: config.annotated], 0
         explore = tasks[config.annotated :]
     else:
-        read = load_tasks(benchmark, where, "train")
+        read = _untested(benchmark, where, config)
         if len(read) <= config.validation_tasks:
             raise ConfigError(
                 f"expected more than data.validation_tasks={config.validation_tasks} training tasks in {source}, got"
-                f" {len(read)}; keep fewer for validation"
+                f" {len(read)} that the run is not tested on; keep fewer for validation, or test on fewer"
             )
         explore = read[: len(read) - config.validation_tasks]
         found = [annotate(task) for task in explore]
@@ -92,6 +94,25 @@ def _training_tasks(source: str, config: DataConfig, seed: int) -> TrainingTasks
         [replace(_cased(task, config), benchmark=own, subgoals=()) for task in explore],
         rejected,
     )
+
+
+def _untested(benchmark: str, where: str, config: DataConfig) -> list[Task]:
+    """The training tasks of a file or folder. Where it has no training split, those that are tested are left out."""
+    if Path(where).is_file() and (benchmark, where) in (
+        split_source(source, config) for source in test_sources(config)
+    ):
+        raise ConfigError(
+            f"expected other tasks to be tested on than those to learn, got {where} for both; name other files in"
+            " data.train or data.test"
+        )
+    tasks = load_tasks(benchmark, where, "train")
+    if all(task.split == "train" for task in tasks):
+        return tasks
+    tested = {task.id for task in test_tasks(config)}
+    kept = [task for task in tasks if task.id not in tested]
+    if len(kept) < len(tasks):
+        log.info("%s has no training split: %d of its tasks are tested, not learned", where, len(tasks) - len(kept))
+    return kept
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,10 +175,11 @@ def resampled(tasks: Sequence[Task], copies: int, config: DataConfig, seed: int)
     Args:
         tasks: Tasks with plans.
         copies: How many of each.
-        config: Says what the run is tested on.
+        config: Says what the run is tested on, and chosen by.
         seed: Which numbers.
     """
-    held_out = set().union(*(_held_out(source, config) for source in test_sources(config))) if copies else set()
+    sources = {*test_sources(config), *train_sources(config)} if copies else ()  # of training sources, validation tasks
+    held_out = set().union(*(_held_out(source, config) for source in sources))
     return [
         copy
         for task in tasks
@@ -186,7 +208,9 @@ def _held_out(source: str, config: DataConfig) -> set[Plan]:
     return {
         _plan(task, task.meta.get("kind"))
         for split in ("dev", "test")
-        for task in synthetic_tasks(benchmark, split, max(DEFAULT_SIZE[split], config.test_tasks))
+        for task in synthetic_tasks(
+            benchmark, split, max(DEFAULT_SIZE[split], config.test_tasks, config.validation_tasks)
+        )
     }
 
 
@@ -226,7 +250,7 @@ def validation_tasks(config: DataConfig) -> list[Task]:
         if where == "synthetic":
             tasks = synthetic_tasks(benchmark, "dev", count)
         else:
-            tasks = load_tasks(benchmark, where, "train")[-count:] if count else []
+            tasks = _untested(benchmark, where, config)[-count:] if count else []
         found += [replace(_cased(task, config), benchmark=own, subgoals=()) for task in tasks]
     return found
 

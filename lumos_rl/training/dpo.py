@@ -26,7 +26,7 @@ from trl import DPOConfig, DPOTrainer
 from lumos_rl.core import Message, PreferencePair
 from lumos_rl.encoding import encode_chat, fingerprint
 from lumos_rl.errors import DataError
-from lumos_rl.policies.hf import load_tokenizer
+from lumos_rl.policies.checkpoints import load_tokenizer
 from lumos_rl.training.settings import DPOSettings
 from lumos_rl.training.trainer import (
     freeing_memory,

@@ -24,7 +24,7 @@ from peft import LoraConfig
 from tqdm import tqdm
 from transformers import PrinterCallback, TrainerCallback
 
-from lumos_rl.policies.hf import DTYPES, free_memory, load_model
+from lumos_rl.policies.checkpoints import DTYPES, free_memory, load_model
 from lumos_rl.training.settings import DPOSettings, LoraSettings, SFTSettings
 
 REFERENCE = "ref"  # TRL's name for the frozen copy of an adapter; it is saved beside the adapter

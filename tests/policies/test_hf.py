@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 import torch
-from tiny_model import FLIP, PLAN, TASK, assistant, user
+from tiny_model import FLIP, PLAN, TASK, assistant, create_adapter, user
 from tokenizers.processors import TemplateProcessing
 from transformers import AutoModelForCausalLM, AutoTokenizer, GenerationConfig, GPT2Config, GPT2LMHeadModel
 
@@ -13,8 +13,9 @@ from lumos_rl.encoding import encode_chat, encode_prompt
 from lumos_rl.errors import ConfigError, MissingFileError
 from lumos_rl.policies import hf
 from lumos_rl.policies.base import Policy, Request, Sampling
-from lumos_rl.policies.hf import HFPolicy, load_model, load_tokenizer
-from lumos_rl.policies.layout import combine
+from lumos_rl.policies.checkpoints import load_model, load_tokenizer
+from lumos_rl.policies.hf import HFPolicy
+from lumos_rl.policies.layout import CHECKPOINTS, Layout, combine
 from lumos_rl.prompts import LUMOS_CHAT_TEMPLATE
 from lumos_rl.training.settings import LoraSettings, SFTSettings
 from lumos_rl.training.sft import train_sft
@@ -273,6 +274,25 @@ def test_an_adapter_alone_serves_every_module(adapters):
     policy = HFPolicy.load(adapters / "planner", device="cpu")
     assert {ask(policy, module=module).text for module in Module} == {"Tails."}
     assert policy.version == "planner"
+
+
+def test_a_run_that_was_moved_finds_its_models(tiny_base, tmp_path):
+    run = tmp_path / "run" / CHECKPOINTS
+    shutil.copytree(tiny_base, run / "sft")
+    create_adapter(run / "sft", run / "dpo-1", seed=1)
+    create_adapter(run / "sft", run / "dpo-2" / "planner", seed=1)
+    shutil.copytree(tiny_base, run / "dpo-2" / "grounder")
+    assert Layout.of(run / "dpo-1").bases == {None: str(run / "sft")}
+    (tmp_path / "run").rename(tmp_path / "moved")
+    run = tmp_path / "moved" / CHECKPOINTS
+    assert Layout.of(run / "dpo-1").bases == {None: str(run / "sft")}
+    assert Layout.of(run / "dpo-2").bases["planner"] == str(run / "sft")
+    combine(run / "mixed", {Module.PLANNER: run / "dpo-1", Module.GROUNDER: run / "sft"})
+    assert Layout.of(run / "mixed").bases["planner"] == str(run / "sft")
+    HFPolicy.load(run / "mixed").close()
+    (run / "sft").rename(run / "gone")
+    with pytest.raises(ConfigError, match=r"full model of the adapter .*dpo-1 in .*run/checkpoints/sft, got no such"):
+        Layout.of(run / "dpo-1")
 
 
 def test_a_foreign_tokenizer_gets_markup_and_padding(tiny_base, tmp_path):

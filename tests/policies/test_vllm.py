@@ -13,7 +13,8 @@ from tiny_model import SHAPE, TEXTS, create_adapter, user
 from lumos_rl.core import Module
 from lumos_rl.errors import ConfigError, InfrastructureError, MissingExtraError, MissingFileError
 from lumos_rl.policies.base import Policy, Request, Sampling
-from lumos_rl.policies.hf import HFPolicy, load_model
+from lumos_rl.policies.checkpoints import load_model
+from lumos_rl.policies.hf import HFPolicy
 from lumos_rl.policies.layout import Layout, combine
 from lumos_rl.policies.settings import VLLMSettings
 from lumos_rl.policies.vllm import VLLMPolicy

@@ -7,14 +7,16 @@ from pathlib import Path
 import pytest
 
 from lumos_rl.core import Module
+from lumos_rl.episodes import RolloutConfig
 from lumos_rl.errors import ConfigError
 from lumos_rl.policies.base import Request
 from lumos_rl.policies.hf import HFPolicy
 from lumos_rl.policies.openai import OpenAIPolicy
 from lumos_rl.policies.settings import OpenAISettings, VLLMSettings
 from lumos_rl.recipes.collect import policy_of, source_hash
-from lumos_rl.recipes.config import Engine, ModelConfig, RunConfig
+from lumos_rl.recipes.config import Engine, ModelConfig, Modules, PreferenceConfig, RefineConfig, RunConfig
 from lumos_rl.recipes.dry_run import describe_run
+from lumos_rl.recipes.sft import check_trainable
 from lumos_rl.recipes.sft_then_dpo import main
 from lumos_rl.serving import Serving
 from lumos_rl.training.settings import LoraSettings, SFTSettings
@@ -104,6 +106,30 @@ def test_a_function_is_a_policy_where_python_finds_it(monkeypatch, tmp_path):
 def test_what_cannot_be_trained_is_refused_before_training(engine):
     with pytest.raises(ConfigError, match=rf"got {engine.value}, which cannot be trained; test it with .*evaluate"):
         main(config(engine), None)
+
+
+ITERATIVE = RunConfig(model=ModelConfig(modules=Modules.SEPARATE))
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        (replace(ITERATIVE, rollout=RolloutConfig("onetime")), "got rollout.formulation onetime and evaluate.* iterat"),
+        (
+            replace(ITERATIVE, rollout=RolloutConfig("cot"), evaluate=RolloutConfig("cot")),
+            "modules shared, as cot has one module, got separate",
+        ),
+        (replace(ITERATIVE, evaluate=RolloutConfig(samples=3)), "got 3 in the 3 samples of evaluate at"),
+        (
+            replace(ITERATIVE, refine=RefineConfig(dpo=PreferenceConfig(samples=4))),
+            "got 4 in the 4 samples of collect-for-dpo-2 at",
+        ),
+    ],
+)
+def test_settings_that_do_not_go_together_are_refused_before_anything_is_done(settings, said):
+    check_trainable(ITERATIVE)
+    with pytest.raises(ConfigError, match=said):
+        check_trainable(settings)
 
 
 def test_a_dry_run_misses_vllm(tmp_path, monkeypatch):

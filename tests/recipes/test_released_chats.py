@@ -1,5 +1,6 @@
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -35,6 +36,19 @@ def test_conversations_of_files_are_learned_beside_the_tasks_own_in_their_words(
     assert [row.module for row in rows] == ["planner", "grounder", "planner", "planner", "grounder", "grounder"]
     assert all(row.messages[0]["content"].startswith(("Plan this.", "Ground this.")) for row in rows)
     assert rows[2:] == chat_rows(config)
+
+
+def test_weights_are_of_these_conversations_too_and_names_of_unknown_ones_stay(config):
+    twice = replace(config, data=replace(config.data, weights=("gsm8k=2",), rename=3))
+    tasks = replace(training_tasks(config.data, 0), annotated=[])
+    assert taught_rows(twice, tasks) == [row for row in chat_rows(config) for _ in range(2)]
+    folder = Path(config.data.folder)
+    for module in ("planner", "grounder"):
+        text = (folder / f"{module}.jsonl").read_text()
+        (folder / f"prm-{module}.jsonl").write_text(text.replace('"dataset": "gsm8k"', '"dataset": "prm800k"'))
+    chats = ("planner=prm-planner.jsonl", "grounder=prm-grounder.jsonl")
+    other = replace(twice, data=replace(twice.data, chats=chats))
+    assert taught_rows(other, tasks) == chat_rows(other)  # their numbers are calculated with, as far as is known
 
 
 def test_what_names_no_conversations_is_told(config):

@@ -143,7 +143,18 @@ def test_each_metric_of_a_benchmark_has_a_mean_with_an_interval():
     found = metric_scores(played)
     assert list(found) == ["em", "f1"]
     assert (found["f1"].value, found["f1"].n, found["f1"].excluded, found["em"].n) == (0.5, 3, 1, 2)
-    assert found["f1"].high == pytest.approx(0.5 + 1.96 * 0.5 / 3**0.5)  # the standard deviation of 0, 0.5, 1 is 0.5
+    assert (found["f1"].low, found["f1"].high) == (0.0, 1.0)  # a share is never outside
+
+
+def test_the_interval_of_a_metric_is_of_its_episodes():
+    plan = plan_episodes([Task("mind2web/test/0", "mind2web", "?", "1")], RolloutConfig())[0]
+    many = [{"step_acc": value, "steps": 10 * value} for value in (0.4, 0.5, 0.6)]
+    found = metric_scores([plan.trajectory("sft", StopReason.ANSWERED, metrics=metrics) for metrics in many])
+    half = pytest.approx(1.96 * 0.1 / 3**0.5, rel=1e-4)  # the standard deviation of 0.4, 0.5 and 0.6 is 0.1
+    assert found["step_acc"].high - 0.5 == half and 0.5 - found["step_acc"].low == half
+    assert found["steps"].high > 6
+    alone = metric_scores([plan.trajectory("sft", StopReason.ANSWERED, metrics=many[0])])["step_acc"]
+    assert (alone.low, alone.high, str(alone)) == (None, None, "40.0 n=1")
 
 
 def test_base_and_sft_write_models_with_the_prompts_they_were_trained_with(trained):
@@ -172,6 +183,9 @@ def test_episodes_that_are_there_are_not_played_again(run):
     assert found == collected(run, "sft", tasks, CONFIG.rollout, TRAJECTORIES)
     assert (run.path / TRAJECTORIES).stat().st_size == size
     assert collected(run, "other", tasks, CONFIG.rollout, TRAJECTORIES) == []
+    changed = [replace(tasks[0], instruction="Another line of the file."), *tasks[1:]]
+    kept = collected(run, "sft", changed, CONFIG.rollout, TRAJECTORIES)
+    assert kept == [each for each in found if each.task_id != tasks[0].id]
 
 
 def test_refinement_learns_successes_then_preferences(run):
@@ -347,6 +361,20 @@ def test_copies_with_new_numbers_are_no_test_problems():
     tested = [key(task) for split in ("dev", "test") for task in synthetic_tasks("gsm8k", split)]
     assert len(copies) > 600
     assert not [task.id for task in copies if key(task) in tested]
+
+
+def test_copies_are_no_validation_problems_of_what_is_learned(monkeypatch):
+    chosen_by = synthetic_tasks("gsm8k", "dev", 320)
+    monkeypatch.setattr("lumos_rl.recipes.tasks.resample", lambda task, copies, seed: [task])
+    config = DataConfig(test=("svamp=SVAMP.json",), validation_tasks=320)
+    assert resampled(chosen_by, 1, config, 0) == []
+    assert resampled(chosen_by, 1, replace(config, train=("gsm8k=train.jsonl",)), 0) == chosen_by
+
+
+def test_all_of_a_suite_without_end_cannot_be_learned():
+    with pytest.raises(ConfigError, match=r"data\.annotated > 0 of gsm8k=synthetic, which has no end"):
+        training_tasks(DataConfig(annotated=0), 0)
+    assert training_tasks(DataConfig(annotated=0, chats=("planner=a.jsonl",)), 0).annotated == []
 
 
 def test_training_tasks_of_a_file_are_annotated_and_explored(tmp_path):

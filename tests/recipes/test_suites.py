@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 from tiny_model import SHAPE
+from tiny_shop import write_files
 
 from lumos_rl.core import Module
 from lumos_rl.data.synthetic import synthetic_tasks
@@ -204,6 +205,27 @@ def test_training_data_of_a_benchmark_is_tested_on_in_its_environment(tmp_path):
     assert task.benchmark == "svamp"
 
 
+def test_what_is_tested_of_a_source_without_splits_is_not_learned(tmp_path, monkeypatch):
+    monkeypatch.setenv("LUMOS_RL_CACHE", str(tmp_path / "cache"))
+    write_files(tmp_path)
+    source = (f"webshop={tmp_path}",)
+    data = DataConfig(train=source, test=source, annotated=0, explore=0, test_tasks=2)
+    every = [task.id for task in tasks_to_test_on(replace(data, test_tasks=0))]
+    assert [task.id for task in tasks_to_test_on(data)] == every[:2]
+    assert [task.id for task in training_tasks(data, 0).explore] == every[2:]
+    with_validation = replace(data, validation_tasks=1)
+    assert [task.id for task in validation_tasks(with_validation)] == every[-1:]
+    assert [task.id for task in training_tasks(with_validation, 0).explore] == every[2:-1]
+    with pytest.raises(ConfigError, match="got 0 that the run is not tested on"):
+        training_tasks(replace(data, test_tasks=0), 0)
+
+
+def test_one_file_to_learn_and_to_be_tested_on_is_refused(tmp_path):
+    (tmp_path / "all.jsonl").write_text(json.dumps({"question": "What is 1 + 1?", "answer": "<<1+1=2>>\n#### 2"}))
+    with pytest.raises(ConfigError, match=r"expected other tasks to be tested on .*all\.jsonl for both"):
+        training_tasks(DataConfig(str(tmp_path), train=("gsm8k=all.jsonl",), test=("gsm8k=all.jsonl",)), 0)
+
+
 def test_dev_is_not_for_choosing_and_for_testing():
     with pytest.raises(ConfigError, match="test-split test"):
         DataConfig(test_split="dev", validation_tasks=10)
@@ -240,12 +262,14 @@ def test_the_first_word_of_evaluate_says_what_is_tested(tmp_path, monkeypatch):
     (tmp_path / "model").mkdir()
     run, model = str(tmp_path / "run"), str(tmp_path / "model")
     assert with_target([run, "--policy", "rs-1"]) == ["--run-dir", run, "--policy", "rs-1"]
+    assert with_target([model, "--run-dir", run]) == ["defaults", "--checkpoint", model, "--run-dir", run]
+    own = ["--run-dir", "runs/evaluate-org-name"]
+    assert with_target(["org/name"]) == ["defaults", "--checkpoint", "org/name", *own]
+    assert with_target(["gpt", "--model.engine", "openai"])[:3] == ["defaults", "--checkpoint", "gpt"]
+    own = ["--run-dir", "runs/evaluate-my.agent-reply", "--model.engine", "script"]
+    assert with_target(["my.agent:reply"]) == ["defaults", "--checkpoint", "my.agent:reply", *own]
+    (tmp_path / "run" / "config.json").write_text("{}")  # it has settings to go on with
     assert with_target([model, "--run-dir", run]) == ["--checkpoint", model, "--run-dir", run]
-    assert with_target(["org/name"]) == ["--checkpoint", "org/name", "--run-dir", "runs/evaluate-org-name"]
-    assert with_target(["gpt", "--model.engine", "openai"])[:2] == ["--checkpoint", "gpt"]
-    assert with_target(["my.agent:reply"]) == [
-        *("--checkpoint", "my.agent:reply", "--run-dir", "runs/evaluate-my.agent-reply", "--model.engine", "script")
-    ]
     assert "script" not in with_target(["qwen2.5:7b", "--model.engine", "openai"])
     (tmp_path / "model:1").mkdir()
     monkeypatch.chdir(tmp_path)

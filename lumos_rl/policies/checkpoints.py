@@ -1,0 +1,122 @@
+"""Loads the models and tokenizers of checkpoints with Transformers and PEFT, to generate or to train on.
+
+load_model("runs/demo/checkpoints/dpo-1")      # a full model, or an adapter on its base
+load_tokenizer("runs/demo/checkpoints/dpo-1")  # it has a chat template, and its eos_token ends a turn
+"""
+
+from __future__ import annotations
+
+import gc
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers import AutoModelForCausalLM, AutoTokenizer
+
+from lumos_rl.encoding import end_of_turn
+from lumos_rl.errors import MissingExtraError, MissingFileError
+from lumos_rl.policies.layout import Layout
+from lumos_rl.prompts import LUMOS_CHAT_TEMPLATE
+
+DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+
+
+def load_tokenizer(path: str | Path) -> Any:
+    """A tokenizer with a chat template and a padding token: its own where it has them, else Lumos markup and eos.
+
+    Its `eos_token` becomes the one that ends a turn in that template.
+
+    Raises:
+        MissingFileError: No tokenizer there.
+        ConfigError: A template whose turns end by no token.
+    """
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(str(path))
+    except (OSError, ValueError) as error:
+        raise _missing(path, error) from error
+    if tokenizer.chat_template is None:
+        begins = tokenizer.bos_token_id is not None and tokenizer.encode("")[:1] == [tokenizer.bos_token_id]
+        tokenizer.chat_template = ("{{ bos_token }}" if begins else "") + LUMOS_CHAT_TEMPLATE
+    if tokenizer.pad_token_id is None:
+        tokenizer.pad_token = tokenizer.eos_token
+    tokenizer.eos_token = end_of_turn(tokenizer)
+    return tokenizer
+
+
+def load_model(path: str | Path, dtype: torch.dtype = torch.float32, trainable: bool = False) -> Any:
+    """A causal language model, or a PEFT model where the folder holds an adapter.
+
+    Args:
+        path: Model folder, adapter folder or hub name.
+        dtype: Type of the weights.
+        trainable: Whether an adapter's weights shall take gradients.
+
+    Raises:
+        MissingFileError: No model there.
+    """
+    try:
+        if (Path(path) / "adapter_config.json").is_file():
+            return _with_adapter(Layout.of(path).bases[None], str(path), dtype, is_trainable=trainable)
+        return AutoModelForCausalLM.from_pretrained(str(path), dtype=dtype)
+    except OSError as error:
+        raise _missing(path, error) from error
+
+
+def free_memory() -> None:
+    """Gives back what models held that nobody uses any more, on GPUs to other processes too."""
+    gc.collect()  # a model that TRL has trained is part of a cycle
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
+
+
+def _missing(path: str | Path, error: Exception) -> MissingFileError:
+    kind = "model or adapter folder (config.json or adapter_config.json), or a model of the Hugging Face hub"
+    cause = str(error).strip().partition("\n")[0]
+    return MissingFileError(f"expected a {kind}, got {str(path)!r}: {cause}")
+
+
+def load_models(layout: Layout, dtype: torch.dtype, device: str) -> tuple[dict[str | None, Any], dict[str | None, str]]:
+    """The model of each part of a checkpoint, and its adapter's name where it carries several.
+
+    Adapters of one base share that base in memory.
+
+    Args:
+        layout: The parts.
+        dtype: Type of the weights.
+        device: Where to put them.
+
+    Raises:
+        MissingFileError: A model is not there.
+    """
+    models: dict[str | None, Any] = {}
+    names: dict[str | None, str] = {}
+    for key, base in layout.bases.items():
+        folders = layout.adapters_of(base)
+        if key not in folders or len(folders) == 1:
+            models[key] = load_model(folders.get(key, base), dtype).to(device)
+        elif key not in models:
+            (first, folder), *rest = folders.items()
+            model = _with_adapter(base, folder, dtype, adapter_name=str(first))
+            for name, folder in rest:
+                model.load_adapter(folder, adapter_name=str(name))
+            models |= dict.fromkeys(folders, model.to(device))
+            names |= {name: str(name) for name in folders}
+    return models, names
+
+
+def _with_adapter(base: str, adapter: str, dtype: torch.dtype, **options: Any) -> Any:
+    """A full model with an adapter, and with the rows of tokens that the adapter's tokenizer has more."""
+    model = AutoModelForCausalLM.from_pretrained(base, dtype=dtype)
+    if (Path(adapter) / "tokenizer_config.json").is_file():
+        tokens = len(AutoTokenizer.from_pretrained(adapter))
+        if tokens > model.get_input_embeddings().weight.shape[0]:
+            model.resize_token_embeddings(tokens)
+    return _peft().PeftModel.from_pretrained(model, adapter, **options)
+
+
+def _peft() -> Any:
+    try:
+        import peft
+    except ImportError as error:
+        raise MissingExtraError("peft", "train") from error
+    return peft
