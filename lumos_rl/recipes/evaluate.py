@@ -246,8 +246,10 @@ def with_target(argv: Sequence[str]) -> list[str]:
     >>> with_target(["org/model", "--benchmarks", "gsm8k"])
     ['defaults', '--checkpoint', 'org/model', '--run-dir', 'runs/evaluate-org-model', '--benchmarks', 'gsm8k']
     """
-    if not argv or argv[0].startswith("-") or argv[0] in PRESETS:
+    if not argv or argv[0] in PRESETS:
         return list(argv)
+    if argv[0].startswith("-"):
+        return _settled(argv) if _given("checkpoint", argv) else list(argv)
     word, rest = argv[0], list(argv[1:])
     if (Path(word) / "stages").is_dir():
         return ["--run-dir", word, *rest]
@@ -260,9 +262,17 @@ def with_target(argv: Sequence[str]) -> list[str]:
             f"expected a preset ({known}), a run's or model's folder, ORG/MODEL, or MODULE:FUNCTION, got {word!r}"
         )
     name = _as_name(word)
-    own = any(flag.partition("=")[0] in ("--run-dir", "--run_dir") for flag in rest)
-    flags = ["--checkpoint", word, *([] if own else ["--run-dir", f"runs/evaluate-{name}"]), *rest]
-    return flags if stored_settings(flags) else ["defaults", *flags]
+    place = [] if _given("run-dir", rest) or _given("run_dir", rest) else ["--run-dir", f"runs/evaluate-{name}"]
+    return _settled(["--checkpoint", word, *place, *rest])
+
+
+def _settled(flags: Sequence[str]) -> list[str]:
+    """The flags, with a preset before them where there is no run whose settings they change."""
+    return [*flags] if stored_settings(flags) else ["defaults", *flags]
+
+
+def _given(name: str, flags: Sequence[str]) -> bool:
+    return any(flag.partition("=")[0] == f"--{name}" for flag in flags)
 
 
 if __name__ == "__main__":

@@ -270,6 +270,8 @@ def test_the_first_word_of_evaluate_says_what_is_tested(tmp_path, monkeypatch):
     assert with_target(["my.agent:reply"]) == ["defaults", "--checkpoint", "my.agent:reply", *own]
     (tmp_path / "run" / "config.json").write_text("{}")  # it has settings to go on with
     assert with_target([model, "--run-dir", run]) == ["--checkpoint", model, "--run-dir", run]
+    assert with_target(["--checkpoint", model]) == ["defaults", "--checkpoint", model]
+    assert with_target([f"--run-dir={run}", f"--checkpoint={model}"]) == [f"--run-dir={run}", f"--checkpoint={model}"]
     assert "script" not in with_target(["qwen2.5:7b", "--model.engine", "openai"])
     (tmp_path / "model:1").mkdir()
     monkeypatch.chdir(tmp_path)
