@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from scripted_engine import Breaking, Engine, Losing, no_folder, no_memory, serving
 from tiny_env import AddEnv, add_plans, solve
 from tiny_model import SHAPE, TEXTS, create_adapter
 
@@ -23,58 +24,9 @@ from lumos_rl.recipes.collect import policy_of
 from lumos_rl.recipes.config import Engine as Engines
 from lumos_rl.recipes.config import ModelConfig, RunConfig
 from lumos_rl.rollout import run_episodes
-from lumos_rl.serving import EngineHost, Serving
+from lumos_rl.serving import Serving
 from lumos_rl.training.scratch import create_scratch_model
 from lumos_rl.training.settings import LoraSettings, SFTSettings
-
-
-class Engine(ScriptedPolicy):
-    """Tells its process, and dies once, in the middle of its work."""
-
-    def __init__(self, version, marker=None, hang=False):
-        super().__init__(solve, version)
-        self.marker, self.hang, self.count = marker, hang, 0
-
-    def process_ids(self):
-        return [os.getpid()]
-
-    def collect(self, timeout_s=None):
-        self.count += 1
-        if self.marker and self.count > 3 and not self.marker.exists():
-            self.marker.touch()
-            if self.hang:
-                signal.pause()
-            os.kill(os.getpid(), signal.SIGKILL)
-        done = super().collect(timeout_s)
-        where = f"{os.getpid()} GPU={os.environ.get('CUDA_VISIBLE_DEVICES')}"
-        return [replace(each, adapter=f"planner@{self.version} in {where}") for each in done]
-
-
-class Breaking(Engine):
-    """Its engine breaks, but not its process."""
-
-    def collect(self, timeout_s=None):
-        self.count += 1
-        if self.count > 3 and not self.marker.exists():
-            self.marker.touch()
-            raise InfrastructureError("the engine core is gone")
-        return ScriptedPolicy.collect(self)
-
-
-def set_version(version, policy):
-    policy.version = version
-
-
-def no_folder():
-    raise MissingFileError("expected runs/sft, got nothing")
-
-
-def no_memory():
-    raise RuntimeError("CUDA out of memory, in words")
-
-
-def serving(version="sft", **options):
-    return Serving(version, functools.partial(Engine, version, **options), functools.partial(set_version, version))
 
 
 @pytest.fixture(scope="module")
@@ -148,21 +100,6 @@ def test_engines_that_leave_the_driver_the_first_gpu_stay(cluster):
         assert len({words.partition(" in ")[2] for words in seen}) == 1  # one process served both
         assert sorted(map(len, held(cluster))) == [2, 2] and sum(each["GPU"] for each in held(cluster)) == 2
     assert held(cluster) == []
-
-
-class Losing(EngineHost):
-    """Its first answer gets lost on the way, though the engine lives."""
-
-    lost = False
-
-    def exchange(self, client, requests, wait_s):
-        done = super().exchange(client, requests, wait_s)
-        if done and not self.lost:
-            self.lost = True
-            with self._changed:
-                self._done[client] += done
-            raise InfrastructureError("the connection broke")
-        return done
 
 
 def test_a_turn_that_is_asked_for_again_is_not_taken_for_the_next_one(cluster):
