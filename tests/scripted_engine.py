@@ -1,4 +1,4 @@
-"""Engines without a model, to run in processes of their own: no deep-learning package is imported, so they start fast."""
+"""Engines without a model, to run in processes of their own. It imports nothing heavy, so they start at once."""
 
 import functools
 import os
