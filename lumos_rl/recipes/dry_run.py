@@ -79,7 +79,7 @@ def _test_checks(config: RunConfig, checkpoint: str) -> Iterator[tuple[str, Chec
         yield "model", lambda: _model(checkpoint)
         yield "devices", lambda: f"playing on {_devices(config)}"
     elif engine == Engine.SCRIPT:
-        yield "function", lambda: f"{checkpoint}: {scripted_reply(checkpoint)}"
+        yield "function", lambda: _function(checkpoint)
     yield "run folder", lambda: _folder(config)
 
 
@@ -143,6 +143,11 @@ def _model(where: str) -> str:
             raise ConfigError(f"expected config.json or adapter_config.json in {folder}, got a folder without them")
     size = len(load_tokenizer(Layout.of(where).first))  # of a hub model, this fetches a few small files
     return f"{'folder' if Path(where).is_dir() else 'hub model'} {where}, {size} tokens in its vocabulary"
+
+
+def _function(name: str) -> str:
+    scripted_reply(name)
+    return name
 
 
 def _devices(config: RunConfig) -> str:

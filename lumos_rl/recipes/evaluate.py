@@ -54,8 +54,8 @@ class Score:
 
     Attributes:
         value: The mean; of success it is the share of solved episodes, 0 to 1. None when there is no episode.
-        low: Lower end of its 95 % interval (Wilson's of success, 1.96 standard errors of a metric). None without
-            episodes, and of a metric of one.
+        low: Lower end of its 95 % interval: Wilson's of what is 0 or 1, such as success, else 1.96 standard errors.
+            None without episodes, and where there is one that is neither 0 nor 1.
         high: Upper end; None likewise.
         n: Episodes that count.
         excluded: Episodes left out because the machinery failed.
@@ -104,8 +104,15 @@ def metric_scores(trajectories: Sequence[Trajectory]) -> dict[str, Score]:
 
 
 def _mean(values: Sequence[float], excluded: int, share: bool) -> Score:
-    bounds = (-1.0 if min(values) < 0 else 0.0, 1.0 if share else math.inf)
-    low, high = mean_interval(values, bounds=bounds) if len(values) > 1 else (None, None)
+    low: float | None
+    high: float | None
+    if share and {*values} <= {0.0, 1.0}:
+        low, high = wilson_interval(round(sum(values)), len(values))
+    elif len(values) > 1:
+        bounds = (-1.0 if min(values) < 0 else 0.0, 1.0 if share else math.inf)
+        low, high = mean_interval(values, bounds=bounds)
+    else:
+        low = high = None
     return Score(statistics.fmean(values), low, high, len(values), excluded)
 
 
@@ -235,7 +242,11 @@ def _report(data: DataConfig, version: str, result: Mapping[str, Any]) -> None:
             if scores[kind]["n"] or scores[kind]["excluded"]:
                 print(f"{source}  {version}  {kind:8} {Score(**scores[kind])}")
             for name, found in scores["metrics"][kind].items():
-                print(f"    {name:20} {Score(**found).text(1, 2) if name in COUNTS else Score(**found)}")
+                each = Score(**found)
+                if ":" in name:  # how episodes were played, which is no score
+                    print(f"    {name:20} {each.value:.0%} of n={each.n}")
+                else:
+                    print(f"    {name:20} {each.text(1, 2) if name in COUNTS else each}")
         if source.startswith(f"{benchmark}=") and not source.endswith("=synthetic") and benchmark in PUBLISHED:
             print(f"    Agent Lumos (Yin et al. 2023): {PUBLISHED[benchmark]}")
 

@@ -11,6 +11,7 @@ from lumos_rl.data.synthetic import synthetic_tasks
 from lumos_rl.episodes import RolloutConfig, plan_episodes
 from lumos_rl.errors import ConfigError, DataError, MissingFileError, UnknownNameError
 from lumos_rl.language import format_actions
+from lumos_rl.metrics import wilson_interval
 from lumos_rl.policies.base import ScriptedPolicy
 from lumos_rl.policies.hf import HFPolicy
 from lumos_rl.prompts import COMPACT_PROFILE, PromptProfile
@@ -153,6 +154,8 @@ def test_the_interval_of_a_metric_is_of_its_episodes():
     half = pytest.approx(1.96 * 0.1 / 3**0.5, rel=1e-4)  # the standard deviation of 0.4, 0.5 and 0.6 is 0.1
     assert found["step_acc"].high - 0.5 == half and 0.5 - found["step_acc"].low == half
     assert found["steps"].high > 6
+    either = metric_scores([plan.trajectory("sft", StopReason.ANSWERED, metrics={"em": 0.0})] * 4)["em"]
+    assert (either.low, either.high) == wilson_interval(0, 4)  # nobody knows from four episodes that it is never
     alone = metric_scores([plan.trajectory("sft", StopReason.ANSWERED, metrics=many[0])])["step_acc"]
     assert (alone.low, alone.high, str(alone)) == (None, None, "40.0 n=1")
 
