@@ -91,9 +91,13 @@ def continue_chat(tokenizer: Tokenizer, messages: Sequence[Message], context: Se
     last = max(index for index, message in enumerate(messages) if message["role"] == "assistant")
     written: Message = {"role": "assistant", "content": _STAND_IN}
     opened = _render(tokenizer, messages[:last], True)
-    text = _after(_render(tokenizer, [*messages[:last], written, *messages[last + 1 :]], True), opened + _STAND_IN)
+    turn = _after(_render(tokenizer, [*messages[:last], written, *messages[last + 1 :]], True), opened)
+    space, _, text = turn.partition(_STAND_IN)  # Llama 2 and Mistral begin a turn with a space
+    if space.strip():
+        raise _rewriting()
     if tokenizer.eos_token and context[-1] == tokenizer.eos_token_id:
-        text = text.removeprefix(tokenizer.eos_token)
+        space, _, rest = text.partition(tokenizer.eos_token)
+        text = text if space.strip() else rest
     return list(tokenizer.encode(text, add_special_tokens=False))
 
 
@@ -140,11 +144,16 @@ def _render(tokenizer: Tokenizer, messages: Sequence[Message], add_generation_pr
 
 def _after(text: str, prefix: str) -> str:
     if not text.startswith(prefix):
-        raise ConfigError(
-            "expected a chat template that leaves earlier turns as they are, but this one rewrites them; give the"
-            " tokenizer lumos_rl.prompts.LUMOS_CHAT_TEMPLATE instead"
-        )
+        raise _rewriting()
     return text[len(prefix) :]
+
+
+def _rewriting() -> ConfigError:
+    return ConfigError(
+        "expected a chat template that leaves earlier turns as they are, and opens the model's turn for"
+        " add_generation_prompt, but this one rewrites them, or does not open it; give the tokenizer"
+        " lumos_rl.prompts.LUMOS_CHAT_TEMPLATE instead"
+    )
 
 
 def _append(ids: list[int], mask: list[bool], tokenizer: Tokenizer, text: str, written: bool) -> None:

@@ -51,6 +51,26 @@ def test_a_template_that_rewrites_history_is_refused(encode):
         encode(Letters(rewrite=True), CHAT)
 
 
+LLAMA_2 = (
+    "{% for m in messages %}{% if m['role'] == 'user' %}{{ '<s>[INST] ' + m['content'].strip() + ' [/INST]' }}"
+    "{% else %}{{ ' ' + m['content'].strip() + ' ' + eos_token }}{% endif %}{% endfor %}"
+)
+
+
+def test_a_template_that_puts_spaces_around_a_turn_is_gone_on_with(tiny_base):
+    tokenizer = AutoTokenizer.from_pretrained(tiny_base)
+    tokenizer.chat_template = LLAMA_2
+    whole, mask = encode_chat(tokenizer, [*CHAT, {"role": "assistant", "content": "c"}])
+    prompt = encode_prompt(tokenizer, CHAT[:1])
+    assert whole[: len(prompt)] == prompt
+    turn = whole[len(prompt) : mask.index(False, len(prompt))]
+    assert tokenizer.decode(turn) == f" ab {tokenizer.eos_token}"
+    then = encode_prompt(tokenizer, CHAT, [*prompt, *turn])
+    assert then == whole[: len(then)] and tokenizer.decode(then).endswith(f"{tokenizer.eos_token}<s>[INST] r [/INST]")
+    cut = encode_prompt(tokenizer, CHAT, [*prompt, *turn[:-1]])
+    assert tokenizer.decode(cut[len(prompt) + len(turn) - 1 :]) == f" {tokenizer.eos_token}<s>[INST] r [/INST]"
+
+
 def test_a_turn_that_was_ended_is_gone_on_from():
     context = [ord(letter) for letter in "U:q;A:"] + [7, ord("$")]  # the model spelled "ab" as one token
     assert spelled(continue_chat(Letters(), CHAT, context)) == ";U:r;A:"

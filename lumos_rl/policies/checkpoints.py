@@ -13,7 +13,8 @@ from typing import Any
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from lumos_rl.encoding import end_of_turn
+from lumos_rl.core import Message
+from lumos_rl.encoding import continue_chat, end_of_turn
 from lumos_rl.errors import MissingExtraError, MissingFileError
 from lumos_rl.policies.layout import Layout
 from lumos_rl.prompts import LUMOS_CHAT_TEMPLATE
@@ -28,7 +29,7 @@ def load_tokenizer(path: str | Path) -> Any:
 
     Raises:
         MissingFileError: No tokenizer there.
-        ConfigError: A template whose turns end by no token.
+        ConfigError: A template whose turns end by no token, or that rewrites earlier turns.
     """
     try:
         tokenizer = AutoTokenizer.from_pretrained(str(path))
@@ -40,6 +41,8 @@ def load_tokenizer(path: str | Path) -> Any:
     if tokenizer.pad_token_id is None:
         tokenizer.pad_token = tokenizer.eos_token
     tokenizer.eos_token = end_of_turn(tokenizer)
+    turns: list[Message] = [{"role": role, "content": "Well?"} for role in ("user", "assistant", "user")]
+    continue_chat(tokenizer, turns, [tokenizer.eos_token_id])  # a mistake is told here rather than after training
     return tokenizer
 
 

@@ -48,7 +48,8 @@ class Layout:
     def first(self) -> str:
         """A folder that has the tokenizer."""
         key, base = next(iter(self.bases.items()))
-        return self.adapters.get(key, base)
+        adapter = self.adapters.get(key)
+        return adapter if adapter and (Path(adapter) / "tokenizer_config.json").is_file() else base
 
     @property
     def models(self) -> list[str]:

@@ -305,7 +305,8 @@ class RunConfig:
     Attributes:
         run_dir: Where everything is written; empty takes runs/PRESET-SEED. A folder with the same settings is gone on
             with.
-        seed: Seed of everything random.
+        seed: Seed of everything random but episodes, whose own are rollout.seed and evaluate.seed: two tests of one
+            model with another `seed` play the same.
         data: Tasks.
         model: Model.
         sft: Supervised fine-tuning on the annotated tasks.

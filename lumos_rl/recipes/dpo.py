@@ -9,6 +9,7 @@ builds pairs from the episodes of that policy in `trajectories.jsonl` (`recipes.
 from __future__ import annotations
 
 import dataclasses
+import functools
 import logging
 import shutil
 from collections.abc import Sequence
@@ -25,7 +26,7 @@ from lumos_rl.recipes.chats import profile_of
 from lumos_rl.recipes.config import RunConfig, by_benchmark
 from lumos_rl.recipes.launch import launch
 from lumos_rl.recipes.run import TRAJECTORIES, RunFolder, require_checkpoint
-from lumos_rl.recipes.sft import label, parts_of
+from lumos_rl.recipes.sft import label, module_report, parts_of
 
 log = logging.getLogger(__name__)
 
@@ -58,10 +59,9 @@ def train_on_pairs(run: RunFolder, stage: str, start: Path, pairs: Sequence[Pref
             shutil.copytree(part, out, dirs_exist_ok=True)
             report[f"{name}_steps"] = 0
             continue
-        done = train_dpo(
-            part, wanted, out, settings, run.config.seed, callbacks=[Progress(run.log, label(stage, name))]
-        )
-        report |= {f"{name}{'_' if name else ''}{key}": value for key, value in dataclasses.asdict(done).items()}
+        progress = Progress(run.log, label(stage, name))
+        train = functools.partial(train_dpo, part, wanted, out, settings, run.config.seed, callbacks=[progress])
+        report |= module_report(run, stage, name, lambda: dataclasses.asdict(train()))  # noqa: B023 (called at once)
     profile_of(run.config).save(run.checkpoint(stage))
     return report
 

@@ -13,7 +13,7 @@ from lumos_rl.episodes import RolloutConfig
 from lumos_rl.errors import ConfigError, LumosError, MissingExtraError
 from lumos_rl.policies.layout import Layout
 from lumos_rl.recipes.collect import env_options, make_env, scripted_reply
-from lumos_rl.recipes.config import Engine, Refine, RunConfig
+from lumos_rl.recipes.config import Engine, Refine, RunConfig, check_samples
 from lumos_rl.recipes.run import check_writable, settings_of
 from lumos_rl.recipes.sft import annotated_rows, check_trainable, taught_rows
 from lumos_rl.recipes.tasks import refine_steps, test_sources, test_tasks, train_sources, training_tasks
@@ -72,6 +72,7 @@ def _checks(config: RunConfig) -> Iterator[tuple[str, Check]]:
 
 def _test_checks(config: RunConfig, checkpoint: str) -> Iterator[tuple[str, Check]]:
     engine = config.model.engine
+    yield "settings", lambda: _tried_once(config)
     yield "test tasks", lambda: _tested(config)
     yield "environments", lambda: _environments(config)
     yield "packages", lambda: _packages(config, TO_GENERATE if engine == Engine.HF else {})
@@ -90,6 +91,12 @@ def _tested(config: RunConfig) -> str:
 def _together(config: RunConfig) -> str:
     check_trainable(config)
     return "they go together"
+
+
+def _tried_once(config: RunConfig) -> str:
+    if config.model.engine != Engine.SCRIPT:
+        check_samples("evaluate", config.evaluate)
+    return _episodes(config.evaluate)
 
 
 def _training(config: RunConfig) -> str:

@@ -14,6 +14,7 @@ benchmark's own, what Agent Lumos reached is told beside it.
 
 from __future__ import annotations
 
+import itertools
 import math
 import re
 import statistics
@@ -264,7 +265,7 @@ def with_target(argv: Sequence[str]) -> list[str]:
     word, rest = argv[0], list(argv[1:])
     if (Path(word) / "stages").is_dir():
         return ["--run-dir", word, *rest]
-    is_model = Path(word).is_dir() or "/" in word or any("openai" in flag for flag in rest)
+    is_model = Path(word).is_dir() or "/" in word or "openai" in _values("model.engine", rest)
     if not is_model and re.fullmatch(r"[\w.]+:\w+", word):
         rest = ["--model.engine", "script", *rest]
     elif not is_model:
@@ -284,6 +285,13 @@ def _settled(flags: Sequence[str]) -> list[str]:
 
 def _given(name: str, flags: Sequence[str]) -> bool:
     return any(flag.partition("=")[0] == f"--{name}" for flag in flags)
+
+
+def _values(name: str, flags: Sequence[str]) -> list[str]:
+    """What a flag is set to, as `--flag value` or `--flag=value`."""
+    pairs = [(flag.partition("=")[0], flag.partition("=")[2]) for flag in flags]
+    pairs += itertools.pairwise(flags)
+    return [value for flag, value in pairs if flag == f"--{name}"]
 
 
 if __name__ == "__main__":

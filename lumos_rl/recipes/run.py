@@ -26,7 +26,7 @@ from pathlib import Path
 from typing import IO, Any, Self
 
 from lumos_rl.core import Module, PreferencePair, Record, Trajectory, from_json, to_json
-from lumos_rl.errors import ConfigError, MissingExtraError, MissingFileError
+from lumos_rl.errors import ConfigError, InfrastructureError, MissingExtraError, MissingFileError
 from lumos_rl.policies.layout import CHECKPOINTS
 from lumos_rl.ray_rollout import RayWorkers
 from lumos_rl.recipes.config import CHANGEABLE, UNSTORED, RunConfig, TrackConfig
@@ -85,15 +85,22 @@ class RunFolder:
             again: Why a result that is there already is worked out anew; "" when it is good.
         """
         path = self.path / "stages" / f"{name}.json"
+        before: dict[str, Any] | None = None
         why = ""
         if path.is_file():
-            before: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+            before = dict(json.loads(path.read_text(encoding="utf-8")))
             why = again(before) if again else ""
             if not why:
                 log.info("%s: finished before", name)
                 return before
         log.info("%s: begins%s", name, f" again, {why}" if why else "")
-        result = dict(work())
+        try:
+            result = dict(work())
+        except InfrastructureError as error:
+            if before is None:
+                raise
+            log.warning("%s stays as it was, %s: %s", name, why.replace("for ", "with "), error)
+            return before
         self._write(f"stages/{name}.json", result)
         return result
 

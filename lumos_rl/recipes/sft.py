@@ -6,8 +6,9 @@ python -m lumos_rl.recipes.sft --run-dir runs/tiny-0      # the stages base and 
 from __future__ import annotations
 
 import dataclasses
+import functools
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -35,8 +36,8 @@ log = logging.getLogger(__name__)
 def base_stage(run: RunFolder, tasks: TrainingTasks) -> Path | str:
     """The model that SFT starts from: the given one, or a small one built from the training texts."""
     config = run.config.model
-    if config.base != "scratch":
-        return config.base
+    if config.base != "scratch":  # an adapter names its base, and may be loaded from another working directory
+        return Path(config.base).resolve() if Path(config.base).is_dir() else config.base
     folder = run.checkpoint("base")
 
     def build() -> dict[str, Any]:
@@ -103,7 +104,10 @@ def taught_rows(config: RunConfig, tasks: TrainingTasks) -> list[ChatRow]:
     rows = annotated_rows(config, tasks.annotated) + chats
     rows += renamed_rows(config, rows, config.data.rename)
     if not rows:
-        raise DataError(f"expected annotated tasks in {', '.join(train_sources(config.data))} or data.chats, got none")
+        sources = ", ".join(train_sources(config.data))
+        raise DataError(
+            f"expected annotated tasks in {sources} or data.chats, got none with data.annotated={config.data.annotated}"
+        )
     return rows
 
 
@@ -136,14 +140,27 @@ def train_on(
     from lumos_rl.training.trainer import Progress
 
     report: dict[str, Any] = {}
-    for name, part, out in parts_of(run, stage, start):
-        wanted = [row for row in rows if not name or row.module == name]
-        done = train_sft(
-            part, wanted, out, settings, run.config.seed, callbacks=[Progress(run.log, label(stage, name))]
-        )
-        report |= {f"{name}{'_' if name else ''}{key}": value for key, value in dataclasses.asdict(done).items()}
+    parts = [(name, part, out, _rows_of(name, rows)) for name, part, out in parts_of(run, stage, start)]
+    for name, part, out, wanted in parts:
+        progress = Progress(run.log, label(stage, name))
+        train = functools.partial(train_sft, part, wanted, out, settings, run.config.seed, callbacks=[progress])
+        report |= module_report(run, stage, name, lambda: dataclasses.asdict(train()))  # noqa: B023 (called at once)
     profile_of(run.config).save(run.checkpoint(stage))
     return report | {"rows": len(rows)}
+
+
+def _rows_of(module: str, rows: Sequence[ChatRow]) -> list[ChatRow]:
+    found = [row for row in rows if not module or row.module == module]
+    if not found:
+        raise DataError(f"expected conversations of the {module or 'model'} to learn, got none in {len(rows)} rows")
+    return found
+
+
+def module_report(run: RunFolder, stage: str, module: str, train: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    """What the training of a module came to, once: where modules are separate, a finished one is not trained again."""
+    if not module:
+        return train()
+    return {f"{module}_{name}": value for name, value in run.stage(label(stage, module), train).items()}
 
 
 def parts_of(run: RunFolder, stage: str, start: Path | str) -> list[tuple[str, Path | str, Path]]:

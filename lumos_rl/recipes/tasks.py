@@ -68,8 +68,6 @@ def training_tasks(config: DataConfig, seed: int) -> TrainingTasks:
 def _training_tasks(source: str, config: DataConfig, seed: int) -> TrainingTasks:
     benchmark, where = split_source(source, config)
     if where == "synthetic":
-        if not config.annotated and not config.chats:
-            raise ConfigError(f"expected data.annotated > 0 of {source}, which has no end, or data.chats, got 0")
         tasks = synthetic_tasks(benchmark, "train", config.annotated + config.explore, seed)
         annotated, rejected = tasks[: config.annotated], 0
         explore = tasks[config.annotated :]
@@ -108,8 +106,8 @@ def _untested(benchmark: str, where: str, config: DataConfig) -> list[Task]:
     tasks = load_tasks(benchmark, where, "train")
     if all(task.split == "train" for task in tasks):
         return tasks
-    tested = {task.id for task in test_tasks(config)}
-    kept = [task for task in tasks if task.id not in tested]
+    tested = {(task.id, task.instruction) for task in test_tasks(config)}
+    kept = [task for task in tasks if (task.id, _cased(task, config).instruction) not in tested]
     if len(kept) < len(tasks):
         log.info("%s has no training split: %d of its tasks are tested, not learned", where, len(tasks) - len(kept))
     return kept

@@ -295,6 +295,14 @@ def test_a_run_that_was_moved_finds_its_models(tiny_base, tmp_path):
         Layout.of(run / "dpo-1")
 
 
+def test_an_adapter_may_leave_the_tokenizer_to_its_model(tiny_base, tmp_path):
+    adapter = create_adapter(tiny_base, tmp_path / "bare", seed=1)
+    for file in adapter.glob("tokenizer*"):
+        file.unlink()
+    assert Layout.of(adapter).first == str(tiny_base)
+    HFPolicy.load(adapter).close()
+
+
 def test_a_foreign_tokenizer_gets_markup_and_padding(tiny_base, tmp_path):
     tokenizer = AutoTokenizer.from_pretrained(tiny_base)
     tokenizer.chat_template = tokenizer.pad_token = None
@@ -313,7 +321,12 @@ def test_a_foreign_tokenizer_keeps_its_first_token_and_ends_turns_by_its_own_tem
     tokenizer.save_pretrained(tmp_path / "llama")
     ids = encode_prompt(load_tokenizer(tmp_path / "llama"), FLIP)
     assert ids[0] == tokenizer.bos_token_id and ids.count(tokenizer.bos_token_id) == 1
-    tokenizer.chat_template = "{% for m in messages %}{{ m.role }}\n{{ m.content }}<|im_end|>\n{% endfor %}"
+    unopened = "{% for m in messages %}{{ m.role }}\n{{ m.content }}<|im_end|>\n{% endfor %}"
+    tokenizer.chat_template = unopened
+    tokenizer.save_pretrained(tmp_path / "unopened")
+    with pytest.raises(ConfigError, match="opens the model's turn"):
+        load_tokenizer(tmp_path / "unopened")
+    tokenizer.chat_template = unopened + "{% if add_generation_prompt %}assistant\n{% endif %}"
     tokenizer.save_pretrained(tmp_path / "qwen")
     loaded = load_tokenizer(tmp_path / "qwen")
     assert (loaded.eos_token, loaded.pad_token) == ("<|im_end|>", tokenizer.pad_token)

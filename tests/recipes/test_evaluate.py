@@ -14,7 +14,7 @@ from lumos_rl.recipes.collect import weights_hash
 from lumos_rl.recipes.config import DataConfig, Engine, ModelConfig, RunConfig
 from lumos_rl.recipes.evaluate import EvaluateConfig, dry_run, evaluate_stage, main, validate_stage, with_target
 from lumos_rl.recipes.launch import parse
-from lumos_rl.recipes.run import RunFolder
+from lumos_rl.recipes.run import EVALUATION, RunFolder
 from lumos_rl.rollout import run_episodes
 
 AGENT = """
@@ -78,6 +78,15 @@ def test_a_test_of_which_a_few_episodes_failed_counts_and_is_gone_on_with(run):
     assert run.workers.played == []
 
 
+def test_a_test_that_cannot_be_gone_on_with_stays_as_it_was(run, caplog):
+    Path("limping").touch()
+    before = evaluate_stage(run, "agent", Path("shaky_agent:reply"))
+    Path("down").touch()
+    run.path.joinpath(EVALUATION).unlink()
+    assert evaluate_stage(run, "agent", Path("shaky_agent:reply")) == before
+    assert "evaluate-agent stays as it was, with 1 episodes that the machinery failed: expected" in caplog.text
+
+
 def test_a_model_that_was_trained_again_is_another_one(tiny_base, tmp_path):
     base = shutil.copytree(tiny_base, tmp_path / "base")
     adapter = create_adapter(base, tmp_path / "adapter", seed=1)
@@ -112,6 +121,8 @@ def test_a_dry_run_is_of_the_test_alone(tmp_path, tiny_base, monkeypatch):
     with pytest.raises(ConfigError, match=r"1 checks failed: model: expected .*config\.json in empty"):
         Path("empty").mkdir()
         said("empty/")
+    with pytest.raises(ConfigError, match=r"1 checks failed: settings: expected at most one greedy"):
+        said("gpt", "--model.engine", "openai", "--evaluate.samples", "2")
     with pytest.raises(ConfigError, match=r"1 checks failed: function: .*No module named 'nobodys'"):
         said("nobodys:reply")
     with pytest.raises(MissingFileError, match=r"a trained model in .*rs-7"):

@@ -1,5 +1,6 @@
 import json
 import shutil
+import sys
 from dataclasses import asdict, replace
 
 import pytest
@@ -21,7 +22,7 @@ from lumos_rl.recipes.dpo import main as dpo_main
 from lumos_rl.recipes.dpo import train_on_pairs
 from lumos_rl.recipes.evaluate import Score, metric_scores, score
 from lumos_rl.recipes.run import EVALUATION, PAIRS, TRAJECTORIES, RunFolder
-from lumos_rl.recipes.sft import annotated_rows, base_stage, sft_stage, train_on
+from lumos_rl.recipes.sft import annotated_rows, base_stage, sft_stage, taught_rows, train_on
 from lumos_rl.recipes.sft_then_dpo import control_stage, refine
 from lumos_rl.recipes.summary import write_summary
 from lumos_rl.recipes.tasks import resampled, training_tasks
@@ -170,6 +171,17 @@ def test_base_and_sft_write_models_with_the_prompts_they_were_trained_with(train
     assert 0 < result["supervised"] < 1
 
 
+def test_an_adapter_of_a_relative_folder_is_found_from_elsewhere(tiny_base, tmp_path, monkeypatch):
+    monkeypatch.chdir(tiny_base.parent)
+    model = replace(CONFIG.model, base=tiny_base.name)
+    config = replace(CONFIG, model=model, sft=replace(SFT, lora=LoraSettings(rank=2)))
+    with RunFolder(tmp_path / "run", config) as run:
+        tasks = training_tasks(config.data, 0)
+        sft_stage(run, tasks, base_stage(run, tasks))
+    monkeypatch.chdir(tmp_path)
+    HFPolicy.load(run.checkpoint("sft"), device="cpu").close()
+
+
 def test_finished_stages_are_not_repeated(run):
     before = (run.path / "checkpoints" / "sft" / "model.safetensors").stat().st_mtime_ns
     tasks = training_tasks(CONFIG.data, CONFIG.seed)
@@ -300,6 +312,40 @@ def separate(tiny_base, tmp_path):
     return run, preference_pairs(collected(run, "sft", tasks, CONFIG.rollout, TRAJECTORIES))
 
 
+def test_a_module_that_was_trained_is_not_trained_again(separate, monkeypatch):
+    run, pairs = separate
+    rows = annotated_rows(CONFIG, training_tasks(CONFIG.data, 0).annotated)
+    both = [replace(pair, module=module, id=f"{module}-{pair.id}") for pair in pairs for module in Module]
+    for stage, train, learn in (
+        ("rs-1", "lumos_rl.training.sft.train_sft", lambda: train_on(run, "rs-1", run.checkpoint("sft"), rows, SFT)),
+        ("dpo-1", "lumos_rl.training.dpo.train_dpo", lambda: train_on_pairs(run, "dpo-1", run.checkpoint("sft"), both)),
+    ):
+        trained, module, name = [], *train.rpartition(".")[::2]
+        real = getattr(sys.modules[module], name)
+
+        def once(start, wanted, out, *rest, real=real, trained=trained, **options):
+            trained.append(out.name)
+            if trained == ["planner", "grounder"]:
+                raise KeyboardInterrupt
+            return real(start, wanted, out, *rest, **options)
+
+        monkeypatch.setattr(train, once)
+        with pytest.raises(KeyboardInterrupt):
+            learn()
+        report = learn()
+        assert trained == ["planner", "grounder", "grounder"]
+        assert (report["planner_steps"], report["grounder_steps"]) == (2, 2)
+        HFPolicy.load(run.checkpoint(stage), device="cpu").close()
+
+
+def test_conversations_of_one_module_alone_train_nothing(separate):
+    run, _ = separate
+    rows = [row for row in annotated_rows(CONFIG, training_tasks(CONFIG.data, 0).annotated) if row.module == "planner"]
+    with pytest.raises(DataError, match="of the grounder to learn, got none in 4 rows"):
+        train_on(run, "rs-1", run.checkpoint("sft"), rows, SFT)
+    assert not run.checkpoint("rs-1").exists()
+
+
 def test_a_module_without_pairs_stays_as_it_is(separate):
     run, pairs = separate
     report = train_on_pairs(run, "dpo-1", run.checkpoint("sft"), pairs)
@@ -375,9 +421,9 @@ def test_copies_are_no_validation_problems_of_what_is_learned(monkeypatch):
 
 
 def test_all_of_a_suite_without_end_cannot_be_learned():
-    with pytest.raises(ConfigError, match=r"data\.annotated > 0 of gsm8k=synthetic, which has no end"):
-        training_tasks(DataConfig(annotated=0), 0)
-    assert training_tasks(DataConfig(annotated=0, chats=("planner=a.jsonl",)), 0).annotated == []
+    config = replace(CONFIG, data=DataConfig(annotated=0, explore=2))
+    with pytest.raises(DataError, match=r"in gsm8k=synthetic or data\.chats, got none with data\.annotated=0"):
+        taught_rows(config, training_tasks(config.data, 0))
 
 
 def test_training_tasks_of_a_file_are_annotated_and_explored(tmp_path):

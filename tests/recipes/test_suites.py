@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 from tiny_model import SHAPE
-from tiny_shop import write_files
+from tiny_shop import record, write_files
 
 from lumos_rl.core import Module
 from lumos_rl.data.synthetic import synthetic_tasks
@@ -216,6 +216,13 @@ def test_what_is_tested_of_a_source_without_splits_is_not_learned(tmp_path, monk
     with_validation = replace(data, validation_tasks=1)
     assert [task.id for task in validation_tasks(with_validation)] == every[-1:]
     assert [task.id for task in training_tasks(with_validation, 0).explore] == every[2:-1]
+    other = tmp_path / "other"
+    other.mkdir()
+    wanted = {"attributes": ["soft"], "instruction_attributes": ["soft"]}
+    chairs = {f"C{number}": wanted | {"instruction": f"Find me chair {number}"} for number in range(3)}
+    write_files(other, [record(asin) for asin in chairs], chairs)
+    elsewhere = replace(data, train=(f"webshop={other}",))
+    assert len(training_tasks(elsewhere, 0).explore) == 3  # with the same ids, and other tasks
     with pytest.raises(ConfigError, match="got 0 that the run is not tested on"):
         training_tasks(replace(data, test_tasks=0), 0)
 
@@ -268,6 +275,9 @@ def test_the_first_word_of_evaluate_says_what_is_tested(tmp_path, monkeypatch):
     assert with_target(["gpt", "--model.engine", "openai"])[:3] == ["defaults", "--checkpoint", "gpt"]
     own = ["--run-dir", "runs/evaluate-my.agent-reply", "--model.engine", "script"]
     assert with_target(["my.agent:reply"]) == ["defaults", "--checkpoint", "my.agent:reply", *own]
+    hub = with_target(["my.agent:reply", "--benchmarks", "gsm8k=hf:openai/gsm8k"])
+    assert hub[hub.index("--model.engine") + 1] == "script"
+    assert "script" not in with_target(["gpt:4", "--model.engine=openai"])
     (tmp_path / "run" / "config.json").write_text("{}")  # it has settings to go on with
     assert with_target([model, "--run-dir", run]) == ["--checkpoint", model, "--run-dir", run]
     assert with_target(["--checkpoint", model]) == ["defaults", "--checkpoint", model]
