@@ -149,7 +149,7 @@ SMALL = """
 ELSEWHERE = (
     "lumos-7b",
     "--ray.address",
-    "--checkpoint",
+    "openai",
     "TASK",
     "folder",
 )  # a hub, a cluster, an endpoint, large files

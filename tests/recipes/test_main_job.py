@@ -146,6 +146,7 @@ def test_a_function_is_evaluated_like_a_model(start, tmp_path):
         "def reply(request):\n    return 'Subgoal 1: Guess.' if request.module == 'planner' else 'Finish(4)'\n"
     )
     words = ["--benchmarks", "gsm8k=data/train.jsonl,svamp", "--data.test-tasks", "4", "--ray.workers", "1"]
+    words += ["--evaluate.samples", "2", "--evaluate.temperatures", "0", "1"]
     out, _ = finish(start("-m", "lumos_rl.recipes.evaluate", "my_agent:reply", *words, "--ray.no-dashboard"), tmp_path)
     assert re.search(r"gsm8k=data/train.jsonl  my_agent-reply-[0-9a-f]{8}  greedy   \d+\.\d \[.*\] n=4", out)
     assert (

@@ -227,10 +227,12 @@ def test_what_is_tested_of_a_source_without_splits_is_not_learned(tmp_path, monk
         training_tasks(replace(data, test_tasks=0), 0)
 
 
-def test_one_file_to_learn_and_to_be_tested_on_is_refused(tmp_path):
+def test_one_file_to_learn_and_to_be_tested_on_is_told(tmp_path, caplog):
     (tmp_path / "all.jsonl").write_text(json.dumps({"question": "What is 1 + 1?", "answer": "<<1+1=2>>\n#### 2"}))
-    with pytest.raises(ConfigError, match=r"expected other tasks to be tested on .*all\.jsonl for both"):
-        training_tasks(DataConfig(str(tmp_path), train=("gsm8k=all.jsonl",), test=("gsm8k=all.jsonl",)), 0)
+    training_tasks(DataConfig(str(tmp_path), train=("gsm8k=all.jsonl",), test=("gsm8k=synthetic",)), 0)
+    assert not [message for message in caplog.messages if "by heart" in message]
+    training_tasks(DataConfig(str(tmp_path), train=("gsm8k=all.jsonl",), test=("gsm8k=all.jsonl",)), 0)
+    assert "all.jsonl is learned and tested: its scores say what was learned by heart" in caplog.text
 
 
 def test_dev_is_not_for_choosing_and_for_testing():
