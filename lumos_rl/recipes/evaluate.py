@@ -154,7 +154,7 @@ def validate_stage(run: RunFolder, version: str, checkpoint: Path) -> dict[str, 
 
 def _failures(result: Mapping[str, Any]) -> str:
     """Why a test is gone on with: another day, the machinery may let its failed episodes come to an end."""
-    return f"for {result['failed']} episodes that the machinery failed" if result["failed"] else ""
+    return f"{result['failed']} episodes that the machinery failed" if result["failed"] else ""
 
 
 def scores_of(played: Sequence[Trajectory]) -> dict[str, Any]:

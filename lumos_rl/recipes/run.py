@@ -93,13 +93,13 @@ class RunFolder:
             if not why:
                 log.info("%s: finished before", name)
                 return before
-        log.info("%s: begins%s", name, f" again, {why}" if why else "")
+        log.info("%s: begins%s", name, f" again ({why})" if why else "")
         try:
             result = dict(work())
         except InfrastructureError as error:
             if before is None:
                 raise
-            log.warning("%s stays as it was, %s: %s", name, why.replace("for ", "with "), error)
+            log.warning("%s stays as it was (%s): %s", name, why, error)
             return before
         self._write(f"stages/{name}.json", result)
         return result

@@ -84,7 +84,7 @@ def test_a_test_that_cannot_be_gone_on_with_stays_as_it_was(run, caplog):
     Path("down").touch()
     run.path.joinpath(EVALUATION).unlink()
     assert evaluate_stage(run, "agent", Path("shaky_agent:reply")) == before
-    assert "evaluate-agent stays as it was, with 1 episodes that the machinery failed: expected" in caplog.text
+    assert "evaluate-agent stays as it was (1 episodes that the machinery failed): expected" in caplog.text
 
 
 def test_a_model_that_was_trained_again_is_another_one(tiny_base, tmp_path):
