@@ -139,14 +139,14 @@ def make_env(benchmark: str, latency_s: float = 0.0) -> Any:
 
 def plans(count: int) -> list[Any]:
     from lumos_rl.data.synthetic import synthetic_tasks
-    from lumos_rl.episodes import RolloutConfig, plan_episodes
+    from lumos_rl.rollout.plans import RolloutConfig, plan_episodes
 
     return plan_episodes(synthetic_tasks(TASKS, "test", count), RolloutConfig(**ROLLOUT))
 
 
 def play(policy: Any, episodes: int, concurrency: int, latency_s: float = 0.0, threads: int = 0) -> list[Any]:
     from lumos_rl.prompts import COMPACT_PROFILE
-    from lumos_rl.rollout import run_episodes
+    from lumos_rl.rollout.loop import run_episodes
 
     env = functools.partial(make_env, latency_s=latency_s)
     return list(run_episodes(env, plans(episodes), policy, COMPACT_PROFILE, concurrency, threads))
@@ -233,10 +233,10 @@ def engine_alone(path: str, episodes: int) -> dict[str, Any]:
 
 def on_ray(kind: str, path: str, episodes: int) -> dict[str, Any]:
     """A rollout by one worker, after a short one that starts everything."""
+    from lumos_rl.policies.serving import Serving
     from lumos_rl.prompts import COMPACT_PROFILE
-    from lumos_rl.ray_config import RayConfig
-    from lumos_rl.ray_rollout import RayWorkers
-    from lumos_rl.serving import Serving
+    from lumos_rl.rollout.ray_config import RayConfig
+    from lumos_rl.rollout.ray_workers import RayWorkers
 
     make = functools.partial(vllm_policy if kind == "vllm" else hf_policy, path)
     policy = Serving("bench", make) if kind == "vllm" else make

@@ -70,9 +70,9 @@ def clocked(work: Callable[[], Any]) -> tuple[float, Any]:
 
 
 def measure_pages() -> None:
-    from lumos_rl.tools.dom import Page, get_tree_repr, prune_tree
-    from lumos_rl.tools.web.page import Step, StepPage
-    from lumos_rl.tools.web.ranking import LexicalRanker
+    from lumos_rl.envs.mind2web.tools.dom import Page, get_tree_repr, prune_tree
+    from lumos_rl.envs.mind2web.tools.page import Step, StepPage
+    from lumos_rl.envs.mind2web.tools.ranking import LexicalRanker
 
     def one(html: str, candidates: list[str]) -> tuple[float, ...]:
         step = Step("u", "CLICK", "", "[a]  x -> CLICK", (candidates[0],), tuple(candidates[1:]), html)
@@ -113,13 +113,13 @@ def measure_steps() -> None:
                     steps += 1
             elapsed = time.process_time() - began
             print(f"{observation:>11} | {pages:>10} | {steps / (elapsed - resets):>11,.0f} | {40 * resets:>6.2f}")
-        from lumos_rl.data import mind2web
+        from lumos_rl.envs.mind2web import reader as mind2web
 
         mind2web._page_of_suite.cache_clear()
 
 
 def measure_stream(gigabytes: float, folder: Path) -> None:
-    from lumos_rl.data.mind2web_suite import suite_record, web_stream
+    from lumos_rl.envs.mind2web.suite import suite_record, web_stream
 
     path = folder / "train" / "train_0.json"
     path.parent.mkdir(parents=True)
@@ -143,7 +143,7 @@ def play(folder: Path) -> None:
     import gymnasium as gym
 
     import lumos_rl.envs  # noqa: F401 (registers the ids)
-    from lumos_rl.data.mind2web_suite import gold_plan
+    from lumos_rl.envs.mind2web.suite import gold_plan
     from lumos_rl.language import format_actions
 
     began = time.perf_counter()
@@ -164,11 +164,11 @@ def play(folder: Path) -> None:
 
 
 def measure_recall() -> None:
-    from lumos_rl.data.mind2web import load_page
     from lumos_rl.data.synthetic import synthetic_tasks
-    from lumos_rl.tools.web.ranking import LexicalRanker
-    from lumos_rl.tools.web.sentences import ranking_query
-    from lumos_rl.web_metrics import recall_at
+    from lumos_rl.envs.mind2web.metrics import recall_at
+    from lumos_rl.envs.mind2web.reader import load_page
+    from lumos_rl.envs.mind2web.tools.ranking import LexicalRanker
+    from lumos_rl.envs.mind2web.tools.sentences import ranking_query
 
     ranker, ranks, sizes = LexicalRanker(), [], []
     for task in synthetic_tasks("mind2web", "test"):

@@ -22,7 +22,7 @@ from typing import Any
 
 import numpy as np
 
-from lumos_rl.tools.corpus import Corpus
+from lumos_rl.envs.qa.tools.corpus import Corpus
 
 QUERIES = 300
 _LETTERS = np.array(list("abcdefghijklmnopqrstuvwxyz"))

@@ -21,11 +21,11 @@ from lumos_rl.core import Task
 from lumos_rl.data import load_tasks
 from lumos_rl.data.annotate import annotate
 from lumos_rl.data.synthetic import synthetic_tasks
+from lumos_rl.envs.qa.tools.ranking import plain_rank, rank
+from lumos_rl.envs.qa.tools.titles import key_of
 from lumos_rl.language import format_actions
 from lumos_rl.metrics import mean_interval, wilson_interval
 from lumos_rl.prompts import NO_ANSWER, parse_reading
-from lumos_rl.tools.ranking import plain_rank, rank
-from lumos_rl.tools.titles import key_of
 
 NAMES = {"hotpotqa": "lumos_rl/HotpotQA-v0", "strategyqa": "lumos_rl/StrategyQA-v0"}
 

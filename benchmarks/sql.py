@@ -21,8 +21,8 @@ import lumos_rl.envs  # noqa: F401 (registers the ids)
 from lumos_rl.core import Task
 from lumos_rl.data import load_tasks
 from lumos_rl.data.annotate import annotate
+from lumos_rl.envs.sql.tools import sqlite
 from lumos_rl.language import format_actions
-from lumos_rl.tools.sql import sqlite
 
 Plays = list[tuple[int, list[tuple[str, str, float]]]]  # task, and action, observation and reward of each turn
 

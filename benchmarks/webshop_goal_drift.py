@@ -26,10 +26,10 @@ MODES = ("unseeded", "seeded")
 
 def make(source: str, mode: str) -> dict[str, Any]:
     """The goals of a catalogue, as one process makes them: hash, texts and bounds."""
-    from lumos_rl.data.webshop_files import LoadReport, find_files, read_products
-    from lumos_rl.data.webshop_suite import suite_products
-    from lumos_rl.tools.shop import catalogue as store
-    from lumos_rl.tools.shop import goals as goal_module
+    from lumos_rl.envs.webshop.files import LoadReport, find_files, read_products
+    from lumos_rl.envs.webshop.suite import suite_products
+    from lumos_rl.envs.webshop.tools import catalogue as store
+    from lumos_rl.envs.webshop.tools import goals as goal_module
 
     if mode == "unseeded":
         store.PRICE_SEED = goal_module.PRICE_SEED = int.from_bytes(os.urandom(8), "big")

@@ -19,8 +19,8 @@ from pathlib import Path
 
 from webshop_products import records
 
-from lumos_rl.tools.shop.analysis import terms
-from lumos_rl.tools.shop.search import SearchIndex
+from lumos_rl.envs.webshop.tools.analysis import terms
+from lumos_rl.envs.webshop.tools.search import SearchIndex
 
 HERE = Path(__file__).parent
 AWKWARD = (

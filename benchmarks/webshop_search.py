@@ -28,7 +28,7 @@ SHARERS = 4  # processes that have the catalogue open at once
 
 def build(source: str) -> dict[str, float]:
     """Builds the index; the process's largest resident size is the cost in memory."""
-    from lumos_rl.data.webshop import open_catalogue
+    from lumos_rl.envs.webshop.reader import open_catalogue
 
     start = time.perf_counter()
     catalogue = open_catalogue(Path(source))
@@ -46,7 +46,7 @@ def search(source: str, wait: bool) -> dict[str, Any]:
     """Opens the index and searches."""
     from webshop_products import words
 
-    from lumos_rl.data.webshop import open_catalogue
+    from lumos_rl.envs.webshop.reader import open_catalogue
 
     start = time.perf_counter()
     catalogue = open_catalogue(Path(source))

@@ -9,7 +9,7 @@ from tiny_env import solve
 
 from lumos_rl.errors import InfrastructureError, MissingFileError
 from lumos_rl.policies.base import ScriptedPolicy
-from lumos_rl.serving import EngineHost, Serving
+from lumos_rl.policies.serving import EngineHost, Serving
 
 
 class Engine(ScriptedPolicy):

@@ -14,8 +14,8 @@ import pytest
 import tiny_shop
 
 from lumos_rl.policies.base import ScriptedPolicy
-from lumos_rl.recipes.config import RunConfig
-from lumos_rl.recipes.launch import parse
+from lumos_rl.runs.config import RunConfig
+from lumos_rl.runs.launch import parse
 
 ROOT = Path(__file__).parents[1]
 PAGES = [

@@ -82,7 +82,7 @@ def name_of(path: Path) -> str:
 
 
 def room_of(module: str) -> str:
-    """`lumos_rl.data.gsm8k` → `data`; the package itself → ""."""
+    """`lumos_rl.envs.math.gsm8k` → `data`; the package itself → ""."""
     return module.removeprefix("lumos_rl").removeprefix(".").partition(".")[0]
 
 
@@ -229,7 +229,7 @@ class Late:
         from lumos_rl.tools.base import Tool
 """
     package = ["lumos_rl", "envs"]
-    early = {"torch.nn", "os", "lumos_rl.core", "lumos_rl.envs", "lumos_rl.data.gsm8k", "ray", "vllm", "sympy"}
+    early = {"torch.nn", "os", "lumos_rl.core", "lumos_rl.envs", "lumos_rl.envs.math.gsm8k", "ray", "vllm", "sympy"}
     assert set(imported(source, package, at_import_only=True)) == early
     assert set(imported(source, package)) == early | {"lumos_rl.agent", "lumos_rl.tools.base"}
 

@@ -8,8 +8,8 @@ import re
 import gymnasium
 
 from lumos_rl.core import Module, Task
-from lumos_rl.episodes import RolloutConfig, plan_episodes
 from lumos_rl.policies.base import Request
+from lumos_rl.rollout.plans import RolloutConfig, plan_episodes
 
 
 class AddEnv(gymnasium.Env[str, str]):

@@ -5,10 +5,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from lumos_rl.tools.shop.catalogue import Catalogue
-from lumos_rl.tools.shop.nouns import NounExtractor
-from lumos_rl.tools.shop.product import Product, read_product
-from lumos_rl.tools.shop.session import Session, Shop
+from lumos_rl.envs.webshop.tools.catalogue import Catalogue
+from lumos_rl.envs.webshop.tools.nouns import NounExtractor
+from lumos_rl.envs.webshop.tools.product import Product, read_product
+from lumos_rl.envs.webshop.tools.session import Session, Shop
 
 
 def record(asin: str, name: str = "Desk Lamp", **fields: Any) -> dict[str, Any]:

@@ -6,4 +6,4 @@
 #
 # --help lists the rest. The site listens on this machine alone; Ctrl-C ends it.
 set -euo pipefail
-exec "${PYTHON:-python}" -m lumos_rl.envs.webshop_site "$@"
+exec "${PYTHON:-python}" -m lumos_rl.envs.webshop.site "$@"

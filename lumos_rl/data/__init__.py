@@ -23,14 +23,14 @@ if TYPE_CHECKING:
     from lumos_rl.data.files import Reader, Report
 
 READERS: Mapping[str, str] = {  # benchmark → the module with its READER
-    "gsm8k": "lumos_rl.data.gsm8k",
-    "hotpotqa": "lumos_rl.data.hotpotqa",
-    "intercode_sql": "lumos_rl.data.intercode_sql",
-    "mawps": "lumos_rl.data.mawps",
-    "mind2web": "lumos_rl.data.mind2web",
-    "strategyqa": "lumos_rl.data.strategyqa",
-    "svamp": "lumos_rl.data.svamp",
-    "webshop": "lumos_rl.data.webshop",
+    "gsm8k": "lumos_rl.envs.math.gsm8k",
+    "hotpotqa": "lumos_rl.envs.qa.hotpotqa",
+    "intercode_sql": "lumos_rl.envs.sql.reader",
+    "mawps": "lumos_rl.envs.math.mawps",
+    "mind2web": "lumos_rl.envs.mind2web.reader",
+    "strategyqa": "lumos_rl.envs.qa.strategyqa",
+    "svamp": "lumos_rl.envs.math.svamp",
+    "webshop": "lumos_rl.envs.webshop.reader",
 }
 
 

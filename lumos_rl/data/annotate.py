@@ -12,16 +12,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from lumos_rl.core import Task
-from lumos_rl.data import (
-    annotate_equation,
-    annotate_gsm8k,
-    annotate_hotpotqa,
-    annotate_mind2web,
-    annotate_sql,
-    annotate_strategyqa,
-    annotate_webshop,
-)
-from lumos_rl.data.plan_builder import Reject, verified
+from lumos_rl.envs.math import annotate_equation, annotate_gsm8k
+from lumos_rl.envs.math.plan_builder import Reject, verified
+from lumos_rl.envs.mind2web import annotate as annotate_mind2web
+from lumos_rl.envs.qa import annotate_hotpotqa, annotate_strategyqa
+from lumos_rl.envs.sql import annotate as annotate_sql
+from lumos_rl.envs.webshop import annotate as annotate_webshop
 from lumos_rl.errors import UnknownNameError
 
 ANNOTATORS: Mapping[str, Callable[[Task], Task | Reject]] = {  # each verifies its plans by running them

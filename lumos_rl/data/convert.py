@@ -34,8 +34,8 @@ from lumos_rl.data import get_reader, iterate_tasks
 from lumos_rl.data.annotate import annotate
 from lumos_rl.data.annotations import annotation_record
 from lumos_rl.data.conversations import conversations
-from lumos_rl.data.plan_builder import Reject
-from lumos_rl.data.resample import resample
+from lumos_rl.envs.math.plan_builder import Reject
+from lumos_rl.envs.math.resample import resample
 from lumos_rl.errors import ConfigError, DataError, LumosError
 from lumos_rl.prompts import PromptProfile, get_profile
 

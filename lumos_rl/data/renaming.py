@@ -6,7 +6,7 @@
 A model that learns from few conversations knows their names by heart and writes them where others stand. In copies
 whose names are drawn anew, only reading helps. Jia and Liang 2016 recombine the entities of semantic parses to that
 end; here a rule finds what may change, in the conversations of any benchmark whose results need not be computed from
-the words of the task, as math's are (`lumos_rl.data.resample` makes its copies).
+the words of the task, as math's are (`lumos_rl.envs.math.resample` makes its copies).
 """
 
 from __future__ import annotations

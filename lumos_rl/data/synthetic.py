@@ -2,7 +2,7 @@
 
 `synthetic_tasks("gsm8k", "train", limit=2)` gives problems of two to four steps, `"svamp"` problems of one or two steps
 with a number that is not needed, `"hotpotqa"` and `"strategyqa"` questions about a made-up encyclopedia
-(`lumos_rl.data.encyclopedia_questions`). One datum:
+(`lumos_rl.envs.qa.suite`). One datum:
 
     instruction  "Tom has 4 boxes with 12 pens each. Tom gives away 9 pens. How many pens does Tom have left?"
     answer       "39"
@@ -24,15 +24,15 @@ from functools import lru_cache
 from itertools import islice
 
 from lumos_rl.core import Action, Subgoal, Task
-from lumos_rl.data import templates_gsm8k, templates_svamp
-from lumos_rl.data.encyclopedia_questions import question_stream
-from lumos_rl.data.mind2web_suite import web_stream
-from lumos_rl.data.sql_suite import sql_stream
-from lumos_rl.data.template import Numbers, Template
-from lumos_rl.data.webshop_suite import suite_stream
+from lumos_rl.envs.math import templates_gsm8k, templates_svamp
+from lumos_rl.envs.math.template import Numbers, Template
+from lumos_rl.envs.mind2web.suite import web_stream
+from lumos_rl.envs.qa.suite import question_stream
+from lumos_rl.envs.sql.suite import sql_stream
+from lumos_rl.envs.webshop.suite import suite_stream
 from lumos_rl.errors import UnknownNameError
 from lumos_rl.tools.base import Value
-from lumos_rl.tools.calculator import Calculator
+from lumos_rl.tools.math.calculator import Calculator
 
 SPLIT_SHARES: Mapping[str, range] = {"test": range(2), "dev": range(2, 4), "train": range(4, 20)}  # of 20 buckets
 DEFAULT_SIZE: Mapping[str, int] = {"test": 300, "dev": 300, "train": 4000}

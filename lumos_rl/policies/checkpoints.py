@@ -14,8 +14,8 @@ import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from lumos_rl.core import Message
-from lumos_rl.encoding import continue_chat, end_of_turn
 from lumos_rl.errors import MissingExtraError, MissingFileError
+from lumos_rl.policies.encoding import continue_chat, end_of_turn
 from lumos_rl.policies.layout import Layout
 from lumos_rl.prompts import LUMOS_CHAT_TEMPLATE
 

@@ -32,10 +32,10 @@ from transformers import (
 )
 
 from lumos_rl.core import Module
-from lumos_rl.encoding import encode_prompt, fingerprint
 from lumos_rl.errors import ConfigError
 from lumos_rl.policies.base import Completion, Request
 from lumos_rl.policies.checkpoints import DTYPES, free_memory, load_models, load_tokenizer
+from lumos_rl.policies.encoding import encode_prompt, fingerprint
 from lumos_rl.policies.layout import Layout
 
 STRETCH = 32  # most new tokens of a turn before it waits again

@@ -24,9 +24,9 @@ from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
-from lumos_rl.encoding import encode_prompt, fingerprint
 from lumos_rl.errors import ConfigError, InfrastructureError
 from lumos_rl.policies.base import Completion, Request
+from lumos_rl.policies.encoding import encode_prompt, fingerprint
 from lumos_rl.policies.settings import OpenAISettings
 
 FIRST_WAIT_S, LONGEST_WAIT_S = 0.5, 60.0

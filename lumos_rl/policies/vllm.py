@@ -24,10 +24,10 @@ from typing import Any
 
 import torch
 
-from lumos_rl.encoding import encode_prompt, fingerprint
 from lumos_rl.errors import ConfigError, InfrastructureError, MissingExtraError, MissingFileError
 from lumos_rl.policies.base import Completion, Request
 from lumos_rl.policies.checkpoints import DTYPES, load_tokenizer
+from lumos_rl.policies.encoding import encode_prompt, fingerprint
 from lumos_rl.policies.layout import Layout
 from lumos_rl.policies.settings import VLLMSettings
 

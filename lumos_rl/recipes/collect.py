@@ -26,18 +26,18 @@ import tyro
 from tqdm import tqdm
 
 from lumos_rl.core import StopReason, Task, Trajectory
-from lumos_rl.episodes import RolloutConfig, plan_episodes
 from lumos_rl.errors import ConfigError, InfrastructureError, UnknownNameError
 from lumos_rl.policies.base import Policy, Request, ScriptedPolicy
 from lumos_rl.policies.layout import Layout
+from lumos_rl.policies.serving import Serving
 from lumos_rl.prompts import PROFILE_FILE, PromptProfile
-from lumos_rl.recipes.chats import profile_of
-from lumos_rl.recipes.config import ENVS, DataConfig, Engine, ModelConfig, RunConfig
-from lumos_rl.recipes.launch import launch
-from lumos_rl.recipes.run import TRAJECTORIES, RunFolder, require_checkpoint
-from lumos_rl.recipes.tasks import training_tasks
-from lumos_rl.rollout import Env
-from lumos_rl.serving import Serving
+from lumos_rl.rollout.loop import Env
+from lumos_rl.rollout.plans import RolloutConfig, plan_episodes
+from lumos_rl.runs.chats import profile_of
+from lumos_rl.runs.config import ENVS, DataConfig, Engine, ModelConfig, RunConfig
+from lumos_rl.runs.folder import TRAJECTORIES, RunFolder, require_checkpoint
+from lumos_rl.runs.launch import launch
+from lumos_rl.runs.tasks import training_tasks
 
 log = logging.getLogger(__name__)
 

@@ -22,11 +22,11 @@ import tyro
 from lumos_rl.core import PreferencePair, Trajectory
 from lumos_rl.data.rows import count_by_module, preference_pairs
 from lumos_rl.errors import DataError
-from lumos_rl.recipes.chats import profile_of
-from lumos_rl.recipes.config import RunConfig, by_benchmark
-from lumos_rl.recipes.launch import launch
-from lumos_rl.recipes.run import TRAJECTORIES, RunFolder, require_checkpoint
 from lumos_rl.recipes.sft import label, module_report, parts_of
+from lumos_rl.runs.chats import profile_of
+from lumos_rl.runs.config import RunConfig, by_benchmark
+from lumos_rl.runs.folder import TRAJECTORIES, RunFolder, require_checkpoint
+from lumos_rl.runs.launch import launch
 
 log = logging.getLogger(__name__)
 

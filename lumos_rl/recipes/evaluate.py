@@ -30,11 +30,11 @@ from lumos_rl.errors import MissingFileError
 from lumos_rl.metrics import mean_interval, wilson_interval
 from lumos_rl.policies.layout import CHECKPOINTS
 from lumos_rl.recipes.collect import collect, describe, source_hash, weights_hash
-from lumos_rl.recipes.config import DataConfig, Engine, RunConfig, check_samples
-from lumos_rl.recipes.launch import launch, stored_settings
-from lumos_rl.recipes.presets import PRESETS
-from lumos_rl.recipes.run import EVALUATION, RunFolder, require_checkpoint
-from lumos_rl.recipes.tasks import graded_as, split_source, test_examples, test_sources, test_tasks, validation_tasks
+from lumos_rl.runs.config import DataConfig, Engine, RunConfig, check_samples
+from lumos_rl.runs.folder import EVALUATION, RunFolder, require_checkpoint
+from lumos_rl.runs.launch import launch, stored_settings
+from lumos_rl.runs.presets import PRESETS
+from lumos_rl.runs.tasks import graded_as, split_source, test_examples, test_sources, test_tasks, validation_tasks
 
 KINDS = ("greedy", "sampled")
 COUNTS = ("lumos_steps", "steps")  # metrics that are no shares
@@ -223,7 +223,7 @@ def dry_run(config: EvaluateConfig) -> str:
         ConfigError: Some check failed; the message lists every one that did.
         MissingFileError: The run has no such policy.
     """
-    from lumos_rl.recipes.dry_run import describe_test
+    from lumos_rl.runs.dry_run import describe_test
 
     run_dir = Path(config.run.run_dir)
     checkpoint = config.checkpoint or str(require_checkpoint(run_dir / CHECKPOINTS / config.policy))

@@ -25,11 +25,11 @@ from lumos_rl.agent import FINISH
 from lumos_rl.core import StopReason, Task, Trajectory, Turn, from_json
 from lumos_rl.errors import EpisodeError, LumosError, MissingFileError
 from lumos_rl.recipes.collect import env_options, make_env
-from lumos_rl.recipes.config import RunConfig
-from lumos_rl.recipes.launch import config_from_json
-from lumos_rl.recipes.run import EVALUATION, TRAJECTORIES
-from lumos_rl.recipes.tasks import test_tasks, training_tasks, validation_tasks
-from lumos_rl.rollout import CUT, Env
+from lumos_rl.rollout.loop import CUT, Env
+from lumos_rl.runs.config import RunConfig
+from lumos_rl.runs.folder import EVALUATION, TRAJECTORIES
+from lumos_rl.runs.launch import config_from_json
+from lumos_rl.runs.tasks import test_tasks, training_tasks, validation_tasks
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,11 +16,11 @@ from lumos_rl.core import Formulation, Task
 from lumos_rl.data.renaming import renamed
 from lumos_rl.data.rows import ChatRow, annotation_rows, weighted
 from lumos_rl.errors import ConfigError, DataError
-from lumos_rl.recipes.chats import chat_rows, profile_of
-from lumos_rl.recipes.config import Engine, Modules, RunConfig, by_benchmark, check_samples
-from lumos_rl.recipes.launch import launch
-from lumos_rl.recipes.run import RunFolder
-from lumos_rl.recipes.tasks import (
+from lumos_rl.runs.chats import chat_rows, profile_of
+from lumos_rl.runs.config import Engine, Modules, RunConfig, by_benchmark, check_samples
+from lumos_rl.runs.folder import RunFolder
+from lumos_rl.runs.launch import launch
+from lumos_rl.runs.tasks import (
     RENAMED,
     TrainingTasks,
     held_out_texts,

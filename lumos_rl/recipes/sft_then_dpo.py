@@ -24,13 +24,9 @@ from lumos_rl.core import Formulation, Module, Task, Trajectory
 from lumos_rl.data.discovered import discovered_tasks
 from lumos_rl.data.rows import balanced, count_by_module, success_rows
 from lumos_rl.policies.layout import combine
-from lumos_rl.recipes.chats import profile_of
 from lumos_rl.recipes.collect import collect, collected, describe
-from lumos_rl.recipes.config import Refine, RunConfig, by_benchmark
 from lumos_rl.recipes.dpo import pairs_of, train_on_pairs
 from lumos_rl.recipes.evaluate import evaluate_stage, validate_stage
-from lumos_rl.recipes.launch import launch
-from lumos_rl.recipes.run import TRAJECTORIES, RunFolder
 from lumos_rl.recipes.sft import (
     annotated_rows,
     base_stage,
@@ -40,8 +36,12 @@ from lumos_rl.recipes.sft import (
     taught_rows,
     train_on,
 )
-from lumos_rl.recipes.summary import swapped, write_summary
-from lumos_rl.recipes.tasks import RefineStep, TrainingTasks, refine_steps, resampled, training_tasks
+from lumos_rl.runs.chats import profile_of
+from lumos_rl.runs.config import Refine, RunConfig, by_benchmark
+from lumos_rl.runs.folder import TRAJECTORIES, RunFolder
+from lumos_rl.runs.launch import launch
+from lumos_rl.runs.summary import swapped, write_summary
+from lumos_rl.runs.tasks import RefineStep, TrainingTasks, refine_steps, resampled, training_tasks
 
 log = logging.getLogger(__name__)
 

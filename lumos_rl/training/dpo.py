@@ -24,9 +24,9 @@ from transformers import TrainerCallback
 from trl import DPOConfig, DPOTrainer
 
 from lumos_rl.core import Message, PreferencePair
-from lumos_rl.encoding import encode_chat, fingerprint
 from lumos_rl.errors import DataError
 from lumos_rl.policies.checkpoints import load_tokenizer
+from lumos_rl.policies.encoding import encode_chat, fingerprint
 from lumos_rl.training.settings import DPOSettings
 from lumos_rl.training.trainer import (
     freeing_memory,

@@ -27,9 +27,9 @@ from trl import SFTConfig, SFTTrainer
 
 from lumos_rl.core import Message
 from lumos_rl.data.rows import ChatRow
-from lumos_rl.encoding import encode_chat, fingerprint
 from lumos_rl.errors import DataError
 from lumos_rl.policies.checkpoints import load_tokenizer
+from lumos_rl.policies.encoding import encode_chat, fingerprint
 from lumos_rl.training.settings import SFTSettings
 from lumos_rl.training.trainer import (
     freeing_memory,

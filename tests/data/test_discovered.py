@@ -7,12 +7,12 @@ import lumos_rl.envs  # noqa: F401 (registers the ids)
 from lumos_rl.core import Formulation, Module, Task, Trajectory
 from lumos_rl.data.conversations import conversations
 from lumos_rl.data.discovered import discovered_tasks, plan_of
-from lumos_rl.data.resample import resample
 from lumos_rl.data.synthetic import synthetic_tasks
-from lumos_rl.episodes import RolloutConfig, plan_episodes
+from lumos_rl.envs.math.resample import resample
 from lumos_rl.policies.base import Request, ScriptedPolicy
 from lumos_rl.prompts import COMPACT_PROFILE, LUMOS_PROFILE, PromptProfile
-from lumos_rl.rollout import run_episodes
+from lumos_rl.rollout.loop import run_episodes
+from lumos_rl.rollout.plans import RolloutConfig, plan_episodes
 
 TASK = synthetic_tasks("gsm8k", "train", 1)[0]
 

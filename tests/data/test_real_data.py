@@ -7,8 +7,8 @@ import pytest
 from lumos_rl.core import Task
 from lumos_rl.data import load_tasks
 from lumos_rl.data.annotate import annotate
-from lumos_rl.data.plan_builder import check
-from lumos_rl.data.resample import resample
+from lumos_rl.envs.math.plan_builder import check
+from lumos_rl.envs.math.resample import resample
 
 
 def annotated(tasks: list[Task]) -> list[Task]:

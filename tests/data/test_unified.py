@@ -8,7 +8,7 @@ import lumos_rl.envs  # noqa: F401
 from lumos_rl.data.chats import read_chats
 from lumos_rl.data.synthetic import SUITES, synthetic_tasks
 from lumos_rl.data.unified import BEGIN, END, Settings, main, write
-from lumos_rl.recipes.config import ENVS
+from lumos_rl.runs.config import ENVS
 
 DATA = Path(__file__).parents[2] / "data"
 

@@ -9,11 +9,11 @@ from tokenizers.processors import TemplateProcessing
 from transformers import AutoModelForCausalLM, AutoTokenizer, GenerationConfig, GPT2Config, GPT2LMHeadModel
 
 from lumos_rl.core import Module
-from lumos_rl.encoding import encode_chat, encode_prompt
 from lumos_rl.errors import ConfigError, MissingFileError
 from lumos_rl.policies import hf
 from lumos_rl.policies.base import Policy, Request, Sampling
 from lumos_rl.policies.checkpoints import load_model, load_tokenizer
+from lumos_rl.policies.encoding import encode_chat, encode_prompt
 from lumos_rl.policies.hf import HFPolicy
 from lumos_rl.policies.layout import CHECKPOINTS, Layout, combine
 from lumos_rl.prompts import LUMOS_CHAT_TEMPLATE

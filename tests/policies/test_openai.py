@@ -22,7 +22,7 @@ from lumos_rl.policies.base import Policy, Request, Sampling
 from lumos_rl.policies.hf import HFPolicy
 from lumos_rl.policies.openai import OpenAIPolicy
 from lumos_rl.policies.settings import OpenAISettings
-from lumos_rl.rollout import run_episodes
+from lumos_rl.rollout.loop import run_episodes
 from lumos_rl.training.scratch import create_scratch_model
 
 FLIP = (user("Flip a coin."),)

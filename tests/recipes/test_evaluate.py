@@ -8,14 +8,14 @@ from pathlib import Path
 import pytest
 from tiny_model import create_adapter
 
-from lumos_rl.episodes import RolloutConfig
 from lumos_rl.errors import ConfigError, InfrastructureError, MissingFileError
 from lumos_rl.recipes.collect import weights_hash
-from lumos_rl.recipes.config import DataConfig, Engine, ModelConfig, RunConfig
 from lumos_rl.recipes.evaluate import EvaluateConfig, dry_run, evaluate_stage, main, validate_stage, with_target
-from lumos_rl.recipes.launch import parse
-from lumos_rl.recipes.run import EVALUATION, RunFolder
-from lumos_rl.rollout import run_episodes
+from lumos_rl.rollout.loop import run_episodes
+from lumos_rl.rollout.plans import RolloutConfig
+from lumos_rl.runs.config import DataConfig, Engine, ModelConfig, RunConfig
+from lumos_rl.runs.folder import EVALUATION, RunFolder
+from lumos_rl.runs.launch import parse
 
 AGENT = """
 import os

@@ -5,15 +5,15 @@ from tiny_env import AddEnv, add_plans, add_tasks, solve
 
 from lumos_rl.core import to_json
 from lumos_rl.data.synthetic import synthetic_tasks
-from lumos_rl.episodes import RolloutConfig, plan_episodes
 from lumos_rl.errors import MissingFileError
 from lumos_rl.policies.base import ScriptedPolicy
 from lumos_rl.recipes.collect import make_env
-from lumos_rl.recipes.config import DataConfig, RunConfig
 from lumos_rl.recipes.replay import ReplayConfig, main, replay, replay_all
-from lumos_rl.recipes.run import EVALUATION, TRAJECTORIES, RunFolder
-from lumos_rl.recipes.tasks import training_tasks
-from lumos_rl.rollout import run_episodes
+from lumos_rl.rollout.loop import run_episodes
+from lumos_rl.rollout.plans import RolloutConfig, plan_episodes
+from lumos_rl.runs.config import DataConfig, RunConfig
+from lumos_rl.runs.folder import EVALUATION, TRAJECTORIES, RunFolder
+from lumos_rl.runs.tasks import training_tasks
 
 TASK = add_tasks(1)[0]
 

@@ -10,9 +10,9 @@ from tiny_model import FLIP, PLAN, TASK, assistant, create_adapter, pair, user
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, TrainerCallback
 
 from lumos_rl.core import PairIds
-from lumos_rl.encoding import encode_chat, fingerprint
 from lumos_rl.errors import DataError
 from lumos_rl.policies.checkpoints import load_model
+from lumos_rl.policies.encoding import encode_chat, fingerprint
 from lumos_rl.training.dpo import dpo_trainer, encode_pairs, train_dpo
 from lumos_rl.training.settings import DPOSettings, LoraSettings
 

@@ -16,9 +16,9 @@ from trl import SFTConfig
 
 from lumos_rl.core import Transcript
 from lumos_rl.data.rows import ChatRow
-from lumos_rl.encoding import encode_chat, fingerprint
 from lumos_rl.errors import ConfigError, DataError, MissingFileError
 from lumos_rl.policies.checkpoints import load_model
+from lumos_rl.policies.encoding import encode_chat, fingerprint
 from lumos_rl.training.settings import LoraSettings, SFTSettings
 from lumos_rl.training.sft import IGNORED, encode_rows, epoch_order, preview, supervised_share, train_sft
 from lumos_rl.training.trainer import Progress, last_checkpoint, load_trainable, on_one_gpu, training_arguments

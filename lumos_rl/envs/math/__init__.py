@@ -1,0 +1,1 @@
+"""Math word problems: GSM8K, SVAMP and MAWPS."""

@@ -1,0 +1,185 @@
+"""Gold plans for GSM8K, by rule from its worked solutions.
+
+    Natalia sold 48/2 = <<48/2=24>>24 clips in May.          →   Natalia sold how many clips in May?
+                                                                  R1 = Calculator(48 / 2) = 24
+    Natalia sold 48+24 = <<48+24=72>>72 clips altogether …   →   Natalia sold how many clips altogether …?
+                                                                  R2 = Calculator(48 + R1) = 72
+
+Each line of the solution that computes something becomes a subgoal. Its sentence is asked as a question, because a
+plan must not give the result away: the calculation is replaced by "how many", "how much" or "what percentage".
+Equations with an unknown are solved where the solution says what the unknown is. Percentages, cents and rounding follow
+what the solution states. A number that the solution merely states is never made an action.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from fractions import Fraction
+
+from lumos_rl.core import Task
+from lumos_rl.envs.math.equations import NUMBER, Equation, agrees, equations, stated_value
+from lumos_rl.envs.math.plan_builder import Plan, PlanBuilder, given_numbers
+from lumos_rl.envs.math.plan_sentence import ask, ask_for_unknown
+from lumos_rl.envs.math.unknowns import LetterEquation, letter_equations
+
+_NUMBER = re.compile(rf"(?<![\w.])(?P<number>{NUMBER})(?P<percent>\s?%)?")
+_ROUNDED = re.compile(rf"\bround\w*\b[^.;=]*?\bto\s+(?:the nearest [a-z ]+\s)?[$£€]?(?P<number>{NUMBER})")
+_ROUNDINGS = ("round", "ceil", "floor")
+
+
+def plans(task: Task) -> Iterator[Plan]:
+    """Plans for the task, the likeliest first.
+
+    A solution is read with exact values first, and again with values rounded as it states them, or with a slip in its
+    last line put right by the Calculator, where it has such places. Of each reading the plan that ends with the answer
+    as the last line states it (rounded, in percent, an earlier result) comes before the plan that does not.
+    """
+    lines = [line.strip() for line in str(task.meta.get("solution", "")).split("\n") if line.strip()]
+    given = given_numbers(task.instruction)
+    readings = [_Reading(PlanBuilder(task.instruction), given)]
+    for reading in readings:
+        reading.read(lines)
+        plain = reading.builder.plan
+        if plain.subgoals:
+            yield from _closed(reading.builder, task.instruction, lines[-1])
+            yield plain
+        if len(readings) == 1:
+            readings += [_Reading(PlanBuilder(task.instruction), given, kind) for kind in sorted(reading.doubts)]
+
+
+@dataclass(slots=True)
+class _Reading:
+    """One reading of a solution: the plan so far, the lines, and the equations with unknowns.
+
+    Attributes:
+        builder: Holds the plan.
+        given: Numbers of the question.
+        kind: "exact", "rounded" or "corrected".
+        doubts: Other kinds of reading that would differ from this one.
+        lines: The lines read so far.
+        open_equations: Equations with unknowns so far.
+        solved: Unknown → the result that it is.
+    """
+
+    builder: PlanBuilder
+    given: set[Fraction]
+    kind: str = "exact"
+    doubts: set[str] = field(default_factory=set)
+    lines: list[str] = field(default_factory=list)
+    open_equations: list[LetterEquation] = field(default_factory=list)
+    solved: dict[str, str] = field(default_factory=dict)
+
+    def read(self, lines: Sequence[str]) -> None:
+        """Adds the subgoals of all lines."""
+        for line in lines:
+            self.lines.append(line)
+            is_last = len(self.lines) == len(lines)
+            done = [found for equation in equations(line) if (found := self._calculate(equation, is_last))]
+            self.builder.close(ask(line, done, self.given, self.builder.known))
+            for equation in letter_equations(line):
+                self._read_unknown(equation, line)
+
+    def _calculate(self, equation: Equation, is_last: bool) -> Equation | None:
+        """Adds one calculation; a plain one only if it comes to what the text states, on one scale or the other.
+
+        Returns:
+            The calculation with the value that it has; None when it was not added.
+        """
+        if not equation.computes:
+            return None
+        terms, stated = equation.terms, equation.stated
+        percent = _in_percent(terms)
+        if percent and self.builder.calculate(percent, stated.rstrip("%"), must_agree=True, percent=True) is not None:
+            return equation
+        must_agree = not equation.marked and not (is_last and self.kind == "corrected")
+        value = self.builder.value(terms)
+        if value is None or (must_agree and not agrees(value, stated)):
+            if value is not None and is_last:
+                self.doubts.add("corrected")
+            return None
+        if value.denominator > 1 and value != stated_value(stated):
+            self.doubts.add("rounded")
+            if self.kind == "rounded":
+                terms = _rounded(self.builder, terms, stated)
+        self.builder.calculate(terms, stated)
+        return equation if agrees(value, stated) else replace(equation, stated=str(value))
+
+    def _read_unknown(self, equation: LetterEquation, line: str) -> None:
+        if equation.solution is None:
+            self._substitute(equation, line)
+            self.open_equations.append(equation)
+            return
+        letter, stated = equation.solution
+        value = stated_value(stated)
+        name = None if value is None else self.builder.find(value)
+        for candidate in self.open_equations if letter not in self.solved else ():
+            if name is None and candidate.letters == {letter}:
+                name = self.builder.solve(candidate.left, candidate.right, stated)
+                self.builder.close(ask_for_unknown(letter, self.lines))
+        if name:
+            self.solved.setdefault(letter, name)
+
+    def _substitute(self, equation: LetterEquation, line: str) -> None:
+        """Computes `2 * x = 20` once x is solved."""
+        for side, other in ((equation.left, equation.right), (equation.right, equation.left)):
+            if len(other) != 1 or other[0].isalpha() or not equation.letters <= self.solved.keys():
+                continue
+            terms = tuple(self.solved.get(term, term) for term in side)
+            if self.builder.calculate(terms, other[0], must_agree=True) is not None:
+                found = Equation(terms, other[0], False, equation.start, equation.end)
+                self.builder.close(ask(line, [found], self.given, self.builder.known))
+
+
+def _in_percent(terms: tuple[str, ...]) -> tuple[str, ...]:
+    """The terms with percentages as plain numbers, where that may be what the text means; else ().
+
+    `100% - 40%` is 60 (percent), and `6 / 15 * 100%` is 40 (percent).
+    """
+    numbers = [term for term in terms if term not in "+-*/()"]
+    if all(term.endswith("%") for term in numbers) and not {"*", "/"} & set(terms):
+        return tuple(term.rstrip("%") for term in terms)
+    if "100%" in terms and not {"+", "-"} & set(terms):
+        return tuple("100" if term == "100%" else term for term in terms)
+    return ()
+
+
+def _rounded(builder: PlanBuilder, terms: Sequence[str], stated: str) -> tuple[str, ...]:
+    """The terms inside the rounding that gives what is stated; as they are where none does."""
+    places = len(stated.partition(".")[2])
+    for function in _ROUNDINGS if places == 0 else ("round",):
+        wrapped = (f"{function}(", *terms, *((",", str(places)) if places else ()), ")")
+        if builder.value(wrapped) == stated_value(stated):
+            return wrapped
+    return tuple(terms)
+
+
+def _closed(builder: PlanBuilder, question: str, line: str) -> Iterator[Plan]:
+    """The plan ended with what turns the last result into the answer that the last line states.
+
+    Each is a plan of its own; the builder is left as it is.
+    """
+    last, name = builder.last, builder.last_name
+    numbers = [(_value(found), bool(found["percent"])) for found in _NUMBER.finditer(line)]
+    computed = any(equation.computes for equation in equations(line))
+    rounded = _ROUNDED.search(line)
+    if last.denominator > 1 and (rounded or not computed):
+        for number in [_value(rounded)] if rounded else [number for number, _ in numbers]:
+            terms = _rounded(builder, (name,), str(number))
+            if len(terms) > 1:
+                yield builder.ended(terms, "Round the result.")
+    if builder.last_is_percent or (last * 100, True) in numbers:
+        yield builder.ended((name, "*", "100"), "Write the result as a percentage.")
+    asks_cents = re.search(r"\bcents\b", question.rstrip("?. ").rpartition(".")[2])
+    if asks_cents and re.search(r"=\s*\$", line):
+        yield builder.ended((name, "*", "100"), "Write the result in cents.")
+    if not computed:
+        for number, _ in numbers:
+            earlier = builder.find(number) if number != last else None
+            if earlier:
+                yield builder.ended((earlier,), "Take the earlier result that the question asks for.")
+
+
+def _value(found: re.Match[str]) -> Fraction:
+    return Fraction(found["number"].replace(",", ""))

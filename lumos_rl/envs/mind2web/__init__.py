@@ -1,0 +1,1 @@
+"""Mind2Web: steps on recorded web pages."""

@@ -1,0 +1,104 @@
+"""The web in the action language: three tools that share one session, and MindAct's syntax beside them.
+
+    R1 = TYPE(Env, QUERY: location searchbox, TEXT: Boston)    # Type Boston in the searchbox Find a location
+    R2 = CLICK(R1, QUERY: search button)                       # Visit button Search
+    CLICK [3]          TYPE [5] Boston          SELECT [7] Pickup
+
+A result is the recorded action as a sentence: whatever was predicted, that is what happened. HOVER and ENTER are
+clicks.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+from lumos_rl.core import Action
+from lumos_rl.envs.mind2web.tools.session import CLICKS, OPS, Session
+from lumos_rl.errors import ToolError
+from lumos_rl.tools.base import Tool, Value
+
+ACT = "Act"  # the tool that takes MindAct's syntax
+_NATIVE = re.compile(rf"({'|'.join((*CLICKS, *OPS[1:]))})\s*\[([^\]]*)\]\s*(.*)", re.DOTALL)
+_ARGS = re.compile(r"(?:[^,]*,)?\s*QUERY:\s*(?P<query>.*)", re.DOTALL | re.IGNORECASE)
+_TEXT = re.compile(r"(?P<query>.*),\s*TEXT:\s*(?P<text>.*)", re.DOTALL | re.IGNORECASE)
+
+
+def canonical(action: Action) -> Action:
+    """The action with its operation as the tools are called: `Click` and `HOVER` become `CLICK`."""
+    name = action.tool.upper()
+    if name not in CLICKS and name not in OPS:
+        return action
+    return Action(action.outputs, "CLICK" if name in CLICKS else name, action.args, action.result)
+
+
+def native(text: str) -> Action | None:
+    """The action of a text in MindAct's syntax; None if it is not."""
+    text = text.strip()
+    return Action((), ACT, text) if _NATIVE.fullmatch(text) else None
+
+
+def web_tools(session: Session) -> dict[str, Tool]:
+    """The tools of one session by name; `Act` where ids are shown that it could name."""
+    tools: dict[str, Tool] = {op: Operation(op, session) for op in OPS}
+    return tools | {ACT: Act(session)} if session.with_page else tools
+
+
+class Operation:
+    """One of the three operations, on the element that fits a query best."""
+
+    def __init__(self, op: str, session: Session) -> None:
+        self.op, self.session = op, session
+        done = {"CLICK": "clicks", "TYPE": "types the text into", "SELECT": "selects the text in"}[op]
+        self.form = f"{op}(R1, QUERY: words{'' if op == 'CLICK' else ', TEXT: text'})"
+        self.usage = f"{self.form}: {done} the element of the page after R1 that fits the words; Env is the first page"
+
+    def __call__(self, args: str, bindings: Mapping[str, Value]) -> Value:
+        """What happened.
+
+        Raises:
+            ToolError: Arguments that cannot be read, or no step is left.
+        """
+        query, text = self._read(args)
+        return _predicted(self.session, self.op, text, query=query)
+
+    def _read(self, args: str) -> tuple[str, str]:
+        found = _ARGS.fullmatch(args)
+        with_text = _TEXT.fullmatch(found["query"]) if found else None
+        match = (with_text or found) if self.op == "CLICK" else with_text
+        if match is None or not match["query"].strip():
+            raise ToolError(f"expected {self.form}, got {args[:60]!r} between the brackets")
+        return match["query"].strip(), "" if self.op == "CLICK" else match["text"].strip()
+
+
+class Act:
+    """An operation in MindAct's syntax, on an element by its id."""
+
+    usage = "Act(CLICK [id]), Act(TYPE [id] text), Act(SELECT [id] text): acts on the element with this id"
+
+    def __init__(self, session: Session) -> None:
+        self.session = session
+
+    def __call__(self, args: str, bindings: Mapping[str, Value]) -> Value:
+        """What happened.
+
+        Raises:
+            ToolError: No such syntax, or no step is left; or no such element, once the step has been taken.
+        """
+        found = _NATIVE.fullmatch(args.strip())
+        if found is None:
+            raise ToolError(f"expected CLICK [id], TYPE [id] text or SELECT [id] text, got {args[:60]!r}")
+        op, key, text = found[1], found[2].strip(), found[3].strip()
+        if text.startswith("[") and text.endswith("]"):  # Synapse writes TYPE [id] [text]
+            text = text[1:-1]
+        value = _predicted(self.session, "CLICK" if op in CLICKS else op, text, shown_id=key)
+        if self.session.predictions[-1].element is None:
+            raise ToolError(f"no element was shown with the id {key[:20]!r}; the step counts as wrong")
+        return value
+
+
+def _predicted(session: Session, op: str, text: str, *, query: str | None = None, shown_id: str = "") -> Value:
+    if session.over:
+        raise ToolError(f"expected no further action: all {len(session.texts)} steps of the task are done")
+    found = session.predict(op, text, query=query, shown_id=shown_id)
+    return Value(found, session.happened)

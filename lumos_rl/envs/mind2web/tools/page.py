@@ -1,0 +1,123 @@
+"""One recorded step of a web task: its page, the candidates on it, and how they rank.
+
+    step = Step("a1", "CLICK", "", "[button]  Search -> CLICK", positives=("7",), negatives=("3", "9"), html="<html …>")
+    page = StepPage(step)
+    page.candidates                                    # ("3", "7", "9"): on the page, in the page's own order
+    page.ranked(LexicalRanker(), "the search button")  # ("7", "3", "9")
+
+Candidates are ranked in the page's order, so that a tie never tells which of them was recorded first as the right one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from lumos_rl.envs.mind2web.tools.page_text import PageText
+from lumos_rl.envs.mind2web.tools.ranking import Ranker, scores
+from lumos_rl.errors import DataError
+
+POOL = 50  # candidates of the pool that Lumos chooses from, the first ones of the record
+_KEPT_SCORES = 16  # queries of a page whose scores are kept
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A recorded step.
+
+    Attributes:
+        uid: Its `action_uid`.
+        op: CLICK, TYPE or SELECT.
+        value: What was typed or selected; "" for a click.
+        text: The action as people read it, one of `action_reprs`.
+        positives: Ids of the right elements; none where the target was lost in cleaning.
+        negatives: Ids of the other candidates.
+        html: The clean page as XML.
+    """
+
+    uid: str
+    op: str
+    value: str
+    text: str
+    positives: tuple[str, ...]
+    negatives: tuple[str, ...]
+    html: str
+
+
+class StepPage:
+    """The page of a step; made once, shared, and never changed but for what it remembers.
+
+    Attributes:
+        step: The step.
+        page: Texts of its page.
+        candidates: Ids of the candidates that are on the page, in document order.
+        positives: Those of them that are right, in the record's order.
+    """
+
+    def __init__(self, step: Step) -> None:
+        try:
+            self.page = PageText(step.html)
+        except DataError as error:
+            raise DataError(f"step {step.uid}: {error}") from error
+        self.step = step
+        named = {*step.positives, *step.negatives}
+        self.candidates = tuple(key for key in self.page.keys if key in named)
+        here = set(self.candidates)
+        self.positives = tuple(key for key in step.positives if key in here)
+        self.pool = tuple(key for key in (*step.positives, *step.negatives) if key in here)[:POOL]
+        self._texts: dict[str, str] = {}
+        self._shown: dict[tuple[str, ...], tuple[str, Mapping[str, str]]] = {}
+        self._scores: dict[tuple[int, str], tuple[Ranker, Mapping[str, float]]] = {}
+
+    def __deepcopy__(self, memo: Any) -> StepPage:
+        """The page itself."""
+        return self
+
+    def text(self, key: str) -> str:
+        """What rankers read of a candidate."""
+        if key not in self._texts:
+            self._texts[key] = self.page.candidate(key)
+        return self._texts[key]
+
+    def scores(self, ranker: Ranker, query: str) -> Mapping[str, float]:
+        """The score of each candidate; the last queries are remembered."""
+        place = id(ranker), query
+        if place not in self._scores:
+            if len(self._scores) == _KEPT_SCORES:
+                del self._scores[next(iter(self._scores))]
+            found = scores(ranker, query, [self.text(key) for key in self.candidates])
+            self._scores[place] = ranker, dict(zip(self.candidates, found, strict=True))
+        return self._scores[place][1]
+
+    def ranked(self, ranker: Ranker, query: str) -> tuple[str, ...]:
+        """Ids of all candidates, best first; equally good ones in document order."""
+        found = self.scores(ranker, query)
+        return tuple(sorted(self.candidates, key=lambda key: -found[key]))
+
+    def shown(self, keys: Sequence[str]) -> tuple[str, Mapping[str, str]]:
+        """The page around some elements, and the id that each has on the page by the id that it is shown with.
+
+        Elements are counted from 0. Where such a number is the page's own id of another of its candidates, all are
+        shown with the page's own ids instead, so that a number never means two elements.
+        """
+        place = tuple(keys)
+        if place not in self._shown:
+            text, mapping = self.page.around(place)
+            if any(str(number) != key and str(number) in self.candidates for key, number in mapping.items()):
+                text, mapping = self.page.around(place, {key: key for key in place})
+            self._shown = {place: (text, {str(number): key for key, number in mapping.items()})}
+        return self._shown[place]
+
+    def looks_right(self, ranker: Ranker, query: str) -> tuple[str, str] | None:
+        """Texts of the best of the pool, and of the first right element; None where there is none.
+
+        The pool is the first `POOL` candidates of the record, right ones first: it always holds the right one, which
+        flatters whoever chooses from it.
+        """
+        if not self.positives:
+            return None
+        found = self.scores(ranker, query)
+        pool = set(self.pool)
+        best = max((key for key in self.candidates if key in pool), key=lambda key: found[key])
+        return self.text(best), self.text(self.positives[0])

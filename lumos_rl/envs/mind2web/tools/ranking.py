@@ -1,0 +1,151 @@
+r"""Rankers: how well an element fits a query, and the order that follows from it.
+
+    >>> texts = ["ancestors: /html\ntarget: (button id=0 Search)", "ancestors: /html\ntarget: (a id=0 Home)"]
+    >>> rank(LexicalRanker(), "the search button", texts)
+    [0, 1]
+
+A ranker is any function (query, text of a candidate) → score. One that has a method `score_all(query, texts)` as well
+is asked for all candidates of a page at once: `LexicalRanker` weighs words by how rare they are on the page, a
+cross-encoder scores in batches.
+"""
+
+from __future__ import annotations
+
+import difflib
+import math
+import re
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
+from typing import NamedTuple
+
+from lumos_rl.envs.mind2web.tools.sentences import PREVIOUS_ACTIONS, TASK_IS
+
+Ranker = Callable[[str, str], float]  # query, text of a candidate → how well they fit
+
+K1 = 0.4  # below the usual 1.2: an element that says a word twice, as name and as text, fits no better
+B = 0.3  # below the usual 0.75: a list of options is long, and no worse for it
+KIND = 2.0  # weight of what an element is called, against a word that it has
+AROUND = 0.3  # weight of a word among the ancestors, against one of the element itself
+ALIKE = 0.8  # least likeness of two words that count as one where the page does not have the word itself
+_ROLES = "button checkbox combobox gridcell link listbox menuitem option radio searchbox slider switch tab textbox"
+ROLES: Mapping[str, tuple[str, ...]] = {  # what people call an element of a role, a tag, or an input of a type
+    **{role: (role,) for role in _ROLES.split()},
+    "a": ("link",),
+    "select": ("combobox", "listbox", "dropdown"),
+    "img": ("image",),
+    "search": ("searchbox",),
+    **dict.fromkeys(("textarea", "text", "email", "tel", "password", "number"), ("textbox",)),
+}
+_WORD = re.compile(r"\w+")
+_ID = re.compile(r"\bid=0")  # a candidate's own; what follows may stand close to it
+_TAG = re.compile(r"\(\w+(?: id=0)?")
+
+
+def scores(ranker: Ranker, query: str, texts: Sequence[str]) -> list[float]:
+    """The score of each text; equal texts are scored once."""
+    different = list(dict.fromkeys(texts))
+    score_all = getattr(ranker, "score_all", None)
+    found = score_all(query, different) if score_all else [ranker(query, text) for text in different]
+    by_text = dict(zip(different, map(float, found), strict=True))
+    return [by_text[text] for text in texts]
+
+
+def rank(ranker: Ranker, query: str, texts: Sequence[str]) -> list[int]:
+    """Indexes of the texts, best first; equally good ones in their order."""
+    found = scores(ranker, query, texts)
+    return sorted(range(len(texts)), key=lambda index: (-found[index], index))
+
+
+class LexicalRanker:
+    """BM25 over the words of a page's candidates; a word that the page lacks stands for the most alike that it has.
+
+    The element's own words count in full, those around it for a part. Of a MindAct query the task alone is looked at:
+    what was acted on before is seldom what comes next.
+    """
+
+    name = "lexical"
+
+    def __call__(self, query: str, text: str) -> float:
+        """The score of one text by itself, where no word is rare."""
+        return self.score_all(query, [text])[0]
+
+    def score_all(self, query: str, texts: Sequence[str]) -> list[float]:
+        """The score of each text among all of them."""
+        return _index(tuple(texts)).scores(query)
+
+
+class _Index:
+    """The words of some texts.
+
+    Attributes:
+        entries: For each word the weight that it has in each text that has it.
+        weights: How much a word tells.
+    """
+
+    def __init__(self, texts: Sequence[str]) -> None:
+        self.size = len(texts)
+        found = [_words_of(text) for text in texts]
+        mean = sum(len(words.own) for words in found) / max(1, self.size) or 1.0
+        self.entries: dict[str, dict[int, float]] = {}
+        for index, words in enumerate(found):
+            norm = K1 * (1 - B + B * len(words.own) / mean)
+            weights = dict.fromkeys(words.around, AROUND)
+            weights |= {word: count * (K1 + 1) / (count + norm) for word, count in Counter(words.own).items()}
+            weights |= dict.fromkeys(words.kinds, KIND)
+            for word, weight in weights.items():
+                self.entries.setdefault(word, {})[index] = weight
+        self.weights = {word: self._weight(len(held)) for word, held in self.entries.items()}
+
+    def _weight(self, held: int) -> float:
+        return math.log(1 + (self.size - held + 0.5) / (held + 0.5))
+
+    def scores(self, query: str) -> list[float]:
+        found = [0.0] * self.size
+        for word, share in self._known(_words(_wanted(query))).items():
+            for index, weight in self.entries[word].items():
+                found[index] += share * self.weights[word] * weight
+        return found
+
+    def _known(self, words: Sequence[str]) -> Mapping[str, float]:
+        """Words of the page that the query has, with how alike they are."""
+        known: dict[str, float] = {}
+        for word in words:
+            if word in self.entries:
+                known[word] = 1.0
+                continue
+            near = [other for other in self.entries if other[0] == word[0] and abs(len(other) - len(word)) < 4]
+            for other in difflib.get_close_matches(word, near, n=1, cutoff=ALIKE):
+                likeness = difflib.SequenceMatcher(None, other, word).ratio()
+                known[other] = max(known.get(other, 0.0), likeness)
+        return known
+
+
+@lru_cache(maxsize=64)
+def _index(texts: tuple[str, ...]) -> _Index:
+    return _Index(texts)
+
+
+def _wanted(query: str) -> str:
+    return query.partition(PREVIOUS_ACTIONS)[0].removeprefix(TASK_IS)
+
+
+class _Words(NamedTuple):
+    """The words of a candidate's text: its own, what it is called, and those of its ancestors."""
+
+    own: list[str]
+    kinds: list[str]
+    around: list[str]
+
+
+@lru_cache(maxsize=1 << 14)
+def _words_of(text: str) -> _Words:
+    around, _, target = text.rpartition("\ntarget: ")
+    own = _words(_TAG.sub(" ", target))  # the names of tags inside it say nothing of it
+    head = _words(_ID.sub(" ", target.partition(" (")[0]))[:2]  # its tag, and its role or type where it has one
+    kinds = [role for word in head for role in ROLES.get(word, (word,) if word == head[0] else ())]
+    return _Words(own, kinds, _words(around.removeprefix("ancestors: ")))
+
+
+def _words(text: str) -> list[str]:
+    return _WORD.findall(text.lower())

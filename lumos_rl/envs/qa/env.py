@@ -1,0 +1,144 @@
+"""Question answering over many documents: HotpotQA and StrategyQA, from local knowledge.
+
+env = gym.make("lumos_rl/HotpotQA-v0", source="hotpot_dev_distractor_v1.json")
+env.reset(options={"task": 0})
+env.step("R1 = KnowledgeQuery(Ed Wood); R2 = ParagraphRetrieve(R1, Query: nationality)")
+env.step("R3 = QA([R2], Question: What was the nationality of Ed Wood?)")   # "R3 = Question: …; Answer: American"
+env.step("Finish(R3)")                          # graded by exact match, F1 and recall of supporting paragraphs
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from lumos_rl.core import Task
+from lumos_rl.envs.base import Grade, LumosEnv
+from lumos_rl.envs.qa.strategyqa import evidence_titles
+from lumos_rl.envs.qa.tools.deciding import verdict
+from lumos_rl.envs.qa.tools.extractive import ExtractiveReader
+from lumos_rl.envs.qa.tools.knowledge import Facts, KnowledgeQuery, ParagraphRetrieve, Pieces, Reply, Source
+from lumos_rl.envs.qa.tools.question import QA, compose, qa_tools
+from lumos_rl.envs.qa.tools.sources import open_source, task_source
+from lumos_rl.envs.qa.tools.titles import key_of
+from lumos_rl.errors import ConfigError
+from lumos_rl.metrics import exact_match, token_f1, yes_no, yes_no_match
+from lumos_rl.prompts import judging_prompt
+from lumos_rl.tools.base import Executor, Tool, Value
+
+YES_NO_BENCHMARKS = ("strategyqa",)
+
+
+class QAEnv(LumosEnv):
+    """A question whose answer is a short text (HotpotQA) or yes or no (StrategyQA).
+
+    Attributes:
+        knowledge: As given.
+        reader: What answers the questions of `QA`, and puts the final answer together.
+    """
+
+    def __init__(
+        self,
+        benchmark: str,
+        *,
+        knowledge: str | os.PathLike[str] | Source | None = None,
+        reader: Callable[[str], str] | None = None,
+        judge: Callable[[str], str] | None = None,
+        **settings: Any,
+    ) -> None:
+        """Opens the knowledge and loads the tasks.
+
+        Args:
+            benchmark: "hotpotqa" or "strategyqa"; fixed by the environment's id.
+            knowledge: "context" (the task's own paragraphs), "facts" (StrategyQA's own fact sentences: an oracle), a
+                file or folder of documents, "wikipedia", "wikipedia:record:FOLDER", "wikipedia:replay:FOLDER", or a
+                `Source`. None takes the task's paragraphs where it has any, else its facts.
+            reader: Text to text; None takes the extractive reader, which needs no model.
+            judge: Text to text, replies yes or no; adds the metric `judge` to HotpotQA. None leaves it out.
+            **settings: As for `LumosEnv`.
+
+        Raises:
+            ConfigError: A setting that cannot work.
+            DataError: The documents cannot be read: file, line, expected, got.
+        """
+        for name, function in (("reader", reader), ("judge", judge)):
+            if function is not None and not callable(function):
+                raise ConfigError(f"expected {name} as a function from text to text, got {type(function).__name__}")
+        super().__init__(benchmark, **settings)
+        self.knowledge = knowledge
+        self.reader: Callable[[str], str] = ExtractiveReader() if reader is None else reader
+        self.judge = judge
+        self._shared = open_source(knowledge)
+        self._decisive = benchmark in YES_NO_BENCHMARKS
+        self._tools: Mapping[str, Tool] = {}
+        self._source: Source | None = None
+
+    def tools(self, task: Task) -> Mapping[str, Tool]:
+        """KnowledgeQuery, ParagraphRetrieve, QA, Calculator and Code."""
+        own = None if self.knowledge is None else str(self.knowledge)
+        self._source = task_source(task.meta, own) if self._shared is None else self._shared
+        self._tools = qa_tools(self._source, self.reader, task.instruction if self._decisive else None)
+        return self._tools
+
+    def inform(self) -> dict[str, Any]:
+        """`knowledge`: the name of the source in use, e.g. "context" or "facts (oracle)"."""
+        return {"knowledge": self._source.name} if self._source is not None else {}
+
+    def conclude(self, task: Task, executor: Executor, args: str) -> Value | None:
+        """The bare answer of a result; without one, the answer that all results together give."""
+        if not args:
+            answer = compose(self.reader, task.instruction, executor.bindings, self._decisive)
+            return None if answer is None else Value.of(answer)
+        value = super().conclude(task, executor, args)
+        if value is not None and isinstance(value.exact, Reply):
+            return Value.of(value.exact.answer)
+        if value is not None and isinstance(value.exact, Pieces):
+            answer = compose(self.reader, task.instruction, {args: value}, self._decisive)
+            return None if answer is None else Value.of(answer)
+        return value
+
+    def grade(self, task: Task, answer: str | None) -> Grade:
+        """Exact match on HotpotQA, accuracy on StrategyQA; with the recall of the supporting paragraphs."""
+        gold = str(task.answer)
+        recall = self._recall(supporting_titles(task))
+        if self._decisive:
+            right = verdict(answer) is not None and yes_no_match(answer, gold)
+            return Grade(float(right), right, {"accuracy": float(right), **self._oracle(), **recall})
+        right = exact_match(answer, gold)
+        metrics = {"em": float(right), "f1": token_f1(answer, gold), **recall}
+        if self.judge is not None:
+            metrics["judge"] = float(self._judged(self.judge, task, answer))
+        return Grade(float(right), right, metrics)
+
+    def _judged(self, judge: Callable[[str], str], task: Task, answer: str | None) -> bool:
+        if not answer:
+            return False
+        said = judge(judging_prompt(task.instruction, answer, str(task.answer)))
+        if not isinstance(said, str):
+            raise ConfigError(f"expected a judge that returns text, got {type(said).__name__} from {judge!r}")
+        return yes_no(said) is True
+
+    def _oracle(self) -> dict[str, float]:
+        """Marks the result of an episode that was given the facts its question was made from."""
+        return {"oracle_facts": 1.0} if isinstance(self._source, Facts) else {}
+
+    def _recall(self, wanted: Iterable[str]) -> dict[str, float]:
+        """Share of the supporting documents among those that `ParagraphRetrieve` showed and `QA` read.
+
+        Where neither ran, among those that `KnowledgeQuery` found. Nothing where the task names no documents, or its
+        knowledge has no titles.
+        """
+        keys = {key_of(title) for title in wanted}
+        if not keys or self._oracle():
+            return {}
+        tools = self._tools.values()
+        read = [piece for tool in tools if isinstance(tool, ParagraphRetrieve | QA) for piece in tool.found]
+        found = read or [piece for tool in tools if isinstance(tool, KnowledgeQuery) for piece in tool.found]
+        return {"supporting_recall": len(keys & {key_of(piece.title) for piece in found}) / len(keys)}
+
+
+def supporting_titles(task: Task) -> list[str]:
+    """Titles of the documents that the annotators of a task based its answer on, each once."""
+    titles = [title for title, _ in task.meta.get("supporting_facts", ())]
+    return list(dict.fromkeys(titles or evidence_titles(task.meta.get("evidence", []))))

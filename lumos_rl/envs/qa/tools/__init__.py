@@ -1,0 +1,1 @@
+"""Tools of question answering: search, retrieval, reading."""

@@ -1,0 +1,1 @@
+"""InterCode SQL: questions answered with SQL."""

@@ -1,0 +1,125 @@
+"""The SQL execution module: a MySQL database to act in, embedded or on a server, and the tools around it.
+
+    session = Session(SqliteDatabase(image_of(dump)), "zoo")
+    tools = sql_tools(session)
+    tools["Query"]("SELECT COUNT(*) FROM cats", {})      # Value(exact=((3,),), text="[(3,)]")
+
+`dump` and `schema` say what a database holds; `dialect`, `scope`, `queries`, `sources`, `grouping`, `expressions`,
+`comparisons`, `values`, `aggregates` and `calls` turn MySQL into SQLite; `functions`, `clock` and `layout` make SQLite
+act like MySQL; `show` and `writes` are the statements that are no queries; `sqlite` and `server` are the back ends.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+from lumos_rl.envs.sql.tools.results import Database, Result
+from lumos_rl.errors import ToolError
+from lumos_rl.tools.base import Tool, Value
+
+MAX_SHOWN = 2_000  # characters of a result as the agent sees it
+_TABLE_NAME = re.compile(r"[\w$]+(?:\.[\w$]+)?")
+
+
+class Session:
+    """The database of one episode, and what was last seen of it.
+
+    Attributes:
+        database: The database.
+        last: The answer to the last statement; None before the first.
+        bound: The rows that a tool gave last; None before the first.
+    """
+
+    def __init__(self, database: Database, name: str) -> None:
+        database.begin(name)
+        self.database = database
+        self.last: Result | None = None
+        self.bound: Result | None = None
+
+    def run(self, statement: str) -> Result:
+        """Runs one statement.
+
+        Raises:
+            ToolError: It was refused.
+        """
+        self.last = None
+        self.last = self.database.execute(statement)
+        if self.last.error is not None:
+            raise ToolError(self.last.error)
+        self.bound = self.last
+        return self.last
+
+
+class Query:
+    """Any one statement."""
+
+    usage = "Query(sql): runs one statement of MySQL and gives its rows; e.g. Query(SELECT name FROM singer LIMIT 3)"
+
+    def __init__(self, session: Session) -> None:
+        self.session = session
+
+    def __call__(self, args: str, bindings: Mapping[str, Value]) -> Value:
+        """The rows."""
+        result = self.session.run(args)
+        return Value(result.rows, shortened(result.text))
+
+
+class ListTables:
+    """SHOW TABLES."""
+
+    usage = "ListTables(): gives the names of the tables"
+
+    def __init__(self, session: Session) -> None:
+        self.session = session
+
+    def __call__(self, args: str, bindings: Mapping[str, Value]) -> Value:
+        """The names.
+
+        Raises:
+            ToolError: There are arguments.
+        """
+        if args:
+            raise ToolError(f"expected ListTables() without arguments, got {args[:40]!r}")
+        rows = self.session.run("SHOW TABLES").rows or ()
+        return Value(rows, shortened(", ".join(str(row[0]) for row in rows)))
+
+
+class DescribeTable:
+    """DESCRIBE."""
+
+    usage = "DescribeTable(table): gives the columns of a table with their types"
+
+    def __init__(self, session: Session) -> None:
+        self.session = session
+
+    def __call__(self, args: str, bindings: Mapping[str, Value]) -> Value:
+        """Each column with its type.
+
+        Raises:
+            ToolError: No such table.
+        """
+        name = args.strip("`'\" ")
+        if not _TABLE_NAME.fullmatch(name):
+            raise ToolError(f"expected the name of a table, e.g. DescribeTable(singer), got {args[:40]!r}")
+        quoted = ".".join(f"`{part}`" for part in name.split("."))
+        rows = self.session.run(f"DESCRIBE {quoted}").rows or ()
+        columns = (f"{row[0]} {_decoded(row[1])}" for row in rows)
+        return Value(rows, shortened(", ".join(columns)))
+
+
+def sql_tools(session: Session) -> dict[str, Tool]:
+    """Tool name → tool, in the order they are shown to the model."""
+    tools = (ListTables(session), DescribeTable(session), Query(session))
+    return {type(tool).__name__: tool for tool in tools}
+
+
+def shortened(text: str) -> str:
+    """The text, or as much of it as is shown, with a note."""
+    if len(text) <= MAX_SHOWN:
+        return text
+    return f"{text[:MAX_SHOWN]} … (cut: {len(text)} characters in all)"
+
+
+def _decoded(text: object) -> str:
+    return text.decode() if isinstance(text, bytes) else str(text)

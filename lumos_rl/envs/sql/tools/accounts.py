@@ -1,0 +1,167 @@
+"""Reaching a MySQL or MariaDB server, and loading a dump into it once.
+
+at = settings("mysql://root:secret@127.0.0.1:3307")    # {"host": "127.0.0.1", "port": 3307, "user": "root", …}
+with admin(at) as cursor:
+    cursor.execute("SHOW DATABASES")
+"""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import secrets
+import time
+from collections.abc import Iterator, Mapping, Set
+from importlib import import_module
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+from lumos_rl.envs.sql.tools.dump import statements
+from lumos_rl.envs.sql.tools.schema import Table
+from lumos_rl.errors import ConfigError, InfrastructureError, MissingExtraError
+
+_PREFIX = "lumos_rl_"
+_LEFT_OVER_S = 86_400  # seconds after which an account that is not connected was left by a process that was killed
+_LOCK_S = 120  # seconds to wait for another process that loads the dump
+_RECONNECT_S = 30.0  # seconds to wait for a server that restarts
+_ACCOUNT = re.compile(r"\s*CREATE\s+USER|\s*GRANT|\s*FLUSH|\s*DROP\s+USER", re.IGNORECASE)
+
+
+def client() -> Any:
+    """PyMySQL.
+
+    Raises:
+        MissingExtraError: It is not installed.
+    """
+    try:
+        return import_module("pymysql")
+    except ImportError as error:
+        raise MissingExtraError("PyMySQL", "sql") from error
+
+
+def settings(address: str) -> dict[str, Any]:
+    """Host, port, user and password of an address."""
+    try:
+        parts = urlsplit(address)
+        port = parts.port or 3306
+    except ValueError as error:
+        raise ConfigError(f"expected mysql://user:password@host:port, got {address!r}: {error}") from error
+    if parts.scheme != "mysql" or not parts.hostname or not parts.username:
+        raise ConfigError(f"expected mysql://user:password@host:port, got {address!r}")
+    return {
+        "host": parts.hostname,
+        "port": port,
+        "user": unquote(parts.username),
+        "password": unquote(parts.password or ""),
+    }
+
+
+def connect(at: Mapping[str, Any], **more: Any) -> Any:
+    """A connection; a server that is just starting is waited for.
+
+    Raises:
+        InfrastructureError: It cannot be reached.
+    """
+    pymysql = client()
+    deadline = time.monotonic() + _RECONNECT_S
+    while True:
+        try:
+            limits = {"connect_timeout": 10, "read_timeout": 60, "write_timeout": 60, **more}
+            return pymysql.connect(charset="utf8mb4", **at, **limits)
+        except (pymysql.err.OperationalError, OSError) as error:
+            code = error.args[0] if error.args else 0
+            if code in (1045, 1044, 1049) or time.monotonic() > deadline:
+                raise InfrastructureError(
+                    f"cannot reach the database server at {at['host']}:{at['port']}: {error}"
+                ) from error
+            time.sleep(0.2)
+
+
+def new_name() -> str:
+    """A name for an account that no other has; it tells when it was made."""
+    return f"{_PREFIX}{int(time.time()):x}_{secrets.token_hex(6)}"
+
+
+@contextlib.contextmanager
+def admin(at: Mapping[str, Any]) -> Iterator[Any]:
+    """A cursor of the user that the address names.
+
+    Raises:
+        InfrastructureError: The server refuses or goes away.
+    """
+    pymysql = client()
+    connection = connect(at, autocommit=True)
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute("SET SESSION sql_mode = 'NO_AUTO_VALUE_ON_ZERO', foreign_key_checks = 0")
+            yield cursor
+    except pymysql.err.MySQLError as error:
+        raise InfrastructureError(
+            f"the database server refused what its address's user must be able to do: {error}"
+        ) from error
+    finally:
+        connection._force_close()
+
+
+def load(at: Mapping[str, Any], dump: str, databases: Mapping[str, Mapping[str, Table]]) -> None:
+    """Loads the dump, unless the server has it.
+
+    Raises:
+        ConfigError: A database has a name of the dump's but not its tables.
+    """
+    with admin(at) as cursor:
+        cursor.execute("SELECT GET_LOCK('lumos_rl', %s)", (_LOCK_S,))
+        if cursor.fetchone() != (1,):
+            raise InfrastructureError(f"another process holds the lock of the database server for {_LOCK_S} s")
+        _tidy(cursor)
+        cursor.execute("SELECT table_schema, table_name FROM information_schema.tables")
+        found: dict[str, set[str]] = {}
+        for schema, table in cursor.fetchall():
+            found.setdefault(schema.lower(), set()).add(table.lower())
+        cursor.execute("SHOW DATABASES")
+        there = {name.lower() for (name,) in cursor.fetchall()}
+        for database in there & databases.keys():
+            if found.get(database, set()) != set(databases[database]):
+                raise ConfigError(
+                    f"expected database {database} of the server with the tables {sorted(databases[database])}, got"
+                    f" {sorted(found.get(database, set()))}; drop it, or use a server of its own"
+                )
+        missing = databases.keys() - there
+        if missing:
+            _run_dump(cursor, dump, missing)
+            # Else the server counts later, by itself, and from then on orders what ties otherwise than before.
+            for database in sorted(missing):
+                for table in databases[database]:
+                    cursor.execute(f"ANALYZE TABLE `{database}`.`{table}`")
+                    cursor.fetchall()
+
+
+def _tidy(cursor: Any) -> None:
+    """Drops what processes that were killed left behind."""
+    cursor.execute("SELECT user FROM information_schema.processlist")
+    busy = {user for (user,) in cursor.fetchall()}
+    cursor.execute("SELECT user FROM mysql.user WHERE user LIKE %s", (escaped(_PREFIX) + "%",))
+    for (user,) in cursor.fetchall():
+        found = re.fullmatch(rf"{_PREFIX}([0-9a-f]+)_[0-9a-f]+", user)
+        if found is None or user in busy or time.time() - int(found[1], 16) < _LEFT_OVER_S:
+            continue
+        cursor.execute(
+            "SELECT schema_name FROM information_schema.schemata WHERE schema_name LIKE %s", (escaped(user) + "%",)
+        )
+        for (database,) in cursor.fetchall():
+            cursor.execute(f"DROP DATABASE `{database}`")
+        cursor.execute(f"DROP USER '{user}'@'%'")
+
+
+def _run_dump(cursor: Any, dump: str, missing: Set[str]) -> None:
+    used = ""
+    for _, statement in statements(dump):
+        if found := re.match(r"(?:CREATE\s+DATABASE\s+.*?|USE\s+)`(\w+)`", statement, re.IGNORECASE):
+            used = found[1].lower()
+        if used in missing and not _ACCOUNT.match(statement):
+            cursor.execute(statement)
+
+
+def escaped(name: str) -> str:
+    """A database's name in GRANT, where `_` and `%` stand for others."""
+    return name.replace("_", "\\_").replace("%", "\\%")

@@ -1,0 +1,154 @@
+"""Expressions of MySQL, rewritten in place until SQLite computes the same value; their types are found on the way.
+
+    Expressions("zoo", query, HANDLERS).read(tree, scope)   # a / 2 = '1'  becomes  CAST(a AS REAL) / 2 = 1.0; gives Type(INT)
+
+What differs: MySQL compares a text with a number as numbers, divides without truncation, folds case and accents, has
+functions of its own, and refuses a subquery of several rows where one value is expected. How a kind of node is read
+stands in `comparisons`, `values` and `aggregates`; what they share is here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from lumos_rl.envs.sql.tools import clock
+from lumos_rl.envs.sql.tools.dialect import load, syntax_error
+from lumos_rl.envs.sql.tools.dump import is_plain
+from lumos_rl.envs.sql.tools.functions import COLLATION, sqlite_number
+from lumos_rl.envs.sql.tools.schema import NUMBERS, TIMES, Kind, Type
+from lumos_rl.envs.sql.tools.scope import Output, RefusedQueryError, Scope
+from lumos_rl.errors import ToolLimitError
+
+Query = Callable[[Any, Scope], list[Output]]
+Handler = Callable[["Expressions", Any, Scope], Type]
+MAX_NODES = 20_000  # of a statement's tree, with the copies that its rewriting makes of some parts
+
+
+def wrap(node: Any, build: Callable[[Any], Any]) -> Any:
+    """Puts what `build` makes of a node into the node's place."""
+    parent, key, index = node.parent, node.arg_key, node.index
+    new = build(node)
+    parent.set(key, new, index)
+    return new
+
+
+class Expressions:
+    """Reads and rewrites expressions.
+
+    Attributes:
+        database: The database in use, for DATABASE() and error messages.
+        query: Reads and rewrites a query inside an expression.
+        handlers: How each kind of node is read, by sqlglot's key of it.
+    """
+
+    def __init__(self, database: str, query: Query, handlers: Mapping[str, Handler]) -> None:
+        self.exp, self.database, self.query = load("sqlglot.expressions"), database, query
+        self.handlers = handlers
+        self._ready: dict[int, tuple[Any, Type]] = {}
+        self._left = MAX_NODES
+
+    def read(self, node: Any, scope: Scope) -> Type:
+        """The type of an expression, which is rewritten.
+
+        Raises:
+            ToolError: MySQL would refuse it.
+        """
+        if id(node) in self._ready:
+            return self._ready[id(node)][1]
+        self.spend(1)
+        key = node.key
+        handler = self.handlers.get(key)
+        if handler is None:
+            raise syntax_error(node.sql("mysql"))
+        quiet = bool(scope.grouped) and key not in ("column", "literal") and node.sql().lower() in scope.grouped
+        scope.quiet += quiet
+        try:
+            return handler(self, node, scope)
+        finally:
+            scope.quiet -= quiet
+
+    def spend(self, nodes: int) -> None:
+        """Counts nodes that are read or copied.
+
+        Raises:
+            ToolLimitError: There are too many; copies of what holds copies would grow without end.
+        """
+        self._left -= nodes
+        if self._left < 0:
+            raise ToolLimitError("expected a simpler statement, got one with too many parts within parts")
+
+    def ready(self, node: Any, kind: Type) -> Any:
+        """A copy, in brackets, of an expression that has been read and need not be again."""
+        self.spend(sum(1 for _ in node.walk()))
+        copy = self.exp.Paren(this=node.copy())
+        self._ready[id(copy)] = (copy, kind)
+        return copy
+
+    def call(self, name: str, *arguments: Any) -> Any:
+        """A call of an SQLite function."""
+        return self.exp.Anonymous(this=name, expressions=list(arguments))
+
+    def real(self, node: Any) -> Any:
+        """The node as a floating-point number."""
+        return self.exp.Cast(this=node, to=self.exp.DataType(this=self.exp.DataType.Type.DOUBLE))
+
+    def collated(self, node: Any) -> Any:
+        """The node under MySQL's collation."""
+        simple = node.key in ("column", "literal", "anonymous", "paren", "subquery")
+        inner = node if simple else self.exp.Paren(this=node)
+        return self.exp.Collate(this=inner, expression=self.exp.Var(this=COLLATION))
+
+    def collate(self, node: Any) -> None:
+        """Puts the node under MySQL's collation, in its place."""
+        wrap(node, self.collated)
+
+    def comparable(self, node: Any, kind: Type) -> Any:
+        """The node, under MySQL's collation where SQLite would not know it: everywhere but on a column."""
+        is_text = kind.kind in (Kind.TEXT, Kind.ANY) and node.key not in ("column", "collate")
+        return wrap(node, self.collated) if is_text else node
+
+    def number(self, node: Any, kind: Type) -> None:
+        """Makes a text or a moment a number."""
+        if kind.kind is Kind.TEXT and node.key == "literal":
+            value = sqlite_number(node.name.strip())
+            literal = self.exp.Literal.number(repr(abs(value)))
+            node.replace(self.exp.Paren(this=self.exp.Neg(this=literal)) if value < 0 else literal)
+        elif kind.kind is Kind.TEXT:
+            wrap(node, self.real)
+        elif kind.kind in TIMES:
+            wrap(node, lambda inner: self.call("my_date_number", inner))
+
+    def is_plain(self, node: Any, kind: Type) -> bool:
+        """Whether this text compares right under the collation of a plain column."""
+        return is_plain(node.name) if node.key == "literal" else node.key == "column" and kind.plain
+
+    def moment(self, node: Any, kind: Type, with_time: bool) -> None:
+        """Writes a date as dates are kept, with a time where it is compared with one."""
+        if kind.kind is Kind.TEXT and node.key == "literal":
+            try:
+                normal = clock.normal(node.name, with_time)
+            except ValueError as error:
+                name = "DATETIME" if with_time else "DATE"
+                raise RefusedQueryError(f"Incorrect {name} value: '{node.name}'") from error
+            node.replace(self.exp.Literal.string(normal))
+        elif kind.kind is Kind.DATE and with_time:
+            wrap(node, lambda inner: self.call("my_datetime", inner))
+
+    def align(self, left: Any, kind: Type, items: Sequence[Any], kinds: Sequence[Type]) -> None:
+        """Makes a value and others compare as MySQL compares them."""
+        items, known = list(items), {kind.kind, *(other.kind for other in kinds)} - {Kind.NULL}
+        if Kind.ANY in known:
+            return
+        if known & NUMBERS:
+            self.number(left, kind)
+            for item, other in zip(items, kinds, strict=True):
+                self.number(item, other)
+        elif known & TIMES and Kind.TIME not in known:
+            for item, other in zip([left, *items], [kind, *kinds], strict=True):
+                self.moment(item, other, Kind.DATETIME in known)
+        elif not any(item.key == "collate" for item in (left, *items)):
+            parts = zip([left, *items], [kind, *kinds], strict=True)
+            is_column = left.key == "column" or (len(items) == 1 and items[0].key == "column")
+            if not (is_column and all(self.is_plain(item, other) for item, other in parts)):
+                self.collate(left)

@@ -1,0 +1,356 @@
+"""MySQL's functions and collation, for SQLite to call.
+
+    connection = sqlite3.connect(":memory:")
+    install(connection, stop)
+    connection.execute("SELECT my_concat('a', 1), 'Zoë ' = 'ZOE' COLLATE mysql").fetchone()    # ('a1', 1)
+
+The collation is utf8mb4_general_ci: letters compare without case and accents, blanks at the end do not count. Every
+function gives NULL where an argument is NULL or cannot be used, as MySQL does outside its strict modes, and for a text
+longer than `MAX_TEXT`. `my_like` takes time in proportion to pattern and text, `my_regexp` has a time limit.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import functools
+import math
+import sqlite3
+import unicodedata
+from collections.abc import Callable, Sequence
+from decimal import ROUND_HALF_UP, Decimal
+from importlib import import_module
+from typing import Any
+
+from lumos_rl.envs.sql.tools import clock
+from lumos_rl.errors import MissingExtraError
+
+COLLATION = "mysql"
+MAX_TEXT = 1_000_000  # characters
+MAX_LIKE = 10_000_000  # characters of pattern times characters of text
+MAX_PATTERN = 2_000  # characters of a regular expression: nothing limits the time that it takes to compile
+REGEXP_S = 0.5  # seconds for one match
+_MOST_KEPT = 1_000  # characters of a text whose folded form is kept
+
+
+def fold(text: str) -> str:
+    """What two texts must share to be equal: upper case, no accents, no blanks at the end."""
+    return _folded(text) if len(text) <= _MOST_KEPT else _folded.__wrapped__(text)
+
+
+@functools.lru_cache(maxsize=20_000)
+def _folded(text: str) -> str:
+    text = text.rstrip(" ")
+    if not text.isascii():
+        decomposed = unicodedata.normalize("NFD", text)
+        text = "".join(character for character in decomposed if not unicodedata.combining(character))
+    return "".join(upper if len(upper := character.upper()) == 1 else character for character in text)
+
+
+def collate(left: str, right: str) -> int:
+    """-1, 0 or 1: the order of two texts."""
+    one, other = fold(left), fold(right)
+    return (one > other) - (one < other)
+
+
+def text_of(value: Any) -> str:
+    """A value as MySQL writes it into a text."""
+    if isinstance(value, float):
+        return str(int(value)) if value.is_integer() and abs(value) < 1e15 else repr(value)
+    return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
+
+
+def number_of(value: Any) -> float:
+    """A value as a number: the number that a text starts with, else 0."""
+    if isinstance(value, int | float):
+        return value
+    return sqlite_number(text_of(value).strip())
+
+
+def sqlite_number(text: str) -> float:
+    """The number that a text starts with, else 0."""
+    found = clock.NUMBER.match(text)
+    return float(found[0]) if found else 0.0
+
+
+def like(pattern: str, text: str, escape: str = "\\") -> int:
+    """LIKE under the collation.
+
+    Raises:
+        ValueError: Pattern times text is too long: that is the time it can take.
+    """
+    if len(pattern) * len(text) > MAX_LIKE:
+        raise ValueError(f"expected at most {MAX_LIKE} characters of pattern times text")
+    parts: list[str | None] = []  # a character, "" for any one, None for any number
+    position = 0
+    while position < len(pattern):
+        character = pattern[position]
+        if character == escape and position + 1 < len(pattern):
+            position += 1
+            parts.append(pattern[position])
+        else:
+            parts.append({"%": None, "_": ""}.get(character, character))
+        position += 1
+    return int(_matches([part and _bare(part) for part in parts], [_bare(character) for character in text]))
+
+
+def _bare(character: str) -> str:
+    return fold(character) or " "
+
+
+def _matches(parts: list[str | None], text: list[str]) -> bool:
+    at, place, star, mark = 0, 0, -1, 0
+    while place < len(text):
+        if at < len(parts) and parts[at] is not None and parts[at] in ("", text[place]):
+            at, place = at + 1, place + 1
+        elif at < len(parts) and parts[at] is None:
+            star, mark, at = at, place, at + 1
+        elif star >= 0:
+            mark += 1
+            at, place = star + 1, mark
+        else:
+            return False
+    return all(part is None for part in parts[at:])
+
+
+@functools.cache
+def _regex() -> Any:
+    try:
+        return import_module("regex")
+    except ImportError as error:
+        raise MissingExtraError("regex", "sql") from error
+
+
+def _concat(*parts: Any) -> str | None:
+    return _joined("", parts)
+
+
+def _concat_ws(separator: Any, *parts: Any) -> str | None:
+    return None if separator is None else _joined(text_of(separator), [part for part in parts if part is not None])
+
+
+def _joined(separator: str, parts: Sequence[Any]) -> str | None:
+    texts, left = [], MAX_TEXT
+    for part in parts:
+        texts.append(text_of(part))
+        left -= len(texts[-1]) + len(separator)
+        if left < 0:
+            return None
+    return separator.join(texts)
+
+
+def _substring(value: Any, start: Any, length: Any = None) -> str:
+    text, start = text_of(value), int(start)
+    start = start - 1 if start > 0 else len(text) + start if start < 0 else -1
+    if start < 0 or (length is not None and length < 1):
+        return ""
+    return text[start:] if length is None else text[start : start + int(length)]
+
+
+def _substring_index(value: Any, delimiter: Any, count: Any) -> str:
+    between, count = text_of(delimiter), int(count)
+    if not between or not count:
+        return ""
+    parts = text_of(value).split(between)
+    return between.join(parts[:count] if count > 0 else parts[count:])
+
+
+def _locate(part: Any, text: Any, start: Any = 1) -> int:
+    if start < 1:
+        return 0
+    whole = "".join(map(_bare, text_of(text)))
+    return whole.find("".join(map(_bare, text_of(part))), int(start) - 1) + 1
+
+
+def _repeat(value: Any, count: Any) -> str | None:
+    text, times = text_of(value), max(0, int(count))
+    return text * times if len(text) * times <= MAX_TEXT else None
+
+
+def _pad(value: Any, size: Any, filler: Any, left: bool) -> str | None:
+    text, filling, length = text_of(value), text_of(filler), int(size)
+    if not 0 <= length <= MAX_TEXT:
+        return None
+    missing = length - len(text)
+    if missing > 0 and not filling:
+        return None
+    added = (filling * (missing // max(1, len(filling)) + 1))[: max(0, missing)]
+    return (added + text if left else text + added)[:length]
+
+
+def _replace(value: Any, old: Any, new: Any) -> str | None:
+    text, gone, put = text_of(value), text_of(old), text_of(new)
+    if gone and len(text) + text.count(gone) * (len(put) - len(gone)) > MAX_TEXT:
+        return None
+    return text.replace(gone, put) if gone else text
+
+
+def _trim(value: Any, where: str = "BOTH", blank: Any = " ") -> str:
+    text, part = text_of(value), text_of(blank)
+    start, end = 0, len(text)
+    while part and where != "TRAILING" and text.startswith(part, start):
+        start += len(part)
+    while part and where != "LEADING" and text.endswith(part, start, end):
+        end -= len(part)
+    return text[start:end]
+
+
+def _round(value: Any, places: Any = 0) -> float:
+    number = Decimal(repr(number_of(value)))
+    return float(number.quantize(Decimal(1).scaleb(-min(30, int(places))), ROUND_HALF_UP))
+
+
+def _truncate(value: Any, places: Any) -> float:
+    factor = 10.0 ** min(30, int(places))
+    return math.trunc(number_of(value) * factor) / factor
+
+
+def _mod(value: Any, divisor: Any) -> float | None:
+    return math.fmod(number_of(value), number_of(divisor)) if number_of(divisor) else None
+
+
+def _intdiv(value: Any, divisor: Any) -> int | None:
+    return math.trunc(number_of(value) / number_of(divisor)) if number_of(divisor) else None
+
+
+def _log(base: Any, value: Any = None) -> float:
+    return math.log(number_of(base)) if value is None else math.log(number_of(value), number_of(base))
+
+
+def _format(value: Any, places: Any) -> str:
+    return f"{_round(value, places):,.{max(0, min(30, int(places)))}f}"
+
+
+def _field(wanted: Any, *values: Any) -> int:
+    same = (i for i, value in enumerate(values, 1) if value is not None and _equal(wanted, value))
+    return 0 if wanted is None else next(same, 0)
+
+
+def _equal(one: Any, other: Any) -> bool:
+    if isinstance(one, str) and isinstance(other, str):
+        return collate(one, other) == 0
+    return number_of(one) == number_of(other)
+
+
+def _elt(index: Any, *values: Any) -> Any:
+    return values[int(index) - 1] if index is not None and 1 <= index <= len(values) else None
+
+
+def _best(values: tuple[Any, ...], largest: bool) -> Any:
+    if all(isinstance(value, str) for value in values):
+        key: Callable[[Any], Any] = fold
+    else:
+        key = number_of
+    return max(values, key=key) if largest else min(values, key=key)
+
+
+class StopError(Exception):
+    """Ends a statement from within a function; SQLite passes on neither class nor message."""
+
+
+FUNCTIONS: dict[str, Callable[..., Any]] = {
+    "concat": _concat,
+    "upper": lambda text: text_of(text).upper(),
+    "lower": lambda text: text_of(text).lower(),
+    "length": lambda text: len(text_of(text).encode("utf-8", "replace")),
+    "char_length": lambda text: len(text_of(text)),
+    "substring": _substring,
+    "substring_index": _substring_index,
+    "left": lambda text, count: text_of(text)[: max(0, int(count))],
+    "right": lambda text, count: text_of(text)[-int(count) :] if count >= 1 else "",
+    "locate": _locate,
+    "instr": lambda text, part: _locate(part, text),
+    "repeat": _repeat,
+    "space": lambda count: _repeat(" ", count),
+    "lpad": lambda text, length, filling: _pad(text, length, filling, True),
+    "rpad": lambda text, length, filling: _pad(text, length, filling, False),
+    "replace": _replace,
+    "reverse": lambda text: text_of(text)[::-1],
+    "trim": _trim,
+    "strcmp": lambda one, other: collate(text_of(one), text_of(other)),
+    "ascii": lambda text: (text_of(text).encode("utf-8", "replace") or b"\0")[0],
+    "char": lambda *codes: "".join(chr(int(code)) for code in codes),
+    "hex": lambda value: f"{value:X}" if isinstance(value, int) else text_of(value).encode().hex().upper(),
+    "format": _format,
+    "find_in_set": lambda part, parts: _field(part, *text_of(parts).split(",")),
+    "round": _round,
+    "truncate": _truncate,
+    "ceiling": lambda value: math.ceil(number_of(value)),
+    "floor": lambda value: math.floor(number_of(value)),
+    "mod": _mod,
+    "intdiv": _intdiv,
+    "power": lambda base, exponent: math.pow(number_of(base), number_of(exponent)),
+    "sqrt": lambda value: math.sqrt(number_of(value)),
+    "sign": lambda value: (number_of(value) > 0) - (number_of(value) < 0),
+    "exp": lambda value: math.exp(number_of(value)),
+    "ln": lambda value: math.log(number_of(value)),
+    "log": _log,
+    "log10": lambda value: math.log10(number_of(value)),
+    "log2": lambda value: math.log2(number_of(value)),
+    "pi": lambda: math.pi,
+    "greatest": lambda *values: _best(values, True),
+    "least": lambda *values: _best(values, False),
+    "like": lambda pattern, text, escape="\\": like(text_of(pattern), text_of(text), escape),
+    "signed": lambda value: int(_round(value)) if isinstance(value, float) else int(number_of(value)),
+    **clock.FUNCTIONS,
+}
+WITH_NULL: dict[str, Callable[..., Any]] = {"concat_ws": _concat_ws, "field": _field, "elt": _elt}
+
+
+def _guarded(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The function, NULL for NULL and where it has no value."""
+
+    def call(*arguments: Any) -> Any:
+        if None in arguments:
+            return None
+        try:
+            value = function(*arguments)
+        except (ValueError, TypeError, ArithmeticError):
+            return None
+        return None if isinstance(value, str) and len(value) > MAX_TEXT else _storable(value)
+
+    return call
+
+
+def _storable(value: Any) -> Any:
+    """What SQLite can hold: dates as text, whole numbers of 64 bits."""
+    if isinstance(value, dt.date | dt.time):
+        return str(value)
+    if isinstance(value, int) and not -(2**63) <= value < 2**63:
+        return float(value)
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def install(connection: sqlite3.Connection, stop: Callable[[str], None]) -> None:
+    """Gives a connection the collation and every function but the aggregates, under names that begin with `my_`.
+
+    Args:
+        connection: The connection.
+        stop: Ends the statement that is running with this error, by raising.
+    """
+    connection.create_collation(COLLATION, collate)
+    for name, function in FUNCTIONS.items():
+        connection.create_function(f"my_{name}", -1, _guarded(function), deterministic=name not in clock.CHANGING)
+    for name, function in WITH_NULL.items():
+        connection.create_function(f"my_{name}", -1, function, deterministic=True)
+    connection.create_function("my_too_many_rows", 0, lambda: stop("Subquery returns more than 1 row"))
+    connection.create_function("my_regexp", 2, functools.partial(_regexp, stop), deterministic=True)
+
+
+def _regexp(stop: Callable[[str], None], text: Any, pattern: Any) -> int | None:
+    """REGEXP under the collation."""
+    if text is None or pattern is None:
+        return None
+    if len(text_of(pattern)) > MAX_PATTERN:
+        stop("The regular expression pattern is too long.")
+    try:
+        found = _compiled(text_of(pattern)).search(text_of(text), timeout=REGEXP_S)
+    except TimeoutError:
+        stop("Timeout exceeded in regular expression match.")
+    except _regex().error:
+        stop("Illegal argument to a regular expression.")
+    return int(found is not None)
+
+
+@functools.lru_cache(maxsize=200)
+def _compiled(pattern: str) -> Any:
+    return _regex().compile(pattern, _regex().IGNORECASE)

@@ -1,0 +1,13 @@
+"""Which function reads which kind of node: one table for `expressions`, by sqlglot's key of the node.
+
+HANDLERS["between"]     # comparisons._between
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from lumos_rl.envs.sql.tools import aggregates, comparisons, values
+from lumos_rl.envs.sql.tools.expressions import Handler
+
+HANDLERS: Mapping[str, Handler] = {**aggregates.HANDLERS, **comparisons.HANDLERS, **values.HANDLERS}

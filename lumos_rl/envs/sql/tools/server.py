@@ -1,0 +1,373 @@
+"""A MySQL or MariaDB server as the database: the real engine, safe to share between many environments.
+
+    database = ServerDatabase("mysql://root:secret@127.0.0.1:3307", dump_text)
+    database.begin("zoo")
+    database.execute("SELECT COUNT(*) FROM cats")      # Result(((3,),))
+
+The dump is loaded once per server, under the names of its databases. Each environment has an account of its own that
+may only read them. The first statement of an episode that writes gets a copy of the database in use, which only this
+account sees, and what follows runs there; `begin` drops the copy. The account can do nothing else: no files, no
+settings, no other databases; statements are limited in kind, computing time and rows.
+
+MariaDB accepts some queries that MySQL 8 refuses (a column that no group fixes, words that MySQL reserves); they are
+refused here, so that both servers agree with the published episodes.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import re
+import secrets
+from collections.abc import Callable
+from typing import Any, Self, TypeVar
+
+from lumos_rl.envs.sql.tools.accounts import admin, client, connect, escaped, load, new_name, settings
+from lumos_rl.envs.sql.tools.dialect import MAX_STATEMENT, parse, syntax_error
+from lumos_rl.envs.sql.tools.dump import read_dump
+from lumos_rl.envs.sql.tools.queries import translate
+from lumos_rl.envs.sql.tools.results import MAX_CHARACTERS, MAX_ROWS, STATEMENT_S, Result, gold_result
+from lumos_rl.envs.sql.tools.schema import Catalog, Row
+from lumos_rl.envs.sql.tools.scope import RefusedQueryError
+from lumos_rl.envs.sql.tools.show import USE
+from lumos_rl.errors import InfrastructureError, ToolError, ToolLimitError
+
+_GONE = frozenset({2003, 2006, 2013, 2014, 1053, 1927, 0})  # the client's and server's codes for a lost connection
+_TOO_LONG = "Query execution was interrupted, maximum statement execution time of {:g} s exceeded"
+GRACE_S = 8.0  # seconds that a server has to end a statement by itself
+_SLOW = frozenset({1969, 3024})
+# Disk, memory, threads, locks, a broken table, a statement that someone killed: what no statement is to blame for.
+_FAULTS = frozenset({2, 3, 5, 20, 23, 1021, 1024, 1026, 1030, 1034, 1035, 1037, 1038, 1041})
+_FAULTS |= {1135, 1194, 1205, 1213, 1317}
+_FULL = 1114  # a table is full: for what the statement made it hold, or since the disk is
+_COMMENTS = re.compile(r"\A(?:\s|/\*(?![!M]).*?\*/|--[ \t][^\n]*\n|#[^\n]*\n|\()*", re.DOTALL)
+_READS = ("select", "with", "show", "desc", "describe", "explain", "values", "table")
+_WRITES = re.compile(
+    r"(?:insert|replace|update|delete|truncate"
+    r"|(?:create|drop)\s+(?:temporary\s+)?(?:table|view|index|unique\s+index)|create\s+or\s+replace\s+(?:table|view)"
+    r"|alter\s+table|rename\s+table)\b",
+    re.IGNORECASE,
+)
+_TRANSACTION = re.compile(r"(?:begin|start\s+transaction|commit|rollback)[\s;]*+\Z", re.IGNORECASE)
+# What holds a connection or a lock without computing, and so outside the limits.
+_HARMFUL = re.compile(
+    r"\b(?:sleep|benchmark|get_lock|is_(?:free|used)_lock|release_\w*locks?|load_file|\w+_wait)`?"
+    r"(?:\s|/\*.*?\*/|(?:--\s|#)[^\n]*\n)*+\(",
+    re.IGNORECASE | re.DOTALL,
+)
+_NO_FUNCTION = re.compile(r"denied to (?:user|this account).* for routine '([^']*)'")
+_CLAUSES = {"SELECT": "field list", "WHERE": "where clause", "ON": "on clause", "HAVING": "having clause"}
+_CLAUSES |= {"GROUP BY": "group statement", "ORDER BY": "order clause"}
+_IN_CLAUSE = re.compile(rf"\bin ('?)({'|'.join(_CLAUSES)})('?)(?= is ambiguous|\Z)")
+_MODE = re.compile(r"sql_mode\s*:?=\s*(.*)", re.IGNORECASE | re.DOTALL)
+_MODES = "STRICT_TRANS_TABLES,NO_ZERO_IN_DATE,NO_ZERO_DATE,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION"
+_PLAIN = 6  # fields of DESCRIBE; SHOW FULL COLUMNS has the collation before Null, and more at the end
+_WIDTH = re.compile(r"\b((?:tiny|small|medium|big)?int)\(\d+\)")
+_DESCRIBES = re.compile(
+    r"(?:desc|describe|explain)\s+[`\w$.]+[\s;]*+\Z|show\s+(?:full\s+)?(?:columns|fields)", re.IGNORECASE
+)
+
+Given = TypeVar("Given")
+
+
+@functools.lru_cache(maxsize=4)
+def _catalog(dump: str, where: str) -> Catalog:
+    return read_dump(dump, where).catalog
+
+
+@functools.lru_cache(maxsize=20_000)
+def _refused(dump: str, where: str, statement: str, database: str, full_group_by: bool) -> ToolError | None:
+    """Why MySQL 8 would refuse a query; None where it would not, or where the server says so itself."""
+    try:
+        tree = parse(statement)
+    except ToolError:
+        return None
+    try:
+        if tree.key in ("select", "union", "intersect", "except"):
+            translate(tree, _catalog(dump, where), database, full_group_by)
+    except ToolError as error:
+        is_own = isinstance(error, RefusedQueryError) or "SQL syntax" in str(error)
+        return error.with_traceback(None) if is_own else None
+    except RecursionError:
+        return ToolLimitError("expected a simpler statement, got one that is nested too deeply")
+    except (AttributeError, IndexError, KeyError, TypeError, ValueError):
+        return None  # a tree that MySQL's texts do not give
+    return None
+
+
+class ServerDatabase:
+    """The databases of a server, as an episode sees them; see `lumos_rl.envs.sql.tools.results.Database`.
+
+    Args:
+        address: "mysql://user:password@host:port"; the user must be able to make databases and users.
+        dump: Text of the dump.
+        where: The dump's name, for error messages.
+
+    Raises:
+        ConfigError: The address cannot be read, or a database of the server has a name of the dump's, not its tables.
+        InfrastructureError: The server cannot be reached.
+    """
+
+    def __init__(self, address: str, dump: str, where: str = "the dump") -> None:
+        self._address, self._dump, self._where = address, dump, where
+        self.catalog = _catalog(dump, where)
+        self.database, self.full_group_by = "", True
+        self._copies: dict[str, str] = {}  # database → this episode's own copy of it, once it wrote there
+        self._name = new_name()
+        self._password = secrets.token_hex(16)
+        self._settings = settings(address)
+        self._connection: Any = None
+        self._has_account = self._is_touched = False
+        load(self._settings, dump, self.catalog.databases)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        copy = type(self)(self._address, self._dump, self._where)
+        copy.database, copy.full_group_by = self.database, self.full_group_by
+        for original, own in self._copies.items():
+            copy._copy(original, own)
+        return copy
+
+    def begin(self, database: str) -> None:
+        """Starts an episode."""
+        self.database, self.full_group_by = self.catalog.check(database), True
+        self._drop_copies()
+        if self._is_touched:
+            self._disconnect()  # and with it variables and temporary tables
+        if self._connection is not None:
+            self._retried(lambda: self._connected().select_db(self.database))
+
+    def execute(self, statement: str) -> Result:
+        """Runs one statement of the agent."""
+        try:
+            rows = self._run(statement)
+        except ToolError as error:
+            return Result(None, str(error))
+        return Result(None if rows is None else tuple(rows))
+
+    def gold(self, statement: str, database: str) -> Result:
+        """Runs a query of the benchmark on the tables as they were in the beginning."""
+        used, mode, copies = self.database, self.full_group_by, self._copies
+        self.database, self.full_group_by, self._copies = database.lower(), True, {}
+        try:
+            self._retried(lambda: self._connected().select_db(self.database))
+            return gold_result(self._run, statement)
+        finally:
+            self.database, self.full_group_by, self._copies = used, mode, copies
+            self._retried(lambda: self._connected().select_db(self._used))
+
+    def close(self) -> None:
+        """Drops the account and its copy."""
+        self._drop_copies()
+        if self._has_account:
+            with admin(self._settings) as cursor:
+                cursor.execute(f"DROP USER IF EXISTS '{self._name}'@'%'")
+        self._has_account = False
+        self._disconnect()
+
+    @property
+    def _used(self) -> str:
+        return self._copies.get(self.database, self.database)
+
+    def _run(self, statement: str) -> list[Row] | None:
+        if len(statement) > MAX_STATEMENT:
+            raise ToolLimitError(f"expected at most {MAX_STATEMENT} characters of SQL, got {len(statement)}")
+        if "\0" in statement or (not statement.isprintable() and re.search(r"[\ud800-\udfff]", statement)):
+            raise syntax_error("")
+        start = _COMMENTS.match(statement)
+        text = statement[start.end() if start else 0 :]
+        word = re.match(r"[a-z]*", text, re.IGNORECASE)
+        verb = word[0].lower() if word else ""
+        if "/*!" in statement or "/*M!" in statement:
+            raise syntax_error(text)
+        if verb == "use":
+            self._use(text)
+            return None
+        if verb == "set":
+            if mode := _MODE.search(text):
+                self.full_group_by = "only_full_group_by" in mode[1].lower()
+            return None
+        if _TRANSACTION.match(text):
+            return None  # every statement stands for itself
+        if (verb not in _READS and not _WRITES.match(text)) or _HARMFUL.search(statement):
+            raise ToolError("Access denied: only queries and changes of tables are allowed")
+        if verb in _READS:
+            self._refuse(statement)
+        elif self.database not in self._copies:
+            self._copy(self.database, self.database)
+        self._is_touched |= verb not in _READS or "@" in statement
+        rows = self._retried(lambda: self._fetch(statement), verb in _READS)
+        return [_described(row) for row in rows] if rows is not None and _DESCRIBES.match(text) else rows
+
+    def _use(self, text: str) -> None:
+        found = USE.match(text)
+        if found is None:
+            raise syntax_error(text.partition(" ")[2])
+        name = (found["database"] or found["database2"]).lower()
+        if name not in self.catalog.databases:
+            raise ToolError(f"Unknown database '{name}'")
+        self.database = name
+        self._retried(lambda: self._connected().select_db(self._used))
+
+    def _refuse(self, statement: str) -> None:
+        """Refuses what MySQL 8 would and MariaDB would not.
+
+        Raises:
+            ToolError: The statement is such.
+        """
+        error = _refused(self._dump, self._where, statement, self.database, self.full_group_by)
+        if isinstance(error, RefusedQueryError | ToolLimitError) or (error is not None and not self._copies):
+            raise error.with_traceback(None)  # it is kept: else every raise would add to its traceback
+
+    def _fetch(self, statement: str) -> list[Row] | None:
+        pymysql = client()
+        connection = self._connected()
+        cursor = connection.cursor(pymysql.cursors.SSCursor)
+        try:
+            cursor.execute(statement)
+            if cursor.description is None:
+                return None
+            rows = self._limited(cursor)
+            cursor.close()
+        except pymysql.err.MySQLError as error:
+            if "timed out" in str(error):
+                self._kill(connection)
+            raise self._refusal(error) from error
+        return rows
+
+    def _kill(self, connection: Any) -> None:
+        """Ends a statement within which the server does not look at its own limit, such as a LIKE of long texts.
+
+        Raises:
+            ToolLimitError: It is the statement that takes so long, for the server answers others.
+            InfrastructureError: The server answers no one.
+        """
+        self._disconnect()
+        with admin(self._settings) as cursor, contextlib.suppress(client().err.MySQLError):
+            cursor.execute(f"KILL CONNECTION {connection.thread_id()}")
+        raise ToolLimitError(_TOO_LONG.format(STATEMENT_S))
+
+    def _limited(self, cursor: Any) -> list[Row]:
+        rows: list[Row] = []
+        left = MAX_CHARACTERS
+        while row := cursor.fetchone():
+            left -= sum(len(value) for value in row if isinstance(value, str | bytes))
+            if len(rows) >= MAX_ROWS or left < 0:
+                self._abandon(cursor)
+                raise ToolLimitError(f"stopped after {len(rows)} rows; ask for fewer, e.g. with LIMIT")
+            rows.append(tuple(row))
+        return rows
+
+    def _abandon(self, cursor: Any) -> None:
+        """Leaves a result unread; the client would read the rest of it, now or when it is collected."""
+        cursor._result.unbuffered_active = False
+        cursor.connection = None
+        self._disconnect()
+
+    def _refusal(self, error: Any) -> Exception:
+        code = error.args[0] if error.args and isinstance(error.args[0], int) else 0
+        message = str(error.args[1] if len(error.args) > 1 else error)
+        if code in _GONE:
+            return _Gone(message)
+        message = re.sub(rf"'{self._name}'@'[^']*'", "this account", message)
+        for original, own in self._copies.items():
+            message = message.replace(own, original)
+        if code in _FAULTS:
+            return InfrastructureError(f"the database server failed: {message} (code {code})")
+        if code == _FULL:
+            return ToolLimitError(message)
+        if code in _SLOW:
+            return ToolLimitError(_TOO_LONG.format(STATEMENT_S))
+        if found := re.search(
+            r"denied to user .* for routine '([^']*)'|denied to this account for routine '([^']*)'", message
+        ):
+            return ToolError(f"FUNCTION {found[1] or found[2]} does not exist")
+        return ToolError(_IN_CLAUSE.sub(lambda found: f"in {found[1]}{_CLAUSES[found[2]]}{found[3]}", message))
+
+    def _retried(self, action: Callable[[], Given], is_repeatable: bool = True) -> Given:
+        """What an action gives; after a lost connection it is done once more, if that changes nothing.
+
+        Raises:
+            InfrastructureError: The server fails or stays away, or went away in the middle of a statement that writes.
+        """
+        pymysql = client()
+        try:
+            return action()
+        except (_Gone, pymysql.err.OperationalError, pymysql.err.InterfaceError, OSError) as error:
+            self._disconnect()
+            if not is_repeatable:
+                raise InfrastructureError(f"the database server went away while it wrote: {error}") from error
+            first = error
+        try:
+            return action()
+        except (_Gone, pymysql.err.OperationalError, pymysql.err.InterfaceError, OSError) as error:
+            raise InfrastructureError(f"the database server went away and did not come back: {error}") from first
+
+    def _connected(self) -> Any:
+        if self._connection is None:
+            if not self._has_account:
+                self._make_account()
+            account = {**self._settings, "user": self._name, "password": self._password}
+            self._connection = connect(
+                account, database=self._used, autocommit=True, read_timeout=STATEMENT_S + GRACE_S
+            )
+            with self._connection.cursor() as cursor:
+                cursor.execute(f"SET SESSION sql_mode = '{_MODES}'")
+                cursor.execute("SELECT VERSION()")
+                [version] = cursor.fetchone()
+                # MariaDB orders what ties in a temporary table in memory by address, and so otherwise each time.
+                limit = (
+                    f"max_statement_time = {STATEMENT_S}, tmp_memory_table_size = 0"
+                    if "MariaDB" in version
+                    else f"max_execution_time = {STATEMENT_S * 1000:.0f}"
+                )
+                cursor.execute(f"SET SESSION {limit}")
+        return self._connection
+
+    def _disconnect(self) -> None:
+        connection, self._connection, self._is_touched = self._connection, None, False
+        if connection is not None:
+            connection._force_close()  # `close` waits for the server
+
+    def _make_account(self) -> None:
+        with admin(self._settings) as cursor:
+            cursor.execute(f"CREATE USER '{self._name}'@'%' IDENTIFIED BY '{self._password}'")
+            for database in self.catalog.databases:
+                cursor.execute(f"GRANT SELECT ON `{escaped(database)}`.* TO '{self._name}'@'%'")
+            cursor.execute(f"GRANT ALL ON `{escaped(self._name)}\\_%`.* TO '{self._name}'@'%'")
+        self._has_account = True
+
+    def _copy(self, original: str, source: str) -> None:
+        """Makes this episode's own copy of a database, with the tables of `source`."""
+        self._connected()
+        own = f"{self._name}_{original}"
+        with admin(self._settings) as cursor:
+            cursor.execute(f"DROP DATABASE IF EXISTS `{own}`")
+            cursor.execute(f"CREATE DATABASE `{own}` CHARACTER SET utf8mb4 COLLATE utf8mb4_general_ci")
+            cursor.execute(f"SHOW TABLES FROM `{source}`")
+            for (table,) in cursor.fetchall():
+                cursor.execute(f"CREATE TABLE `{own}`.`{table}` LIKE `{source}`.`{table}`")
+                cursor.execute(f"INSERT INTO `{own}`.`{table}` SELECT * FROM `{source}`.`{table}`")
+        self._copies[original] = own
+        self._retried(lambda: self._connected().select_db(self._used))
+
+    def _drop_copies(self) -> None:
+        if self._copies:
+            with admin(self._settings) as cursor:
+                for own in self._copies.values():
+                    cursor.execute(f"DROP DATABASE IF EXISTS `{own}`")
+            self._copies = {}
+
+
+class _Gone(Exception):  # noqa: N818 (not seen outside)
+    """The connection was lost."""
+
+
+def _described(row: Row) -> Row:
+    """A row of DESCRIBE as MySQL 8 gives it to Oracle's client: no width, type and default as bytes."""
+    name, kind, *between, null, key, default, extra = row if len(row) == _PLAIN else row[: _PLAIN + 1]
+    kind = _WIDTH.sub(r"\1", str(kind)).encode()
+    if isinstance(default, str):
+        is_now = default.lower().startswith("current_timestamp")
+        extra = "DEFAULT_GENERATED" if is_now else extra
+        default = b"CURRENT_TIMESTAMP" if is_now else default.encode()
+    return (name, kind, *between, null, key, default, extra, *row[_PLAIN + 1 :])

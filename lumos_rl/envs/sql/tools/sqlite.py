@@ -1,0 +1,322 @@
+"""MySQL's dialect over SQLite, in this process: the default database, without a server.
+
+    database = SqliteDatabase(image_of(dump_text))
+    database.begin("zoo")
+    database.execute("SELECT COUNT(*) FROM cats")      # Result(((3,),))
+    database.execute("DROP TABLE cats")                # Result(None): gone until the next `begin`
+
+The dump becomes an SQLite image once per process. An episode reads it through a connection of its own, in memory; the
+first statement that writes only changes that copy, and `begin` throws it away. No statement reaches a file or another
+process: what SQLite gets is written anew from the syntax tree, its authorizer admits nothing but tables of this image,
+and computing time, rows and the length of texts are limited.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+import sqlite3
+import time
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any, Self
+
+from lumos_rl.envs.sql.tools.accumulate import install_aggregates
+from lumos_rl.envs.sql.tools.calls import cell
+from lumos_rl.envs.sql.tools.dialect import parse, syntax_error
+from lumos_rl.envs.sql.tools.dump import read_dump
+from lumos_rl.envs.sql.tools.functions import MAX_TEXT, StopError, install
+from lumos_rl.envs.sql.tools.layout import INFORMATION, index_definitions, information, table_definition
+from lumos_rl.envs.sql.tools.queries import Translation, translate
+from lumos_rl.envs.sql.tools.results import MAX_CHARACTERS, MAX_ROWS, STATEMENT_S, Result, gold_result
+from lumos_rl.envs.sql.tools.schema import Catalog, Row, Table
+from lumos_rl.envs.sql.tools.show import USE, explain, explained, is_show, show
+from lumos_rl.envs.sql.tools.writes import WRITES, write
+from lumos_rl.errors import ConfigError, DataError, InfrastructureError, ToolError, ToolLimitError
+
+_OLDEST = (3, 39)  # the first with RIGHT JOIN
+_STEPS = 200  # of SQLite's virtual machine between two looks at the clock: a few rows, as a row can cost much
+MAX_BYTES = 128_000_000  # of a copy that an episode writes to
+_QUERIES = ("select", "union", "intersect", "except", "subquery")
+_READING = frozenset({sqlite3.SQLITE_SELECT, sqlite3.SQLITE_READ, sqlite3.SQLITE_FUNCTION, sqlite3.SQLITE_RECURSIVE})
+_REFUSED = frozenset(
+    {sqlite3.SQLITE_ATTACH, sqlite3.SQLITE_DETACH, sqlite3.SQLITE_PRAGMA, sqlite3.SQLITE_CREATE_VTABLE}
+)
+_FAULTS = frozenset({sqlite3.SQLITE_IOERR, sqlite3.SQLITE_NOMEM, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_CANTOPEN})
+_LIMITS = {
+    sqlite3.SQLITE_LIMIT_LENGTH: 4 * MAX_TEXT,
+    sqlite3.SQLITE_LIMIT_LIKE_PATTERN_LENGTH: 1_000,  # nothing looks at the clock within a LIKE
+    sqlite3.SQLITE_LIMIT_ATTACHED: 0,
+    sqlite3.SQLITE_LIMIT_WORKER_THREADS: 0,
+    sqlite3.SQLITE_LIMIT_TRIGGER_DEPTH: 1,
+}
+_COMMENTS = re.compile(r"(?:\s|/\*(?!!).*?\*/|(?:--(?=\s)|#)[^\n]*\n)*+", re.DOTALL)
+_SET = re.compile(r"SET\b(?!\s+(?:PASSWORD|ROLE|DEFAULT))", re.IGNORECASE)
+_MODE = re.compile(r"sql_mode\s*:?=\s*(.*)", re.IGNORECASE | re.DOTALL)
+
+
+@dataclass(frozen=True, eq=False)
+class Image:
+    """Databases as SQLite keeps them: the catalog and the bytes of a file."""
+
+    catalog: Catalog
+    data: bytes
+
+
+@functools.lru_cache(maxsize=4)
+def image_of(dump: str, where: str = "the dump") -> Image:
+    """The image of a dump; made once.
+
+    Raises:
+        DataError: The dump cannot be read.
+        ConfigError: This SQLite is too old.
+    """
+    if sqlite3.sqlite_version_info < _OLDEST:
+        raise ConfigError(f"expected SQLite 3.39 or newer, got {sqlite3.sqlite_version}; use another Python build")
+    found = read_dump(dump, where)
+    connection = sqlite3.connect(":memory:")
+    install(connection, _stop)
+    install_aggregates(connection, _stop)
+    for database, tables in found.catalog.databases.items():
+        for table in tables.values():
+            _fill(connection, f"{database}.{table.name}", table, found.rows[database, table.name])
+    about = information(found.catalog)
+    for table, rows in about.items():
+        _fill(connection, f"{INFORMATION}.{table.name}", table, rows)
+    found.catalog.databases[INFORMATION] = {table.name: table for table in about}
+    connection.commit()
+    data = connection.serialize()
+    connection.close()
+    return Image(found.catalog, data)
+
+
+def _stop(reason: str) -> None:
+    raise StopError(reason)
+
+
+def _fill(connection: sqlite3.Connection, name: str, table: Table, rows: Iterable[Row]) -> None:
+    connection.execute(table_definition(name, table))
+    for statement in index_definitions(name, table):
+        connection.execute(statement)
+    marks = ", ".join("?" * len(table.columns))
+    try:
+        connection.executemany(f'INSERT INTO "{name}" VALUES ({marks})', rows)
+    except sqlite3.IntegrityError as error:
+        raise DataError(f"expected rows that keep the keys of table {name}, got others: {error}") from error
+
+
+class SqliteDatabase:
+    """The databases of an image, as an episode sees them; see `lumos_rl.envs.sql.tools.results.Database`."""
+
+    def __init__(self, image: Image) -> None:
+        self.image = image
+        self.catalog, self.database, self.full_group_by = image.catalog, "", True
+        self.is_changed = False
+        self._connection: sqlite3.Connection | None = None
+        self._deadline = 0.0
+        self._stopped: str | None = None
+
+    def begin(self, database: str) -> None:
+        """Starts an episode."""
+        self.database = self.image.catalog.check(database)
+        self.full_group_by = True
+        if self.is_changed:
+            self.close()
+
+    def close(self) -> None:
+        """Forgets what was changed."""
+        if self._connection is not None:
+            self._connection.close()
+        self._connection, self.catalog, self.is_changed = None, self.image.catalog, False
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        copy = type(self)(self.image)
+        copy.database, copy.full_group_by = self.database, self.full_group_by
+        if self.is_changed:
+            copy.catalog, copy.is_changed = self.catalog.copy(), True
+            copy._connection = copy._opened(self.connection.serialize())
+        return copy
+
+    @property
+    def connection(self) -> sqlite3.Connection:
+        """The connection; opened when it is first needed."""
+        if self._connection is None:
+            self._connection = self._opened(self.image.data)
+        return self._connection
+
+    def _opened(self, data: bytes) -> sqlite3.Connection:
+        connection = sqlite3.connect(":memory:", check_same_thread=False, isolation_level=None)
+        connection.deserialize(data)
+        install(connection, self._stop)
+        install_aggregates(connection, self._stop)
+        for limit, value in _LIMITS.items():
+            connection.setlimit(limit, value)
+        connection.execute(f"PRAGMA max_page_count = {MAX_BYTES // 4096}")
+        connection.set_authorizer(self._authorize)
+        connection.set_progress_handler(self._is_late, _STEPS)
+        return connection
+
+    def execute(self, statement: str) -> Result:
+        """Runs one statement of the agent."""
+        try:
+            rows = self._run(statement)
+        except ToolError as error:
+            return Result(None, str(error))
+        return Result(None if rows is None else tuple(rows))
+
+    def gold(self, statement: str, database: str) -> Result:
+        """Runs a query of the benchmark on the tables as they were in the beginning."""
+        if not self.is_changed:
+            mode, used = self.full_group_by, self.database
+            self.database, self.full_group_by = database.lower(), True
+            try:
+                return gold_result(self._run, statement)
+            finally:
+                self.full_group_by, self.database = mode, used
+        untouched = type(self)(self.image)
+        untouched.begin(database)
+        try:
+            return gold_result(untouched._run, statement)
+        finally:
+            untouched.close()
+
+    def _run(self, statement: str) -> list[Row] | None:
+        start = _COMMENTS.match(statement)
+        bare = statement[start.end() if start else 0 :]
+        if is_show(bare):
+            return self._show(bare)
+        if found := USE.match(bare):
+            name = (found["database"] or found["database2"]).lower()
+            if name not in self.catalog.databases:
+                raise ToolError(f"Unknown database '{name}'")
+            self.database = name
+            return None
+        if _SET.match(bare):
+            if mode := _MODE.search(bare):
+                self.full_group_by = "only_full_group_by" in mode[1].lower()
+            return None
+        return self._query(statement)
+
+    def _show(self, statement: str) -> list[Row]:
+        query = explained(statement)
+        if query is not None:
+            translation = self._translated(query)
+            names = re.findall(r'(?:FROM|JOIN) "[^"]+" AS "([^"]+)"', translation.sql)
+            return explain(names)
+        rows = show(statement, self.catalog, self.database)
+        if rows is None:
+            raise syntax_error(statement.split(None, 1)[-1])
+        return rows
+
+    def _query(self, statement: str) -> list[Row] | None:
+        if not self.is_changed:
+            return self._rows(_translated(self.image, statement, self.database, self.full_group_by), statement)
+        return self._rows(_translate(statement, self.catalog, self.database, self.full_group_by), statement)
+
+    def _translated(self, statement: str) -> Translation:
+        found = _translate(statement, self.catalog, self.database, self.full_group_by)
+        if isinstance(found, Translation):
+            return found
+        raise found if isinstance(found, ToolError) else syntax_error(statement)
+
+    def _rows(self, found: Translation | ToolError | None, statement: str) -> list[Row] | None:
+        if isinstance(found, ToolError):
+            raise found.with_traceback(None)  # it is kept: else every raise would add to its traceback
+        if found is None:
+            self._write(statement)
+            return None
+        types = [column.type for column in found.columns]
+        return list(self._limited(found.sql, types))
+
+    def _write(self, statement: str) -> None:
+        tree = parse(statement)
+        if tree.key in ("transaction", "commit", "rollback"):
+            return
+        if tree.key not in WRITES:
+            raise syntax_error(statement)
+        catalog = self.catalog.copy()
+        try:
+            found = write(tree, catalog, self.database)
+        except (AttributeError, IndexError, KeyError, TypeError, ValueError, RecursionError) as error:
+            if isinstance(error, ToolError):
+                raise
+            raise syntax_error(statement) from error  # as for queries
+        self.is_changed = True
+        try:
+            for sql in ("BEGIN", *found, "COMMIT"):
+                for _ in self._limited(sql, []):
+                    pass
+        except (ToolError, InfrastructureError):
+            self.connection.rollback()
+            raise
+        self.catalog = catalog
+
+    def _limited(self, sql: str, types: list[Any]) -> Iterator[Row]:
+        self._deadline, self._stopped = time.thread_time() + STATEMENT_S, None
+        left = MAX_CHARACTERS
+        try:
+            for count, row in enumerate(self.connection.execute(sql)):
+                if count >= MAX_ROWS:
+                    raise ToolLimitError(f"stopped after {MAX_ROWS} rows; ask for fewer, e.g. with LIMIT")
+                left -= sum(len(value) for value in row if isinstance(value, str))
+                if left < 0:
+                    raise ToolLimitError(f"stopped after {MAX_CHARACTERS} characters; ask for less")
+                yield tuple(map(cell, row, types))
+        except MemoryError as error:
+            raise InfrastructureError("the machine has too little memory for SQLite") from error
+        except sqlite3.Error as error:
+            raise self._refusal(error) from error
+
+    def _refusal(self, error: sqlite3.Error) -> ToolError | InfrastructureError:
+        text = str(error)
+        if getattr(error, "sqlite_errorcode", 0) & 0xFF in _FAULTS:  # its lowest byte tells the kind
+            return InfrastructureError(f"SQLite failed: {text}")
+        if text == "interrupted":
+            return ToolLimitError(
+                f"Query execution was interrupted, maximum statement execution time of {STATEMENT_S:g} s exceeded"
+            )
+        if self._stopped is not None:
+            return ToolError(self._stopped)
+        if found := re.fullmatch(r"NOT NULL constraint failed: .*\.(\w+)", text):
+            return ToolError(f"Column '{found[1]}' cannot be null")
+        if text.startswith("UNIQUE constraint failed"):
+            return ToolError("Duplicate entry for key 'PRIMARY'")
+        if "is full" in text:
+            return ToolLimitError(f"The table is full: expected at most {MAX_BYTES} bytes of tables")
+        if "too big" in text or "too many" in text or "too large" in text:
+            return ToolLimitError(f"{text}; ask for less")
+        return ToolError(text)
+
+    def _stop(self, reason: str) -> None:
+        """Ends the running statement, from a function that it calls."""
+        self._stopped = reason
+        raise StopError(reason)
+
+    def _is_late(self) -> int:
+        return int(time.thread_time() > self._deadline)
+
+    def _authorize(self, action: int, *_: str | None) -> int:
+        if action in _READING or (self.is_changed and action not in _REFUSED):
+            return sqlite3.SQLITE_OK
+        return sqlite3.SQLITE_DENY
+
+
+def _translate(statement: str, catalog: Catalog, database: str, full_group_by: bool) -> Translation | ToolError | None:
+    """A query for SQLite, why it is refused, or None where it is no query."""
+    try:
+        tree = parse(statement)
+        if tree.key not in _QUERIES:
+            return None
+        return translate(tree, catalog, database, full_group_by)
+    except ToolError as error:
+        return error.with_traceback(None)
+    except RecursionError:
+        return ToolLimitError("expected a simpler statement, got one that is nested too deeply")
+    except (AttributeError, IndexError, KeyError, TypeError, ValueError):
+        # The parser takes many dialects; a tree that MySQL's texts do not give lacks what is looked for in it.
+        return syntax_error(statement)
+
+
+@functools.lru_cache(maxsize=20_000)
+def _translated(image: Image, statement: str, database: str, full_group_by: bool) -> Translation | ToolError | None:
+    return _translate(statement, image.catalog, database, full_group_by)

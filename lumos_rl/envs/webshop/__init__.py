@@ -1,0 +1,1 @@
+"""WebShop: a shop to find and buy products in."""

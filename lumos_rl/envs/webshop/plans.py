@@ -1,0 +1,92 @@
+"""A goal of the shop as a plan that buys its product, run on the way so that every action carries its result.
+
+Find me dimmable, cordless desk lamp with color: navy, and price lower than 60.00 dollars
+
+Find two desk lamp items that are dimmable and cordless.  R1 = Search(dimmable cordless desk lamp)
+Look at the features of the first item, b0….              R2 = Click(b0…); R3 = FeatureRetrieve(R2, Query: navy)
+Look at the features of the second item, b0….             R4 = Click(< Prev); R5 = Click(b0…); R6 = Feature…
+Pick the item that fits best.                             R7 = Pick(Item_names: R1, Item_features: [R3, R6], …)
+Open the picked item and choose navy.                     R8 = Click(< Prev); R9 = Click(R7); R10 = Click(navy)
+Buy it.                                                   R11 = Click(Buy Now) = 1.0
+
+The planner, which reads what a search found, names the items: the grounder of web tasks is not shown results.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Sequence
+
+from lumos_rl.core import Action, Subgoal
+from lumos_rl.envs.webshop.tools.actions import BETWEEN_ITEMS, BETWEEN_PARTS, shop_tools
+from lumos_rl.envs.webshop.tools.goals import Goal
+from lumos_rl.envs.webshop.tools.session import Session, Shop
+from lumos_rl.errors import ToolError
+from lumos_rl.language import format_actions, parse_actions
+from lumos_rl.tools.base import Executor
+
+
+def gold_plan(shop: Shop, goal: Goal) -> tuple[tuple[Subgoal, ...], str]:
+    """The plan, and what is wrong with it.
+
+    Returns:
+        Subgoals whose actions carry their results, and ""; or (), and why this form of plan does not earn the whole
+        reward.
+    """
+    session = Session(shop, goal, goal["instruction_text"])
+    executor = Executor(shop_tools(session))
+    subgoals: list[Subgoal] = []
+    for sentence, text in _steps(goal, executor):
+        try:
+            actions = _run(text, executor)
+        except ValueError as error:  # words that cannot be written as an action, or an action that failed
+            return (), str(error)
+        subgoals.append(Subgoal(sentence, actions))
+    if session.reward != 1.0:
+        return (), f"the purchase earns {session.reward:.2f}"
+    return tuple(subgoals), ""
+
+
+def _run(text: str, executor: Executor) -> tuple[Action, ...]:
+    """The actions of a text with their results.
+
+    Raises:
+        ActionParseError: The text is not in the action language.
+        ToolError: An action failed.
+        ValueError: Its result cannot be written behind it.
+    """
+    actions: list[Action] = []
+    for action in parse_actions(text):
+        execution = executor.run([action])
+        if execution.error is not None:
+            raise ToolError(execution.error)
+        actions.append(dataclasses.replace(action, result=execution.results[action.outputs[0]]))
+    format_actions(actions)
+    return tuple(actions)
+
+
+def _steps(goal: Goal, executor: Executor) -> Iterator[tuple[str, str]]:
+    """Sentence and actions of each subgoal; what an earlier one found is known when a later one is asked for."""
+    wanted, noun = goal["attributes"], goal["query"]
+    options = goal["goal_options"]
+    values: Sequence[str] = list(options.values() if isinstance(options, dict) else options)
+    query, choice = " ".join((*wanted, noun)), ", ".join(values)
+    features = choice or query
+    yield f"Find two {noun} items that are {' and '.join(wanted)}.", f"R1 = Search({query})"
+    items = [item.partition(BETWEEN_PARTS)[0] for item in executor.bindings["R1"].text.split(BETWEEN_ITEMS)]
+    yield (
+        f"Look at the features of the first item, {items[0]}.",
+        f"R2 = Click({items[0]}); R3 = FeatureRetrieve(R2, Query: {features})",
+    )
+    yield (
+        f"Look at the features of the second item, {items[-1]}.",
+        f"R4 = Click(< Prev); R5 = Click({items[-1]}); R6 = FeatureRetrieve(R5, Query: {features})",
+    )
+    yield (
+        "Pick the item that fits best.",
+        f"R7 = Pick(Item_names: R1, Item_features: [{'R3, R6' if len(items) > 1 else 'R3'}], Query: {query}, {choice})",
+    )
+    clicks = [f"R{number} = Click({value})" for number, value in enumerate(values, 10)]
+    sentence = f"Open the picked item and choose {choice}." if choice else "Open the picked item."
+    yield sentence, "; ".join(["R8 = Click(< Prev)", "R9 = Click(R7)", *clicks])
+    yield "Buy it.", f"R{10 + len(values)} = Click(Buy Now)"

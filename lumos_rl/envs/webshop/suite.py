@@ -1,0 +1,146 @@
+"""The built-in shop: a few hundred generated products in WebShop's own schema, goals, and gold plans that are run.
+
+    records, attributes = shop_files()          # what items_shuffle.json and items_ins_v2.json would hold
+    suite_catalogue()                           # the same as a catalogue in memory
+    suite_tasks("train", limit=1)[0].subgoals   # the plan, each action with the result it gave
+
+Whole products go to one split, so no product to buy is shared between train, dev and test.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+import random
+from collections.abc import Iterator, Mapping
+from functools import lru_cache
+from typing import Any
+
+from lumos_rl.core import Task
+from lumos_rl.envs.webshop.plans import gold_plan
+from lumos_rl.envs.webshop.tools.catalogue import Catalogue
+from lumos_rl.envs.webshop.tools.goals import Goal, manifest_hash, synthetic_goals
+from lumos_rl.envs.webshop.tools.product import Product, read_product
+from lumos_rl.envs.webshop.tools.session import Shop
+from lumos_rl.envs.webshop.wares import BRANDS, WARES, Ware
+from lumos_rl.errors import UnknownNameError
+
+SPLIT_SHARES: Mapping[str, range] = {"test": range(3), "dev": range(3, 5), "train": range(5, 20)}  # of 20 products
+_FILE_SEED = 1  # of the generated files; another one is another shop
+_COPY = ("made for every day", "loved by its owners", "tested in our workshop", "a gift that lasts", "new this season")
+
+
+def shop_files(limit: int | None = None) -> tuple[list[dict[str, Any]], dict[str, dict[str, Any]]]:
+    """The built-in shop as WebShop's files hold one.
+
+    Args:
+        limit: How many products; None gives all.
+
+    Returns:
+        The records of the items file, and the attribute file's entry for each asin.
+    """
+    rng = random.Random(_FILE_SEED)
+    made = [_record(ware, pair, rng) for ware in WARES for pair in itertools.combinations(ware.attributes, 2)]
+    rng.shuffle(made)
+    made = made[:limit]
+    return [record for record, _ in made], {record["asin"]: entry for record, entry in made}
+
+
+def _record(ware: Ware, pair: tuple[str, ...], rng: random.Random) -> tuple[dict[str, Any], dict[str, Any]]:
+    brand, price = rng.choice(BRANDS), rng.randint(*ware.prices) + 0.99
+    listed = f"${price}" if rng.random() < 0.8 else f"${price} - ${price + rng.randint(2, 20):.2f}"
+    chosen = {
+        name: sorted(rng.sample(values, min(len(values), 3)), key=values.index) for name, values in ware.options.items()
+    }
+    options = {
+        name.title(): [{"value": value.title(), "image": None} for value in values] for name, values in chosen.items()
+    }
+    asin = "B0" + "".join(rng.choices("BCDFGHJKLMNPQRSTVWXZ0123456789", k=8))
+    record = {
+        "asin": asin,
+        "name": f"{brand} {' '.join(pair).title()} {ware.noun.title()}",
+        "full_description": f"{ware.noun.capitalize()} by {brand}: {rng.choice(_COPY)}.",
+        "small_description": [f"{pair[0]} and {pair[1]}", rng.choice(_COPY)],
+        "pricing": listed,
+        "images": [],
+        "category": ware.category,
+        "query": ware.noun,
+        "product_category": ware.path,
+        "customization_options": options,
+    }
+    entry = {
+        "attributes": list(pair),
+        "instruction": f"Find me {', '.join(pair)} {ware.noun}",
+        "instruction_attributes": list(pair),
+    }
+    return record, entry
+
+
+def suite_products(limit: int | None = None) -> Iterator[Product]:
+    """The products of the built-in shop, in its order."""
+    records, attributes = shop_files(limit)
+    return (read_product(record, attributes[record["asin"]], None, _never) for record in records)
+
+
+def _never(note: str) -> None:
+    raise AssertionError(f"a generated record needs mending: {note}")
+
+
+@lru_cache(maxsize=4)
+def suite_catalogue(limit: int | None = None) -> Catalogue:
+    """The built-in shop's catalogue; one object per process."""
+    return Catalogue.build(suite_products(limit))
+
+
+@lru_cache(maxsize=4)
+def suite_goals(limit: int | None = None) -> tuple[Mapping[str, list[Goal]], str]:
+    """The goals of each split, in the order of all goals, and the hash of them all."""
+    catalogue = suite_catalogue(limit)
+    goals = synthetic_goals(catalogue)
+    places = {product.asin: place for place, product in enumerate(catalogue)}
+    found: dict[str, list[Goal]] = {split: [] for split in SPLIT_SHARES}
+    for goal in goals:
+        share = places[goal["asin"]] % 20
+        found[next(split for split, shares in SPLIT_SHARES.items() if share in shares)].append(goal)
+    return found, manifest_hash([goal for split in found.values() for goal in split])
+
+
+def suite_tasks(
+    split: str = "test", limit: int | None = None, seed: int = 0, products: int | None = None
+) -> list[Task]:
+    """Tasks of the built-in shop with gold plans.
+
+    Args:
+        split: "train", "dev" or "test".
+        limit: How many; None gives all there are. A smaller limit gives a prefix of a larger one.
+        seed: Which come first; 0 keeps the goals' order. The tasks are the same.
+        products: Only so many products are in the shop; None takes all.
+
+    Raises:
+        UnknownNameError: No such split.
+    """
+    if split not in SPLIT_SHARES:
+        raise UnknownNameError("split of a built-in suite", split, SPLIT_SHARES)
+    return list(itertools.islice(suite_stream("webshop", split, seed, products), limit))
+
+
+def suite_stream(benchmark: str, split: str, seed: int, products: int | None = None) -> Iterator[Task]:
+    """The same tasks one at a time, in the form that all built-in suites have."""
+    order = list(range(len(suite_goals(products)[0][split])))
+    if seed:
+        random.Random(seed).shuffle(order)
+    return (_task(index, split, products) for index in order)
+
+
+@lru_cache(maxsize=1 << 12)
+def _task(index: int, split: str, products: int | None) -> Task:
+    goal = suite_goals(products)[0][split][index]
+    task = Task(
+        id=f"webshop/{split}/synthetic-{index}",
+        benchmark="webshop",
+        instruction=goal["instruction_text"],
+        answer=goal["asin"],
+        split=split,
+        meta={"goal": goal},
+    )
+    return dataclasses.replace(task, subgoals=gold_plan(Shop(suite_catalogue(products)), goal)[0])

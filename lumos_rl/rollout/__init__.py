@@ -1,0 +1,1 @@
+"""Episodes: which are played, the loop that plays them, and Ray around it."""

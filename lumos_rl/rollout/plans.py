@@ -1,0 +1,139 @@
+"""Which episodes a rollout plays, and what fixes the course of each.
+
+    plans = plan_episodes(tasks, RolloutConfig(samples=2, temperatures=(0.0, 1.0)))
+    plans[0].id      # "gsm8k/test/0#0"
+    plans[0].seed    # from the settings' seed, the task and the sample: the same in every process
+
+`lumos_rl.rollout.loop` plays plans.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from lumos_rl.core import Formulation, StopReason, Task, Trajectory
+from lumos_rl.errors import ConfigError
+from lumos_rl.policies.base import Sampling
+
+
+@dataclass(frozen=True, slots=True)
+class RolloutConfig:
+    """How episodes are played.
+
+    Attributes:
+        formulation: iterative (Lumos-I), onetime (Lumos-O), integrated, cot or direct.
+        samples: Episodes per task.
+        temperatures: Sampling temperature of each sample, reused in turn; 0 is greedy.
+        top_p: Probability mass that is sampled from.
+        max_subgoals: Most subgoals of one episode.
+        max_new_tokens: Most tokens of one model turn.
+        concurrency: Episodes under way at once, per worker.
+        tool_threads: Environment steps that run at once beside the engine, per worker, for tools that wait for a
+            network or a process; 0 runs them in the loop itself, which is quickest for tools that only compute.
+        logprobs: Whether trajectories keep the log-probability of every sampled token.
+        seed: Seed of every random choice; with the task and the sample it fixes an episode.
+    """
+
+    formulation: Formulation = Formulation.ITERATIVE
+    samples: int = 1
+    temperatures: tuple[float, ...] = (0.0,)
+    top_p: float = 1.0
+    max_subgoals: int = 8  # Yin et al. 2023, released GSM8K evaluation
+    max_new_tokens: int = 512  # Yin et al. 2023, released inference code
+    concurrency: int = 64
+    tool_threads: int = 0
+    logprobs: bool = False
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.samples < 1 or self.concurrency < 1 or self.max_subgoals < 1 or not self.temperatures:
+            raise ConfigError(
+                "expected samples, concurrency and max_subgoals >= 1 and at least one temperature, got"
+                f" {self.samples}, {self.concurrency}, {self.max_subgoals} and {self.temperatures}"
+            )
+        if self.tool_threads < 0:
+            raise ConfigError(f"expected tool_threads >= 0, got {self.tool_threads}")
+
+
+@dataclass(frozen=True, slots=True)
+class EpisodePlan:
+    """One episode to play: everything that fixes its course, given a policy.
+
+    Attributes:
+        task: The task.
+        sample: Which sample of the task.
+        seed: Seed of the episode.
+        sampling: How turns are drawn.
+        formulation: How the episode is split into turns.
+        max_subgoals: Most subgoals.
+        examples: Annotated tasks whose conversations come before the episode's own (in-context learning).
+    """
+
+    task: Task
+    sample: int
+    seed: int
+    sampling: Sampling
+    formulation: Formulation
+    max_subgoals: int
+    examples: tuple[Task, ...] = ()
+
+    @property
+    def id(self) -> str:
+        """Id of the trajectory that comes of it."""
+        return f"{self.task.id}#{self.sample}"
+
+    def trajectory(self, policy: str, reason: StopReason, **rest: Any) -> Trajectory:
+        """The trajectory that comes of this plan.
+
+        Args:
+            policy: Version of the policy that played it.
+            reason: Why it ended.
+            **rest: Fields of `Trajectory` that the plan does not fix; those left out say that nothing was played.
+        """
+        played = {"turns": (), "reward": 0.0, "success": False, "answer": None, **rest}
+        return Trajectory(
+            id=self.id,
+            task_id=self.task.id,
+            benchmark=self.task.benchmark,
+            split=self.task.split,
+            instruction=self.task.instruction,
+            formulation=self.formulation.value,
+            policy=policy,
+            sample=self.sample,
+            seed=self.seed,
+            temperature=self.sampling.temperature,
+            top_p=self.sampling.top_p,
+            max_new_tokens=self.sampling.max_new_tokens,
+            stop_reason=reason.value,
+            **played,
+        )
+
+
+def plan_episodes(
+    tasks: Sequence[Task], config: RolloutConfig, examples: Mapping[str, Sequence[Task]] | None = None
+) -> list[EpisodePlan]:
+    """Every episode of a rollout, sample by sample, so that each task is tried once before any is tried twice.
+
+    Args:
+        tasks: The tasks.
+        config: How they are played.
+        examples: By benchmark, the annotated tasks that its episodes start with; None for none.
+    """
+    shown = examples or {}
+    samples = range(config.samples)
+    return [_plan(task, sample, config, shown.get(task.benchmark, ())) for sample in samples for task in tasks]
+
+
+def _plan(task: Task, sample: int, config: RolloutConfig, examples: Sequence[Task]) -> EpisodePlan:
+    temperature = config.temperatures[sample % len(config.temperatures)]
+    sampling = Sampling(temperature, config.top_p, config.max_new_tokens, logprobs=config.logprobs)
+    seed = derive_seed(config.seed, task.id, sample)
+    return EpisodePlan(task, sample, seed, sampling, config.formulation, config.max_subgoals, tuple(examples))
+
+
+def derive_seed(*parts: object) -> int:
+    """A 31-bit seed from any printable parts, the same in every process."""
+    return int.from_bytes(hashlib.sha256(repr(parts).encode()).digest()[:4], "big") >> 1

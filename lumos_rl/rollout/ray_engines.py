@@ -1,0 +1,249 @@
+"""Engines on Ray, each on its own GPUs, and the policy by which rollout workers use them from their own processes.
+
+    engines = Engines(ray, RayConfig(engines=2, gpus_per_engine=1), workers=8)
+    engines.load(serving)                                             # every engine, checked
+    policy = ServedPolicy(engines.host(3), serving, "rollout-worker-3", 900.0, 900.0)  # inside a worker
+
+An engine is an actor in a placement group of its own. When it dies, Ray starts it again; the workers have it load what
+it served and send again what was under way, so that no episode and no finished turn is lost.
+"""
+
+from __future__ import annotations
+
+import itertools
+import logging
+import time
+import uuid
+from dataclasses import replace
+from typing import Any
+
+from lumos_rl.errors import ConfigError, InfrastructureError, LumosError
+from lumos_rl.policies.base import Completion, Request
+from lumos_rl.policies.serving import EngineHost, Served, Serving
+from lumos_rl.rollout.ray_config import RayConfig, count_engines, leaves_gpu
+
+log = logging.getLogger(__name__)
+
+CLIENTS = 256  # calls that an engine answers at once: workers, each with one that waits and one that brings turns
+LONG_POLL_S = 1.0
+DEATHS = 3  # in a row, until a worker gives up
+
+
+class Engines:
+    """The engines of a cluster.
+
+    Args:
+        ray: The Ray module, connected.
+        config: How many, and what each needs.
+        workers: How many workers share them: there is no engine without one.
+
+    Attributes:
+        stay: Whether they leave the driver what it trains on: they have no GPUs, or one of its machine is kept for it.
+
+    Raises:
+        ConfigError: The cluster has no room for one.
+    """
+
+    def __init__(self, ray: Any, config: RayConfig, workers: int) -> None:
+        from ray.util.placement_group import remove_placement_group
+        from ray.util.scheduling_strategies import PlacementGroupSchedulingStrategy
+
+        self._ray, self._config, self._remove = ray, config, remove_placement_group
+        self._hosts: list[Any] = []
+        self._groups: list[Any] = []
+        count = min(count_engines(ray.nodes(), config), workers)
+        self.stay = self._spare_driver(count)
+        bundle = {"CPU": float(config.cpus_per_engine), "GPU": float(config.gpus_per_engine)}
+        groups = self._hold(count, {kind: amount for kind, amount in bundle.items() if amount})
+        environment = {"env_vars": {"OMP_NUM_THREADS": str(config.cpus_per_engine)}}
+        actor = ray.remote(num_cpus=config.cpus_per_engine, num_gpus=config.gpus_per_engine, runtime_env=environment)
+        self._hosts = [
+            actor(EngineHost)
+            .options(
+                max_concurrency=CLIENTS,
+                max_restarts=-1,
+                scheduling_strategy=PlacementGroupSchedulingStrategy(placement_group=group),
+            )
+            .remote(f"engine-{index}")
+            for index, group in enumerate(groups)
+        ]
+
+    def _spare_driver(self, engines: int) -> bool:
+        """Keeps this machine's first GPU from the engines, where they can do without: Ray gives that out first."""
+        nodes, here = self._ray.nodes(), self._ray.get_runtime_context().get_node_id()
+        (own,) = [node for node in nodes if node["NodeID"] == here]
+        if not self._config.gpus_per_engine or not own["Resources"].get("GPU"):
+            return True
+        if not leaves_gpu(nodes, self._config, engines, here):
+            return False
+        self._hold(1, {"GPU": 1.0, f"node:{own['NodeManagerAddress']}": 0.001})
+        return True
+
+    def _hold(self, count: int, bundle: dict[str, float]) -> list[Any]:
+        """Placement groups, each of one bundle, as soon as the cluster has them."""
+        from ray.util.placement_group import placement_group
+
+        groups = [placement_group([bundle], strategy="STRICT_PACK") for _ in range(count)]
+        self._groups += groups
+        timeout_s = self._config.start_timeout_s
+        late = self._ray.wait([group.ready() for group in groups], num_returns=count, timeout=timeout_s)[1]
+        if late:
+            self.close()
+            raise ConfigError(
+                f"expected room for {count} engines with {bundle} within {timeout_s:.0f} s, got {count - len(late)};"
+                " ask for fewer with --ray.engines, or wait for the cluster"
+            )
+        return groups
+
+    def __len__(self) -> int:
+        return len(self._hosts)
+
+    def host(self, worker: int) -> Any:
+        """The engine that a worker uses, always the same: it has the worker's conversations in its cache."""
+        return self._hosts[worker % len(self._hosts)]
+
+    def load(self, serving: Serving) -> list[Served]:
+        """Has every engine serve a version, and checks that it does.
+
+        Raises:
+            InfrastructureError: One does not, in time.
+            LumosError: Whatever making or updating its policy raises of it.
+        """
+        calls = [host.load.remote(serving) for host in self._hosts]
+        return [check(self._ray, call, serving, self._config.start_timeout_s) for call in calls]
+
+    def close(self) -> None:
+        """Ends them, and gives back what they held."""
+        if self._ray.is_initialized():
+            for host in self._hosts:
+                self._ray.kill(host, no_restart=True)
+            for group in self._groups:
+                self._remove(group)
+        self._hosts, self._groups = [], []
+
+
+def check(ray: Any, call: Any, serving: Serving, timeout_s: float) -> Served:
+    """What an engine serves after a call of `load`, if it is what it was asked for."""
+    try:
+        served: Served = ray.get(call, timeout=timeout_s)
+    except ray.exceptions.GetTimeoutError as error:
+        raise InfrastructureError(
+            f"expected an engine to serve {serving.version!r} within {timeout_s:.0f} s, it does not"
+        ) from error
+    except ray.exceptions.RayError as error:
+        raise _cause(error) from error
+    if served.version != serving.version:
+        raise InfrastructureError(f"expected an engine to serve {serving.version!r}, got {served.version!r}")
+    return served
+
+
+def _cause(error: Exception) -> LumosError:
+    """What an engine raised, if it was on purpose; else that it failed."""
+    cause = getattr(error, "cause", None)  # what a method raised comes wrapped
+    if isinstance(cause, LumosError):
+        return cause
+    last = (str(error).strip().splitlines() or [""])[-1]
+    return InfrastructureError(f"an engine failed: {type(cause or error).__name__}: {last[:300]}")
+
+
+class ServedPolicy:
+    """A policy whose engine is another process.
+
+    Args:
+        host: Handle of the engine's actor.
+        serving: What it shall serve.
+        client: Name of this process, as the engine shall know it.
+        start_timeout_s: Seconds that an engine may take to start and make its policy.
+        silence_timeout_s: Seconds without a completion, while turns are under way, after which it counts as dead.
+    """
+
+    def __init__(
+        self, host: Any, serving: Serving, client: str, start_timeout_s: float, silence_timeout_s: float
+    ) -> None:
+        import ray
+
+        self._ray, self._host, self._serving = ray, host, serving
+        self._name = client
+        self._start_timeout_s, self._silence_timeout_s = start_timeout_s, silence_timeout_s
+        self._numbers = itertools.count()  # an episode asks for every turn by the same id
+        self._new: list[Request] = []
+        self._asked: dict[str, tuple[str, Request]] = {}  # by number: the id that the episode gave, and what was sent
+        self._call: Any = None  # the one that waits for completions
+        self._deaths, self._heard = 0, time.monotonic()
+        served = self._load()
+        self.version, self.tokenizer_hash = served.version, served.tokenizer_hash
+
+    def submit(self, request: Request) -> None:
+        sent = replace(request, id=str(next(self._numbers)))
+        self._new.append(sent)
+        self._asked[sent.id] = request.id, sent
+
+    def collect(self, timeout_s: float | None = None) -> list[Completion]:
+        """Sends what was submitted, and waits; an engine that died is sent everything again."""
+        began = time.monotonic()
+        done: list[Completion] = []
+        while self._asked and not done:
+            self._send()
+            left = LONG_POLL_S if timeout_s is None else max(0.0, timeout_s - (time.monotonic() - began))
+            done = self._hear(left)
+            if timeout_s is not None and time.monotonic() - began >= timeout_s:
+                break
+        return done
+
+    def close(self) -> None:
+        """Drops what is under way; the engine serves others."""
+        self._new.clear()
+        self._asked.clear()
+        self._call = None
+
+    def _load(self) -> Served:
+        """Has the engine serve what it shall; under a new name no answer to what was asked before can come."""
+        self._client = f"{self._name}-{uuid.uuid4().hex[:8]}"
+        call = self._host.load.remote(self._serving)
+        return check(self._ray, call, self._serving, self._start_timeout_s)
+
+    def _send(self) -> None:
+        if not self._asked.keys() - {request.id for request in self._new} and self._call is None:
+            self._heard = time.monotonic()  # nothing was under way
+        if self._call is None:
+            self._call = self._host.exchange.remote(self._client, self._new, LONG_POLL_S)
+        elif self._new:
+            self._host.submit.remote(self._client, self._new)
+        self._new = []
+
+    def _hear(self, wait_s: float) -> list[Completion]:
+        if not self._ray.wait([self._call], timeout=wait_s)[0]:
+            if time.monotonic() - self._heard > self._silence_timeout_s:
+                self._revive(TimeoutError(f"no completion for {self._silence_timeout_s:.0f} s"))
+            return []
+        call, self._call = self._call, None
+        try:
+            answers = [(each, self._asked.pop(each.request_id, None)) for each in self._ray.get(call)]
+        except self._ray.exceptions.RayError as error:
+            cause = _cause(error)
+            if not isinstance(cause, InfrastructureError):
+                raise cause from error
+            self._revive(cause)
+            return []
+        if answers:
+            self._deaths, self._heard = 0, time.monotonic()
+        return [replace(each, request_id=asked[0]) for each, asked in answers if asked]
+
+    def _revive(self, error: Exception) -> None:
+        """Has the engine load its policy again, wherever Ray has started it anew, and asks for everything again."""
+        log.warning("%s: %s; %d turns are asked for again", self._name, error, len(self._asked))
+        self._deaths += 1
+        if isinstance(error, TimeoutError):
+            self._ray.kill(self._host, no_restart=False)
+        if self._deaths > DEATHS:
+            raise InfrastructureError(
+                f"expected an engine that stays alive, got {self._deaths} deaths without a completion in between; the"
+                f" last: {error}"
+            ) from error
+        self._call = None
+        try:
+            self._load()
+        except InfrastructureError as again:
+            self._revive(again)
+            return
+        self._new, self._heard = [sent for _, sent in self._asked.values()], time.monotonic()

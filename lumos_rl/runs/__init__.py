@@ -1,0 +1,1 @@
+"""A run: settings, tasks, stages, folder and report."""

@@ -1,0 +1,52 @@
+"""Conversations that a run learns as they are, beside those of its tasks, and the prompt profile that a run speaks.
+
+--data.chats planner=plan.jsonl grounder=ground.jsonl --model.profile chats    # released annotations, their sentences
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from pathlib import Path
+
+from lumos_rl.core import Module
+from lumos_rl.data.chats import chats_profile, read_chats
+from lumos_rl.data.rows import ChatRow
+from lumos_rl.errors import ConfigError
+from lumos_rl.prompts import PromptProfile, get_profile
+from lumos_rl.runs.config import RunConfig
+
+OWN_PROFILE = "chats"  # value of model.profile: the sentences of the conversations themselves
+
+
+def chat_rows(config: RunConfig) -> list[ChatRow]:
+    """The conversations of all files that `data.chats` names, in order.
+
+    Raises:
+        ConfigError: An entry is not MODULE=FILE or FILE.
+        MissingFileError: There is no such file.
+        DataError: A record is no conversation.
+    """
+    return list(_read(config.data.folder, config.data.chats))
+
+
+@lru_cache(maxsize=2)
+def _read(folder: str, entries: tuple[str, ...]) -> tuple[ChatRow, ...]:
+    rows: list[ChatRow] = []
+    for entry in entries:
+        module, given, file = entry.rpartition("=")
+        if given and module not in tuple(Module):
+            raise ConfigError(f"expected planner=FILE, grounder=FILE or a FILE that says it itself, got {entry!r}")
+        rows += read_chats(Path(folder) / file, module)
+    return tuple(rows)
+
+
+def profile_of(config: RunConfig) -> PromptProfile:
+    """The prompt profile of a run.
+
+    Raises:
+        UnknownNameError: No such profile.
+        ConfigError: It shall be read off the conversations, and cannot be.
+    """
+    if config.model.profile == OWN_PROFILE:
+        return chats_profile(chat_rows(config), OWN_PROFILE)
+    return get_profile(config.model.profile)

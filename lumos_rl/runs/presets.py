@@ -1,0 +1,212 @@
+"""Full sets of settings to start from, by name: the first word of a recipe's command line.
+
+python -m lumos_rl.recipes.sft_then_dpo svamp --data FOLDER --seed 1
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from lumos_rl.rollout.plans import RolloutConfig
+from lumos_rl.rollout.ray_config import RayConfig
+from lumos_rl.runs.config import (
+    DataConfig,
+    ModelConfig,
+    Modules,
+    PreferenceConfig,
+    Refine,
+    RefineConfig,
+    RejectionConfig,
+    RunConfig,
+)
+from lumos_rl.training.settings import DPOSettings, LoraSettings, ScratchSettings, SFTSettings, Start
+
+
+@dataclass(frozen=True, slots=True)
+class Preset:
+    """Settings with a line of explanation."""
+
+    about: str
+    config: RunConfig
+
+
+# Sizes and steps of `tiny` are meant for two CPU cores; README has what they came to.
+_TINY = RunConfig(
+    data=DataConfig(annotated=150, resample=40, explore=1600, test_tasks=300),
+    model=ModelConfig(
+        profile="compact",
+        scratch=ScratchSettings(vocabulary=1024, hidden=128, layers=2, heads=4, feedforward=384, context=256),
+        generate_batch=128,
+    ),
+    sft=SFTSettings(
+        max_steps=4000,
+        learning_rate=1.8e-3,
+        batch_size=8,  # after as many tokens, half the loss of batches of 32 (one seed)
+        max_length=256,
+        weight_decay=0.1,
+        adam_beta2=0.95,
+        save_steps=500,
+        supervised_only=False,  # to come to the figures of the tables again, to the last digit
+    ),
+    rollout=RolloutConfig(samples=2, temperatures=(0.7, 1.0), max_subgoals=5, max_new_tokens=24, concurrency=256),
+    refine=RefineConfig(
+        steps=(Refine.RS, Refine.RS, Refine.DPO),
+        rs=RejectionConfig(
+            max_per_task=2,
+            resample=5,
+            annotated=False,
+            train=SFTSettings(
+                max_steps=900,
+                learning_rate=1e-3,
+                batch_size=8,
+                max_length=256,
+                weight_decay=0.1,
+                adam_beta2=0.95,
+                save_steps=500,
+                supervised_only=False,
+            ),
+        ),
+        dpo=PreferenceConfig(
+            train=DPOSettings(
+                epochs=2.0,  # few pairs, learned often, cost more than they give
+                learning_rate=5e-4,
+                batch_size=16,
+                max_length=256,
+                save_steps=40,
+                lora=LoraSettings(rank=16),
+            )
+        ),
+    ),
+    evaluate=RolloutConfig(samples=2, temperatures=(0.0, 1.0), max_subgoals=5, max_new_tokens=24, concurrency=256),
+    ray=RayConfig(workers=2),
+)
+
+# MAWPS + ASDiv-A (3,138 problems) to SVAMP, from scratch, as Patel et al. 2021 train; folders as under --data.
+_SVAMP = RunConfig(
+    data=DataConfig(
+        train=("mawps=mawps_asdiv",),
+        test=("svamp=svamp",),
+        annotated=0,
+        resample=12,
+        explore=600,
+        test_tasks=0,
+        lower_case=True,
+    ),
+    model=ModelConfig(
+        profile="compact",
+        scratch=ScratchSettings(
+            vocabulary=2048, hidden=128, layers=2, heads=4, feedforward=384, context=384, start=Start.MIMETIC
+        ),
+        generate_batch=128,
+    ),
+    sft=replace(_TINY.sft, max_steps=12_000, max_length=384),
+    rollout=replace(_TINY.rollout, samples=4, max_subgoals=4, max_new_tokens=48),
+    refine=replace(
+        _TINY.refine,
+        steps=(Refine.RS, Refine.DPO),
+        rs=RejectionConfig(
+            max_per_task=2, resample=2, train=replace(_TINY.refine.rs.train, max_steps=1200, max_length=384)
+        ),
+        dpo=PreferenceConfig(train=replace(_TINY.refine.dpo.train, max_length=384)),
+    ),
+    evaluate=replace(_TINY.evaluate, max_subgoals=4, max_new_tokens=48),
+    ray=RayConfig(workers=2),
+)
+
+# One planner and grounder for all task types, built-in suites alone; sizes are meant for two CPU cores.
+_UNIFIED = replace(
+    _TINY,
+    data=DataConfig(
+        suites="math,qa,webshop,mind2web,sql",
+        annotated=60,
+        resample=10,
+        rename=8,
+        explore=580,
+        test_tasks=50,
+        validation_tasks=20,
+    ),
+    model=replace(
+        _TINY.model,
+        scratch=replace(_TINY.model.scratch, vocabulary=2048, context=768, start=Start.INDUCTION),
+        generate_batch=64,
+    ),
+    sft=replace(_TINY.sft, max_steps=5000, max_length=768, supervised_only=True),
+    rollout=replace(_TINY.rollout, max_subgoals=8, max_new_tokens=96),
+    refine=replace(
+        _TINY.refine,
+        steps=(Refine.RS, Refine.DPO),
+        swap=True,
+        rs=replace(
+            _TINY.refine.rs,
+            tasks=500,
+            samples=1,  # as many episodes of half the tasks, two each, gain half as much (one seed, dev split)
+            annotated=True,
+            balanced=True,
+            resample=3,
+            rename=3,
+            train=replace(_TINY.refine.rs.train, max_steps=2000, max_length=768, supervised_only=True),
+        ),
+        dpo=PreferenceConfig(tasks=80, samples=4, train=replace(_TINY.refine.dpo.train, max_length=768)),
+        control=False,  # it takes as long as the refinement's training; --refine.control
+    ),
+    evaluate=replace(_TINY.evaluate, samples=1, temperatures=(0.0,), max_subgoals=8, max_new_tokens=96),
+    evaluate_base=False,  # an untrained model solves nothing, and takes long over it
+)
+
+# Yin et al. 2023 on one node with 8 GPUs of 80 GB: LoRA instead of full fine-tuning, so that training fits on one of
+# them, and a rollout worker on each.
+_LUMOS_7B = RunConfig(
+    data=DataConfig(
+        train=("gsm8k=hf:openai/gsm8k",), test=("gsm8k=hf:openai/gsm8k",), annotated=0, explore=0, test_tasks=0
+    ),
+    model=ModelConfig(
+        base="meta-llama/Llama-2-7b-hf", modules=Modules.SEPARATE, profile="lumos", dtype="bfloat16", generate_batch=64
+    ),
+    sft=SFTSettings(
+        epochs=2.0,  # Yin et al. 2023, as learning rate, warm-up and length
+        learning_rate=2e-4,  # ten times that of full fine-tuning, as is usual with LoRA
+        batch_size=8,
+        gradient_accumulation=16,  # 128 conversations per step, Yin et al. 2023
+        dtype="bfloat16",
+        gradient_checkpointing=True,
+        lora=LoraSettings(rank=64, alpha=128.0),
+    ),
+    rollout=RolloutConfig(samples=8, temperatures=(0.7, 1.0), max_new_tokens=128, concurrency=128),
+    refine=RefineConfig(
+        steps=(Refine.RS, Refine.DPO),
+        rs=RejectionConfig(
+            train=SFTSettings(
+                epochs=1.0,
+                learning_rate=1e-4,
+                batch_size=8,
+                gradient_accumulation=16,
+                dtype="bfloat16",
+                gradient_checkpointing=True,
+            )
+        ),
+        dpo=PreferenceConfig(
+            train=DPOSettings(
+                learning_rate=5e-6,
+                batch_size=4,
+                gradient_accumulation=16,
+                dtype="bfloat16",
+                gradient_checkpointing=True,
+            )
+        ),
+    ),
+    evaluate=RolloutConfig(samples=1, temperatures=(0.0,), max_new_tokens=128, concurrency=128),
+    evaluate_base=False,
+    ray=RayConfig(cpus_per_worker=4, gpus_per_worker=1.0),
+)
+
+# Limits of turns and episodes, prompts and greedy decoding as in Lumos's released evaluation, of all test tasks.
+_DEFAULTS = RunConfig(data=DataConfig(test_tasks=0))
+
+PRESETS: Mapping[str, Preset] = {
+    "tiny": Preset("a small model from scratch on the built-in math suite; for a CPU", _TINY),
+    "svamp": Preset("a small model from scratch on MAWPS + ASDiv-A, tested on SVAMP; for a CPU", _SVAMP),
+    "unified": Preset("a small model from scratch on the built-in suites of all task types; for a CPU", _UNIFIED),
+    "defaults": Preset("every setting's own default, and all test tasks; to evaluate a model", _DEFAULTS),
+    "lumos-7b": Preset("LoRA on Llama 2 7B, GSM8K; written for a node with 8 GPUs, not run here yet", _LUMOS_7B),
+}

@@ -1,0 +1,130 @@
+"""The end of a run as people read it: `SUMMARY.md`, and the same as data in `summary.json`."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+from collections.abc import Mapping, Sequence
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+from lumos_rl.recipes.evaluate import KINDS, Score
+from lumos_rl.runs.folder import RunFolder
+from lumos_rl.runs.tasks import split_source, test_sources
+
+OTHER_METRICS: Mapping[str, tuple[str, ...]] = {  # those that papers report beside success, or in its place
+    "hotpotqa": ("em", "f1"),
+    "intercode_sql": ("reward",),
+    "mind2web": ("element_acc", "action_f1", "step_acc"),
+    "webshop": ("score",),
+}
+PACKAGES = ("lumos_rl", "torch", "transformers", "trl", "peft", "ray", "gymnasium")
+
+
+def write_summary(run: RunFolder, versions: Sequence[str], seconds: float) -> str:
+    """Writes both files.
+
+    Args:
+        run: A run whose stages are finished.
+        versions: Names of the refined policies, in order.
+        seconds: Wall-clock seconds of this call's work.
+
+    Returns:
+        The text of `SUMMARY.md`.
+    """
+    files = sorted((run.path / "stages").glob("*.json"), key=lambda path: path.stat().st_mtime_ns)  # as they ended
+    stages = {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in files}
+    mixed = [swapped(*pair) for pair in (("sft", versions[-1]), (versions[-1], "sft"))] if versions else []
+    names = [name for name in ("base", "sft", "control", *versions, *mixed) if f"evaluate-{name}" in stages]
+    summary = {
+        "run": run.path.name,
+        "seed": run.config.seed,
+        "test": f"{', '.join(test_sources(run.config.data))} ({run.config.data.test_split})",
+        "hardware": f"{platform.machine()}, {os.cpu_count()} CPU cores",
+        "packages": {name: _version(name) for name in PACKAGES},
+        "seconds": seconds,
+        "scores": {name: {kind: stages[f"evaluate-{name}"][kind] for kind in KINDS} for name in names},
+        "benchmarks": _by_benchmark(run, {name: stages[f"evaluate-{name}"] for name in names}),
+        "stages": stages,
+    }
+    run.write_text("summary.json", json.dumps(summary, indent=1) + "\n")
+    text = _markdown(summary)
+    run.write_text("SUMMARY.md", text)
+    return text
+
+
+def swapped(planner: str, grounder: str) -> str:
+    """Name of the policy that has its planner from one policy and its grounder from another."""
+    return f"{planner}+{grounder}"
+
+
+def _by_benchmark(run: RunFolder, evaluated: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """Benchmark → policy → scores, and means of the benchmark's other metrics."""
+    data = run.config.data
+    (only, _), *_ = (split_source(source, data) for source in test_sources(data))
+    found: dict[str, Any] = {}
+    for policy, result in evaluated.items():
+        for benchmark, scores in result.get("benchmarks", {only: result}).items():  # of one benchmark, they are bare
+            kind = "greedy" if scores["greedy"]["n"] else "sampled"
+            metrics = scores["metrics"][kind]
+            others = {name: metrics[name]["value"] for name in OTHER_METRICS.get(benchmark, ()) if name in metrics}
+            found.setdefault(benchmark, {})[policy] = {each: scores[each] for each in KINDS} | {"metrics": others}
+    return found
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "not installed"
+
+
+def _markdown(summary: dict[str, Any]) -> str:
+    lines = [
+        f"# {summary['run']}",
+        "",
+        f"Success on {summary['test']} in percent, with its 95 % interval (Wilson) and the number of episodes;"
+        f" seed {summary['seed']}, {summary['hardware']}, {summary['seconds'] / 60:.1f} minutes in this session."
+        " A policy named A+B has the planner of A and the grounder of B. Further columns are means of the benchmark's"
+        " other metrics, in percent, of greedy episodes where there are some.",
+        "",
+    ]
+    for benchmark, scores in summary["benchmarks"].items():
+        others = list(dict.fromkeys(name for each in scores.values() for name in each["metrics"]))
+        lines += [f"## {benchmark}", "", _row("policy", *KINDS, *others), _row(*["---"] * (3 + len(others)))]
+        for name, found in scores.items():
+            means = [f"{100 * found['metrics'][each]:.1f}" if each in found["metrics"] else "" for each in others]
+            lines.append(_row(name, *(Score(**found[kind]) for kind in KINDS), *means))
+        lines.append("")
+    if best := summary["stages"].get("best"):
+        lines += [f"Chosen on validation tasks: {best['best']}.", ""]
+    lines += ["## Stages"]
+    titles = ("stage", "episodes", "tasks solved", "invalid turns", "pairs", "rows", "optimizer steps", "minutes")
+    lines += ["", _row(*titles), _row(*["---"] * len(titles))]
+    lines += [
+        _stage_line(name, result)
+        for name, result in summary["stages"].items()
+        if not name.startswith(("evaluate", "validate")) and name != "best"
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _row(*cells: object) -> str:
+    return f"| {' | '.join(map(str, cells))} |"
+
+
+def _stage_line(name: str, result: dict[str, Any]) -> str:
+    invalid = f"{result['invalid_turns']:.1%}" if "invalid_turns" in result else ""
+    solved = f"{result['tasks_solved']} of {result['tasks']}" if "tasks" in result else ""
+    seconds = _total(result, "seconds")
+    minutes = f"{seconds / 60:.1f}" if seconds else ""
+    cells = [result.get("episodes", ""), solved, invalid, _total(result, "pairs"), result.get("rows", "")]
+    label = f"{name} (skipped: {result['skipped']})" if "skipped" in result else name
+    return _row(label, *cells, _total(result, "steps"), minutes)
+
+
+def _total(result: dict[str, Any], name: str) -> Any:
+    """A number of a training run, added up over the modules where they are separate; "" where there is none."""
+    found = [value for key, value in result.items() if key == name or key.endswith(f"_{name}")]
+    return sum(found) if found else ""

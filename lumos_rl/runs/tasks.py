@@ -1,0 +1,305 @@
+"""The tasks of a run: annotated ones to imitate, others to explore, and those that it is tested on.
+
+training_tasks(DataConfig(), seed=0)   # 300 annotated tasks, 2,000 others that carry only their answer
+test_tasks(DataConfig())               # 300 tasks of the built-in suite's test split
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from lumos_rl.core import Task
+from lumos_rl.data import load_tasks
+from lumos_rl.data.annotate import annotate
+from lumos_rl.data.synthetic import DEFAULT_SIZE, SUITES, synthetic_tasks
+from lumos_rl.envs.math.resample import resample
+from lumos_rl.errors import ConfigError, UnknownNameError
+from lumos_rl.rollout.plans import RolloutConfig
+from lumos_rl.runs.config import ENVS, DataConfig, Refine, RunConfig
+
+log = logging.getLogger(__name__)
+
+TRAINING_SETS: Mapping[str, str] = {"mawps": "svamp"}  # training data of a benchmark whose environment grades them
+RENAMED = ("hotpotqa", "intercode_sql", "mind2web", "strategyqa", "webshop")  # math is calculated anew, by `resample`
+TASK_TYPES: Mapping[str, tuple[str, ...]] = {  # task type → its built-in suites
+    "math": ("gsm8k",),
+    "mind2web": ("mind2web",),
+    "qa": ("hotpotqa", "strategyqa"),
+    "sql": ("intercode_sql",),
+    "webshop": ("webshop",),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingTasks:
+    """What a run learns from.
+
+    Attributes:
+        annotated: Tasks with gold plans.
+        explore: Tasks without plans; their answers grade the episodes.
+        rejected: Records that no rule could annotate.
+    """
+
+    annotated: list[Task]
+    explore: list[Task]
+    rejected: int = 0
+
+
+def training_tasks(config: DataConfig, seed: int) -> TrainingTasks:
+    """The training tasks of all sources, in the sources' order.
+
+    Raises:
+        MissingFileError: A source's file is not there.
+        UnknownNameError: A source names an unknown benchmark.
+        ConfigError: A source cannot be read as BENCHMARK=WHERE.
+    """
+    parts = [_training_tasks(source, config, seed) for source in train_sources(config)]
+    return TrainingTasks(
+        [task for part in parts for task in part.annotated],
+        [task for part in parts for task in part.explore],
+        sum(part.rejected for part in parts),
+    )
+
+
+def _training_tasks(source: str, config: DataConfig, seed: int) -> TrainingTasks:
+    benchmark, where = split_source(source, config)
+    if where == "synthetic":
+        tasks = synthetic_tasks(benchmark, "train", config.annotated + config.explore, seed)
+        annotated, rejected = tasks[: config.annotated], 0
+        explore = tasks[config.annotated :]
+    else:
+        read = _untested(benchmark, where, config)
+        if len(read) <= config.validation_tasks:
+            raise ConfigError(
+                f"expected more than data.validation_tasks={config.validation_tasks} training tasks in {source}, got"
+                f" {len(read)} that the run is not tested on; keep fewer for validation, or test on fewer"
+            )
+        explore = read[: len(read) - config.validation_tasks]
+        found = [annotate(task) for task in explore]
+        plans = [task for task in found if isinstance(task, Task)]
+        rejected = len(found) - len(plans)
+        annotated = plans[: config.annotated or None]
+        explore = explore[: config.explore or None]
+    copies = resampled(annotated, config.resample, config, seed)
+    log.info("%s: %d annotated tasks, %d copies", source, len(annotated), len(copies))
+    own = graded_as(benchmark)
+    return TrainingTasks(
+        [replace(_cased(task, config), benchmark=own) for task in annotated + copies],
+        [replace(_cased(task, config), benchmark=own, subgoals=()) for task in explore],
+        rejected,
+    )
+
+
+def _untested(benchmark: str, where: str, config: DataConfig) -> list[Task]:
+    """The training tasks of a file or folder. Where it has no training split, those that are tested are left out."""
+    if Path(where).is_file() and (benchmark, where) in (
+        split_source(source, config) for source in test_sources(config)
+    ):
+        log.warning("%s is learned and tested: its scores say what was learned by heart", where)
+    tasks = load_tasks(benchmark, where, "train")
+    if all(task.split == "train" for task in tasks):
+        return tasks
+    tested = {(task.id, task.instruction) for task in test_tasks(config)}
+    kept = [task for task in tasks if (task.id, _cased(task, config).instruction) not in tested]
+    if len(kept) < len(tasks):
+        log.info("%s has no training split: %d of its tasks are tested, not learned", where, len(tasks) - len(kept))
+    return kept
+
+
+@dataclass(frozen=True, slots=True)
+class RefineStep:
+    """One step of refinement before it is taken.
+
+    Attributes:
+        version: Name of the policy that comes of it.
+        kind: How it learns.
+        explore: Tasks that the policy before it tries for this.
+        rollout: How they are played.
+    """
+
+    version: str
+    kind: Refine
+    explore: list[Task]
+    rollout: RolloutConfig
+
+    @property
+    def collecting(self) -> str:
+        """Name of the stage that plays its episodes."""
+        return f"collect-for-{self.version}"
+
+
+def refine_steps(config: RunConfig, explore: Sequence[Task]) -> list[RefineStep]:
+    """Every step of a run's refinement.
+
+    Args:
+        config: The run's settings.
+        explore: Tasks without plans, of one benchmark or more.
+
+    Returns:
+        The steps in their order. One that does not try all tasks takes those of each benchmark that come behind the
+        ones that such steps before it took, and begins anew at the end: so it learns from tasks that are new to the
+        policy as long as there are some.
+    """
+    steps: list[RefineStep] = []
+    begun = 0
+    for number, kind in enumerate(config.refine.steps * config.refine.iterations, 1):
+        settings = config.refine.rs if kind == Refine.RS else config.refine.dpo
+        tried = _next(explore, begun, settings.tasks) if settings.tasks else list(explore)
+        begun += settings.tasks
+        rollout = replace(config.rollout, samples=settings.samples or config.rollout.samples)
+        steps.append(RefineStep(f"{kind}-{number}", kind, tried, rollout))
+    return steps
+
+
+def _next(tasks: Sequence[Task], begun: int, count: int) -> list[Task]:
+    """That many tasks of every benchmark, or all where it has fewer, from number `begun` on and around."""
+    found: list[Task] = []
+    for benchmark in dict.fromkeys(task.benchmark for task in tasks):
+        own = [task for task in tasks if task.benchmark == benchmark]
+        found += [own[number % len(own)] for number in range(begun, begun + min(count, len(own)))]
+    return found
+
+
+def resampled(tasks: Sequence[Task], copies: int, config: DataConfig, seed: int) -> list[Task]:
+    """Copies of tasks with other numbers, names and things, but for those that happen to be held out.
+
+    Args:
+        tasks: Tasks with plans.
+        copies: How many of each.
+        config: Says what the run is tested on, and chosen by.
+        seed: Which numbers.
+    """
+    sources = {*test_sources(config), *train_sources(config)} if copies else ()  # of training sources, validation tasks
+    held_out = set().union(*(_held_out(source, config) for source in sources))
+    return [
+        copy
+        for task in tasks
+        for copy in resample(task, copies, seed)
+        if _plan(copy, task.meta.get("kind")) not in held_out
+    ]
+
+
+def held_out_texts(config: DataConfig) -> set[str]:
+    """The texts of the tasks that the run is tested on or chooses its policy by."""
+    return {task.instruction for task in test_tasks(config) + validation_tasks(config)}
+
+
+Plan = tuple[str | None, tuple[str, ...]]  # kind of problem, and the arguments of its actions
+
+
+def _plan(task: Task, kind: str | None) -> Plan:
+    return kind, tuple(action.args for subgoal in task.subgoals for action in subgoal.actions)
+
+
+def _held_out(source: str, config: DataConfig) -> set[Plan]:
+    """What a copy with new numbers must not become by chance: a problem of a built-in suite's dev or test split."""
+    benchmark, where = split_source(source, config)
+    if where != "synthetic" or benchmark not in SUITES:
+        return set()
+    return {
+        _plan(task, task.meta.get("kind"))
+        for split in ("dev", "test")
+        for task in synthetic_tasks(
+            benchmark, split, max(DEFAULT_SIZE[split], config.test_tasks, config.validation_tasks)
+        )
+    }
+
+
+def _cased(task: Task, config: DataConfig) -> Task:
+    if not config.lower_case:
+        return task
+    subgoals = tuple(replace(subgoal, text=subgoal.text.lower()) for subgoal in task.subgoals)
+    return replace(task, instruction=task.instruction.lower(), subgoals=subgoals)
+
+
+def test_tasks(config: DataConfig) -> list[Task]:
+    """The test tasks of all sources, in the sources' order.
+
+    Raises:
+        ConfigError: Two sources of one benchmark, or as for `training_tasks`, whose other errors come as well.
+    """
+    places = [split_source(source, config) for source in test_sources(config)]
+    limit = config.test_tasks or None
+    repeated = [name for name, count in Counter(graded_as(benchmark) for benchmark, _ in places).items() if count > 1]
+    if repeated:
+        raise ConfigError(
+            f"expected one test source of a benchmark, got several of {', '.join(repeated)}, whose scores would mix;"
+            " test on them one after the other, with recipes.evaluate"
+        )
+    return [
+        replace(_cased(task, config), benchmark=graded_as(benchmark))
+        for benchmark, where in places
+        for task in load_tasks(benchmark, where, config.test_split, limit)
+    ]
+
+
+def validation_tasks(config: DataConfig) -> list[Task]:
+    """Tasks to choose a policy by, of every training source; errors as for `training_tasks`."""
+    found: list[Task] = []
+    for benchmark, where in (split_source(source, config) for source in train_sources(config)):
+        count, own = config.validation_tasks, graded_as(benchmark)
+        if where == "synthetic":
+            tasks = synthetic_tasks(benchmark, "dev", count)
+        else:
+            tasks = _untested(benchmark, where, config)[-count:] if count else []
+        found += [replace(_cased(task, config), benchmark=own, subgoals=()) for task in tasks]
+    return found
+
+
+def test_examples(config: DataConfig) -> dict[str, list[Task]]:
+    """Annotated training tasks of each benchmark that is tested and not learned, for its prompts."""
+    return {
+        benchmark: [_cased(task, config) for task in synthetic_tasks(benchmark, "train", config.examples)]
+        for benchmark in _benchmarks(config.unseen)
+        if config.examples
+    }
+
+
+def train_sources(config: DataConfig) -> tuple[str, ...]:
+    """Where training tasks come from.
+
+    Raises:
+        UnknownNameError: `suites` names an unknown task type.
+    """
+    return tuple(f"{name}=synthetic" for name in _benchmarks(config.suites)) or config.train
+
+
+def test_sources(config: DataConfig) -> tuple[str, ...]:
+    """Where test tasks come from; errors as for `train_sources`, of `unseen` as well."""
+    known = tuple(f"{name}=synthetic" for name in _benchmarks(config.suites)) or config.test
+    return known + tuple(f"{name}=synthetic" for name in _benchmarks(config.unseen))
+
+
+def _benchmarks(task_types: str) -> list[str]:
+    names = [name.strip() for name in task_types.split(",") if name.strip()]
+    for name in names:
+        if name not in TASK_TYPES:
+            raise UnknownNameError("task type", name, TASK_TYPES)
+    return [benchmark for name in names for benchmark in TASK_TYPES[name]]
+
+
+def graded_as(benchmark: str) -> str:
+    """The benchmark whose environment grades the tasks of a source."""
+    return TRAINING_SETS.get(benchmark, benchmark)
+
+
+def split_source(source: str, config: DataConfig) -> tuple[str, str]:
+    """Benchmark and place of a source, its relative path put behind the data folder.
+
+    Raises:
+        UnknownNameError: Unknown benchmark.
+        ConfigError: No "=" in the source.
+    """
+    benchmark, found, where = source.partition("=")
+    if not found:
+        raise ConfigError(f"expected a source as BENCHMARK=WHERE, e.g. gsm8k=synthetic, got {source!r}")
+    known = {*ENVS, *TRAINING_SETS}
+    if benchmark not in known:
+        raise UnknownNameError("benchmark", benchmark, known)
+    if where == "synthetic" or where.startswith("hf:"):
+        return benchmark, where
+    return benchmark, str(Path(config.folder) / where)

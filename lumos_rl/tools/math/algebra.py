@@ -1,0 +1,246 @@
+"""Equations, inequalities, definitions and lists: the algebra tools.
+
+    R1 = SetEquation(2x + 3 = 11)              2x + 3 = 11
+    R2 = SolveEquation(R1)                     4
+    R3, R4 = SolveEquation(x^2 = 4)            -2 and 2: solutions are real and come from the smallest on
+    R5, R6 = SolveEquation(x + y = 3, x - y = 1)
+                                               2 and 1: the unknowns of a system in reading order
+    R7 = Define(f(a, b) = a^2 + b)
+    R8 = R7(R5, R6)                            5
+
+An unknown is a letter or a word (`2x`, `3 * cost`); letters written together are one unknown. Linear systems and
+equations of degree 2 are solved here with fractions. The rest is given to sympy in a child process that is stopped
+after two seconds of computing (`process.ChildLimits`); text never reaches sympy's own parser. What is solved for: the
+unknowns named after the equations (`SolveEquation(x + y = 3, y)`), else all of them, or, where the equations are fewer,
+as many of the first ones in reading order; the solution is then a formula in the others.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from itertools import pairwise
+
+from lumos_rl.errors import ToolError, ToolLimitError
+from lumos_rl.tools.base import Value
+from lumos_rl.tools.code.process import SYMPY_WALL_S, ChildLimits, ask_sympy
+from lumos_rl.tools.math.arithmetic import Real
+from lumos_rl.tools.math.expression import ADD, Chain, Node, parse_expression, tokenize
+from lumos_rl.tools.math.formula import (
+    Formula,
+    closed,
+    formula_value,
+    is_relation,
+    relation,
+    split,
+    unknowns,
+    value_from_sympy,
+)
+from lumos_rl.tools.math.polynomial import (
+    BeyondPolynomialsError,
+    Polynomial,
+    Ratio,
+    degree,
+    is_zero,
+    ratio,
+    roots,
+    solve_linear,
+    value_at,
+)
+
+MAX_EQUATIONS = 12  # of a system, and as many unknowns
+_AN_EQUATION = "an equation such as x + 3 = 5"
+_NAMES = re.compile(r"\s*[^\W\d]\w*(?:\s*,\s*[^\W\d]\w*)*\s*")
+_DEFINITION = re.compile(r"\s*([^\W\d]\w*)\s*(?:\(([^()]*)\))?\s*(?:=(?!=)|:)(.*)", re.DOTALL)
+
+
+class SetEquation:
+    """Binds an equation, or several separated by commas, for `SolveEquation`."""
+
+    usage = "SetEquation(equation): keeps an equation, e.g. SetEquation(2x + R1 = 11)"
+
+    def __call__(self, args: str, bindings: Mapping[str, Value]) -> Value:
+        """The equation as a formula; raises `ToolError` when it is none."""
+        text = closed(args, bindings)
+        function = _function(text)
+        if function is not None and set(function.parameters) & set(unknowns(function.text)):
+            return Value(function, text)
+        for part in split(text) or [text]:
+            relation(part, _AN_EQUATION)
+        return Value(Formula(text), text)
+
+
+class Define:
+    """Binds unknowns (`x`, `x, y`, `x: apples`), a function (`f(a, b) = a + b`) or a value (`x = 3 + R1`)."""
+
+    usage = "Define(x): names an unknown; Define(f(a, b) = a + b): defines a function for R2(3, 4)"
+
+    def __call__(self, args: str, bindings: Mapping[str, Value]) -> Value | tuple[Value, ...]:
+        """The unknowns, function or value as formulas; raises `ToolError` when it is none of these."""
+        if _NAMES.fullmatch(args):
+            return tuple(formula_value(closed(name, bindings)) for name in args.split(","))
+        definition = _DEFINITION.fullmatch(args)
+        if definition is None:
+            raise ToolError(f"expected a definition such as x or f(x) = x + 1, got {args[:60]!r}")
+        name, parameters, right = definition.groups()
+        if parameters is None and _is_description(right):
+            return Value(Formula(name), name)
+        text = closed(args, bindings)
+        function = _function(text)
+        if function is not None:
+            return Value(function, text)
+        if parameters is not None:
+            raise ToolError(f"expected letters as parameters, as in f(a, b) = a + b, got {args[:60]!r}")
+        return formula_value(closed(right, bindings))
+
+
+class SolveEquation:
+    """Solves an equation or a system for real numbers."""
+
+    usage = "SolveEquation(equation or R1): its solution; R2, R3 = SolveEquation(...) where there are two"
+
+    def __init__(self, limits: ChildLimits | None = None) -> None:
+        self.limits = limits or ChildLimits(wall_s=SYMPY_WALL_S)
+
+    def __call__(self, args: str, bindings: Mapping[str, Value]) -> Value | tuple[Value, ...]:
+        """The solutions.
+
+        Returns:
+            The solutions of one unknown from the smallest on; one value per unknown of a system.
+
+        Raises:
+            ToolError: There is no equation, no unknown, no real solution, or every number is one.
+            ToolLimitError: The equations are too many or take too long.
+        """
+        parts = split(closed(args, bindings))
+        targets = [part for part in parts if not is_relation(part) and unknowns(part) == (part,)]
+        equations = [part if is_relation(part) else f"{part} = 0" for part in parts if part not in targets]
+        if not equations:
+            raise ToolError(f"expected {_AN_EQUATION}, got {args[:60]!r}")
+        names = list(unknowns(", ".join(equations)))
+        if max(len(names), len(equations)) > MAX_EQUATIONS:
+            raise ToolLimitError(f"expected at most {MAX_EQUATIONS} equations and unknowns")
+        differences = [difference for text in equations for difference in _differences(text)]
+        if not names:
+            raise ToolError(
+                "expected an unknown such as x in the equation, got numbers only; use Calculator to compare"
+            )
+        missing = [target for target in targets if target not in names]
+        if missing:
+            raise ToolError(f"expected to solve for one of {', '.join(names)}, got {missing[0]}")
+        try:
+            return _solved(differences, names, targets)
+        except BeyondPolynomialsError:
+            return self._by_sympy(equations, targets or names[: len(equations)])
+
+    def _by_sympy(self, equations: list[str], targets: list[str]) -> Value | tuple[Value, ...]:
+        rows = ask_sympy("solve", [equations, targets], self.limits)["rows"]
+        points = [tuple(value_from_sympy(*item) for item in row) for row in rows]
+        if len(targets) == 1:
+            return tuple(point[0] for point in points)
+        values = tuple(_system_value(targets, point) for point in points)
+        return values[0] if len(values) == 1 else Value(values, " or ".join(value.text for value in values))
+
+
+class Count:
+    """Counts the items of a list, written out (`[a, b, c]`, `a, b, c`) or bound (`R1`)."""
+
+    usage = "Count(list): how many items it has, e.g. Count([a, b, c]) or Count(R1)"
+
+    def __call__(self, args: str, bindings: Mapping[str, Value]) -> Value:
+        """The number of items; an empty `[]` has none. Raises `ToolError` when there is nothing to count."""
+        text = args.strip()
+        if text in bindings:
+            bound = bindings[text]
+            if isinstance(bound.exact, tuple):
+                return Value.of(len(bound.exact))
+            text = bound.text.strip()
+        if not text:
+            raise ToolError("expected a list such as [a, b, c], got nothing")
+        if len(text) > 1 and text[0] + text[-1] in ("[]", "{}", "()"):
+            text = text[1:-1].strip()
+        return Value.of(_count_items(text))
+
+
+def _count_items(text: str) -> int:
+    """Items between commas outside brackets; "1,000" is one item where the list's commas have blanks after them."""
+    if re.search(r",\s", text):
+        text = re.sub(r"(?<=[0-9]),(?=[0-9]{3}(?![0-9]))", "", text)
+    depth, items, filled = 0, 0, False
+    for character in text:
+        depth += (character in "([{") - (character in ")]}")
+        if character == "," and depth <= 0:
+            items, filled = items + filled, False
+        elif not character.isspace():
+            filled = True
+    return items + filled
+
+
+def _function(text: str) -> Formula | None:
+    """The function that a text such as `f(a, b) = a + b` defines; None if it defines none."""
+    definition = _DEFINITION.fullmatch(text)
+    if definition is None or definition[2] is None or not _NAMES.fullmatch(definition[2]):
+        return None
+    body = definition[3].strip()
+    parse_expression(body, algebra=True)
+    return Formula(body, tuple(name.strip() for name in definition[2].split(",")))
+
+
+def _is_description(text: str) -> bool:
+    """Whether words, not an expression, follow in `x = number of apples`."""
+    try:
+        tokens = tokenize(text, algebra=True)[1]
+    except ToolLimitError:
+        raise
+    except ToolError:
+        return True
+    words = [token.kind == "name" or token.text in ("of", "and", "or", "for") for token in tokens]
+    return any(first and second for first, second in pairwise(words))
+
+
+def _differences(equation: str) -> list[Node]:
+    """Left side minus right side of every `=` in `a = b = c`."""
+    chain = relation(equation, _AN_EQUATION)
+    sides = [chain.first, *(side for _, side in chain.rest)]
+    if any(operator != "=" for operator, _ in chain.rest):
+        raise ToolError(f"expected {_AN_EQUATION}, got {equation[:60]!r}; for inequalities use SolveInequality")
+    return [Chain(ADD, left, (("-", right),)) for left, right in pairwise(sides)]
+
+
+def _solved(differences: list[Node], names: list[str], targets: list[str]) -> Value | tuple[Value, ...]:
+    """The solutions where fractions are enough; raises `BeyondPolynomialsError` where not."""
+    ratios = [ratio(difference) for difference in differences]
+    if len(names) == 1:
+        return tuple(Value.of(root) for root in _common_roots(ratios, names[0]))
+    if any(degree(quotient.top) > 1 for quotient in ratios):
+        raise BeyondPolynomialsError
+    point = solve_linear([quotient.top for quotient in ratios], names)
+    if point is None:
+        if not targets and len(differences) >= len(names):
+            raise ToolError(f"many solutions: the equations do not say what {', '.join(names)} are")
+        raise BeyondPolynomialsError
+    found: dict[str, Real] = dict(zip(names, point, strict=True))
+    if any(is_zero(value_at(quotient.bottom, found)) for quotient in ratios):
+        raise ToolError("no solution: it would divide by zero")
+    values = tuple(Value.of(found[name]) for name in targets or names)
+    return values if len(values) == 1 else _system_value(targets or names, values)
+
+
+def _common_roots(ratios: list[Ratio], name: str) -> list[Real]:
+    tops = sorted((quotient.top for quotient in ratios if quotient.top), key=degree)
+    if not tops:
+        raise ToolError(f"every number is a solution: the equation holds whatever {name} is")
+    solutions = [root for root in roots(tops[0]) if all(_vanishes(top, name, root) for top in tops)]
+    solutions = [root for root in solutions if not any(_vanishes(each.bottom, name, root) for each in ratios)]
+    if not solutions:
+        raise ToolError("no real solution")
+    return solutions
+
+
+def _vanishes(polynomial: Polynomial, name: str, root: Real) -> bool:
+    return is_zero(value_at(polynomial, {name: root}))
+
+
+def _system_value(names: list[str], values: tuple[Value, ...]) -> Value:
+    """One value per unknown, shown as `x = 2, y = 1`."""
+    return Value(values, ", ".join(f"{name} = {value.text}" for name, value in zip(names, values, strict=True)))

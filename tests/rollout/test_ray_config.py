@@ -1,0 +1,67 @@
+import pytest
+
+from lumos_rl.errors import ConfigError
+from lumos_rl.rollout.ray_config import RayConfig, count_engines, count_workers
+
+NODE = {"Alive": True, "Resources": {"CPU": 8.0, "GPU": 2.0}}
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        {"workers": -1},
+        {"cpus_per_worker": 0},
+        {"silence_timeout_s": 0},
+        {"gpus_per_worker": 1.5},
+        {"cpus_per_engine": 0},
+    ],
+)
+def test_settings_that_cannot_work_are_refused(bad):
+    with pytest.raises(ConfigError, match="expected"):
+        RayConfig(**bad)
+
+
+@pytest.mark.parametrize(
+    ("config", "workers"),
+    [
+        (RayConfig(), 16),
+        (RayConfig(cpus_per_worker=5), 2),
+        (RayConfig(gpus_per_worker=1), 4),
+        (RayConfig(gpus_per_worker=0.1), 16),
+        (RayConfig(workers=3), 3),
+    ],
+)
+def test_workers_fill_the_living_nodes(config, workers):
+    assert count_workers([NODE, NODE, {**NODE, "Alive": False}], config) == workers
+
+
+def test_a_worker_that_fits_nowhere_is_refused():
+    with pytest.raises(ConfigError, match="expected a node with"):
+        count_workers([NODE], RayConfig(cpus_per_worker=9))
+
+
+@pytest.mark.parametrize(
+    ("config", "engines"),
+    [
+        (RayConfig(), 1),
+        (RayConfig(gpus_per_engine=1), 4),
+        (RayConfig(gpus_per_engine=2), 2),
+        (RayConfig(gpus_per_engine=2, cpus_per_engine=8), 2),
+        (RayConfig(engines=3), 3),
+    ],
+)
+def test_engines_take_the_gpus_that_there_are(config, engines):
+    assert count_engines([NODE, NODE, {**NODE, "Alive": False}], config) == engines
+
+
+def test_engines_that_fit_nowhere_are_refused():
+    with pytest.raises(ConfigError, match="expected room for 1 engines"):
+        count_engines([NODE], RayConfig(gpus_per_engine=4, engines=1))
+
+
+def test_workers_leave_room_for_the_engines_and_need_no_gpu_then():
+    assert count_workers([NODE], RayConfig(gpus_per_worker=1), engines=0) == 2
+    assert count_workers([NODE], RayConfig(gpus_per_worker=1, cpus_per_engine=2), engines=2) == 4
+    assert count_workers([NODE], RayConfig(workers=20), engines=2) == 6
+    with pytest.raises(ConfigError, match="with 8 engines"):
+        count_workers([NODE], RayConfig(), engines=8)

@@ -1,0 +1,374 @@
+import functools
+import logging
+import os
+import signal
+import sys
+import threading
+import time
+import urllib.request
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from tiny_env import AddEnv, add_plans, solve
+
+from lumos_rl.core import StopReason
+from lumos_rl.errors import ConfigError, InfrastructureError, MissingExtraError, MissingFileError
+from lumos_rl.policies.base import ScriptedPolicy
+from lumos_rl.rollout.ray_config import RayConfig
+from lumos_rl.rollout.ray_workers import RayWorkers, connect
+
+# What runs in workers.
+
+
+def scripted(reply=solve, version="scripted"):
+    return ScriptedPolicy(reply, version)
+
+
+def by_seed(request):
+    """A wrong action in one turn of three, as the request's seed says."""
+    return solve(request) if request.seed % 3 else "Oops"
+
+
+def kill_once(marker: Path, request):
+    """Kills its worker in the second turn of one task, the first time only."""
+    if "Add 5 and" in request.messages[0]["content"] and len(request.messages) > 1 and not marker.exists():
+        marker.touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+    return solve(request)
+
+
+def kill_always(request):
+    if "Add 2 and" in request.messages[0]["content"]:
+        os._exit(1)
+    return solve(request)
+
+
+def hang_once(marker: Path, request):
+    if not marker.exists():
+        marker.touch()
+        time.sleep(3600)
+    return solve(request)
+
+
+def slow(request):
+    time.sleep(0.2)
+    return solve(request)
+
+
+def no_memory():
+    raise RuntimeError("CUDA out of memory, in words")
+
+
+def no_folder():
+    raise MissingFileError("expected runs/sft, got nothing")
+
+
+def abort():
+    print("the model file is torn", file=sys.stderr, flush=True)
+    os._exit(3)
+
+
+def threads():
+    return ScriptedPolicy(solve, version=os.environ["OMP_NUM_THREADS"])
+
+
+def process(version):
+    return ScriptedPolicy(solve, version=f"{version} in {os.getpid()}")
+
+
+class Buggy(AddEnv):
+    def step(self, text):
+        return text + 1
+
+
+@pytest.fixture(scope="module")
+def cluster():
+    """A local cluster with two CPUs and, on paper, a GPU, and what was logged when it was started."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("RAY_ADDRESS", "local")
+        patch.setenv("PYTHONPATH", str(Path(__file__).parent), prepend=os.pathsep)  # workers import this module
+        patch.setenv("RAY_OVERRIDE_RESOURCES", '{"CPU": 2, "GPU": 1}')
+        patch.setenv("RAY_metrics_report_interval_ms", "500")
+        lines: list[str] = []
+        handler = logging.Handler()
+        handler.emit = lambda record: lines.append(record.getMessage())
+        logger = logging.getLogger("lumos_rl.rollout.ray_workers")
+        logger.addHandler(handler)
+        logger.setLevel(logging.INFO)
+        ray = connect(RayConfig())
+        patch.delenv("RAY_ADDRESS")  # Ray takes it for the answer to whatever cluster is asked for
+        logger.setLevel(logging.NOTSET)
+        logger.removeHandler(handler)
+        yield ray, lines
+        ray.shutdown()
+
+
+def collect(plans, make_policy=scripted, make_env=AddEnv, workers=2, concurrency=4, label="add test", **config):
+    """One rollout by workers of its own."""
+    with RayWorkers(RayConfig(workers=workers, **config)) as crew:
+        yield from crew.collect(plans, make_policy, make_env, concurrency=concurrency, label=label)
+
+
+def policies(crew, version):
+    """Versions of the policies of a rollout: which one, in which process."""
+    return {t.policy for t in crew.collect(add_plans(4), functools.partial(process, version), AddEnv, label=version)}
+
+
+def untimed(trajectory):
+    turns = tuple(replace(turn, latency_s=0.0) for turn in trajectory.turns)
+    return replace(trajectory, turns=turns, elapsed_s=0.0)
+
+
+def test_the_dashboard_is_named_once(cluster):
+    _, lines = cluster
+    assert len(lines) == 1
+    assert lines[0].startswith("Ray dashboard: http://127.0.0.1:") and "ray get-auth-token" in lines[0]
+
+
+def test_worker_count_and_order_do_not_matter(cluster):
+    plans, make_policy = add_plans(12, samples=2, seed=7), functools.partial(scripted, by_seed)
+    one = sorted(map(untimed, collect(plans, make_policy, workers=1, concurrency=3)), key=lambda t: t.id)
+    two = sorted(map(untimed, collect(plans[::-1], make_policy, workers=2, concurrency=5)), key=lambda t: t.id)
+    assert one == two
+    assert [t.id for t in one] == sorted(plan.id for plan in plans)
+    assert 0 < sum(t.success for t in one) < len(one)
+
+
+def test_every_episode_comes_once_though_a_worker_is_killed(cluster, tmp_path, caplog):
+    plans, marker = add_plans(12), tmp_path / "killed"
+    make_policy = functools.partial(scripted, functools.partial(kill_once, marker))
+    trajectories = list(collect(plans, make_policy))
+    assert marker.exists()
+    assert sorted(t.id for t in trajectories) == sorted(plan.id for plan in plans)
+    assert all(t.success for t in trajectories)
+    assert sum("died: ActorDiedError" in line for line in caplog.messages) == 1
+
+
+def test_a_deadly_episode_fails_alone(cluster):
+    make_policy = functools.partial(scripted, kill_always)
+    trajectories = {t.task_id: t for t in collect(add_plans(6), make_policy, workers=1, max_retries=1)}
+    deadly = trajectories.pop("add/test/2")
+    assert deadly.stop_reason == StopReason.FAILED and not deadly.success and deadly.policy == "scripted"
+    assert deadly.failure.startswith("played 2 times, and each time its worker died; the last time, rollout-worker-0.")
+    assert len(trajectories) == 5 and all(t.success for t in trajectories.values())
+
+
+def test_without_retries_what_a_dead_worker_had_has_failed(cluster):
+    make_policy = functools.partial(scripted, kill_always)
+    trajectories = list(collect(add_plans(4), make_policy, workers=1, concurrency=2, max_retries=0))
+    assert sorted(t.failure is None for t in trajectories) == [False, False, True, True]
+
+
+def test_a_silent_worker_is_replaced(cluster, tmp_path, caplog):
+    make_policy = functools.partial(scripted, functools.partial(hang_once, tmp_path / "hung"))
+    trajectories = list(collect(add_plans(4), make_policy, workers=1, silence_timeout_s=2.0))
+    assert len(trajectories) == 4 and all(t.success for t in trajectories)
+    assert "died: TimeoutError: no sign of life for 2 s; 4 episodes were under way" in caplog.text
+
+
+def test_workers_that_cannot_start_end_the_rollout_with_the_cause(cluster):
+    with pytest.raises(InfrastructureError, match=r"3 failures in a row.*RuntimeError: CUDA out of memory") as caught:
+        list(collect(add_plans(4), no_memory, workers=1))
+    assert isinstance(caught.value.__cause__, RuntimeError)
+    assert "in no_memory" in str(caught.value.__cause__)
+
+
+def test_the_last_words_of_a_worker_that_exits_at_start_are_told(cluster, monkeypatch):
+    monkeypatch.setattr("lumos_rl.rollout.ray_workers.FAILED_STARTS", 1)
+    with pytest.raises(InfrastructureError, match=r"\| the model file is torn"):
+        list(collect(add_plans(4), abort, workers=1))
+
+
+def test_a_busy_cluster_is_asked_again_for_the_words_of_a_dead_worker(cluster, monkeypatch):
+    import ray.util.state
+
+    read, busy = ray.util.state.get_log, ray.util.state.exception.RayStateApiException("busy")
+    answers = [busy, busy, read]
+
+    def get_log(*args, **options):
+        answer = answers.pop(0)
+        if answer is busy:
+            raise busy
+        return answer(*args, **options)
+
+    monkeypatch.setattr("lumos_rl.rollout.ray_workers.FAILED_STARTS", 1)
+    monkeypatch.setattr("ray.util.state.get_log", get_log)
+    with pytest.raises(InfrastructureError, match=r"\| the model file is torn"):
+        list(collect(add_plans(4), abort, workers=1))
+    answers = [busy, busy, busy]
+    with pytest.raises(InfrastructureError, match=r"\| \(its output cannot be read: RayStateApiException: busy\)"):
+        list(collect(add_plans(4), abort, workers=1))
+    assert not answers
+
+
+def test_a_users_mistake_is_raised_as_it_is_and_at_once(cluster, caplog):
+    with pytest.raises(MissingFileError, match="expected runs/sft"):
+        list(collect(add_plans(4), no_folder, workers=1))
+    assert not caplog.messages
+
+
+def test_trajectories_come_while_others_are_under_way(cluster):
+    came = [time.monotonic() for _ in collect(add_plans(6), functools.partial(scripted, slow), concurrency=1)]
+    assert came[-1] - came[0] > 0.8  # two workers, three episodes each, three turns of 0.2 s
+
+
+def test_workers_stay_from_one_rollout_to_the_next(cluster):
+    with RayWorkers(RayConfig(workers=1)) as crew:
+        (first,) = policies(crew, "sft")
+        (second,) = policies(crew, "rs-1")
+        assert second == first.replace("sft", "rs-1")
+        assert len(alive()) == 1
+    assert gone()
+
+
+def test_a_worker_that_died_between_rollouts_is_replaced(cluster, caplog):
+    with RayWorkers(RayConfig(workers=1)) as crew:
+        (first,) = policies(crew, "sft")
+        os.kill(int(first.rpartition(" ")[2]), signal.SIGKILL)
+        (second,) = policies(crew, "rs-1")
+    assert second.startswith("rs-1") and second != first.replace("sft", "rs-1")
+    assert "[rs-1] did not get ready: ActorDiedError" in caplog.text
+    assert "cannot be read" not in caplog.text  # it died without a word, and its output says that much
+
+
+def test_workers_with_gpus_end_with_each_rollout(cluster):
+    with RayWorkers(RayConfig(gpus_per_worker=1)) as crew:
+        (first,) = policies(crew, "sft")
+        assert gone()
+        (second,) = policies(crew, "rs-1")
+        assert second != first.replace("sft", "rs-1")
+
+
+def test_two_rollouts_at_once_are_refused(cluster):
+    with RayWorkers(RayConfig(workers=1)) as crew:
+        rollouts = [crew.collect(add_plans(2), scripted, AddEnv, concurrency=1) for _ in range(2)]
+        next(rollouts[0])
+        with pytest.raises(ConfigError, match="one rollout at a time"):
+            next(rollouts[1])
+        assert len(list(rollouts[0])) == 1
+
+
+def test_a_bug_in_every_episode_ends_the_rollout_with_the_cause(cluster, monkeypatch):
+    monkeypatch.setattr("lumos_rl.rollout.ray_workers.BARREN_DEATHS", 1)
+    with pytest.raises(InfrastructureError, match="got 2 deaths and no finished episode") as caught:
+        list(collect(add_plans(40), make_env=Buggy, workers=1, max_retries=1))
+    assert "TypeError: can only concatenate str" in str(caught.value)
+    assert ", in step\n    |     return text + 1\n" in str(caught.value)
+
+
+def test_names_say_which_worker_and_which_rollout(cluster):
+    make_policy, crew = functools.partial(scripted, slow), RayWorkers(RayConfig(workers=2))
+    rollout = crew.collect(add_plans(40), make_policy, AddEnv, concurrency=1, label="add names")
+    next(rollout)
+    assert {name.partition(".")[0] for name in alive()} == {"rollout-worker-0", "rollout-worker-1"}
+    assert wait_for(lambda: {"load [add names]", "advance [add names]"} <= calls())
+    rollout.close()
+    assert gone()
+
+
+@pytest.fixture
+def ctrl_c():
+    """Ctrl-C raises, in a process that was started in the background too."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+def test_ctrl_c_ends_the_workers(cluster, ctrl_c):
+    rollout = collect(add_plans(400), functools.partial(scripted, slow), concurrency=1, label="add interrupt")
+    threading.Timer(3.0, os.kill, [os.getpid(), signal.SIGINT]).start()
+    with pytest.raises(KeyboardInterrupt):
+        for _ in rollout:
+            pass
+    assert gone()
+
+
+def alive():
+    """Names of the workers that are there, as the dashboard shows them."""
+    import ray
+    from ray.util.state import list_actors
+
+    actors = list_actors(ray.get_runtime_context().gcs_address)
+    return {actor.name for actor in actors if actor.state != "DEAD"}
+
+
+def calls():
+    """Names of the calls to workers, as the dashboard shows them."""
+    import ray
+    from ray.util.state import list_tasks
+
+    return {task.name for task in list_tasks(ray.get_runtime_context().gcs_address, limit=9999)}
+
+
+def gone():
+    return wait_for(lambda: not alive())
+
+
+def wait_for(condition):
+    for _ in range(50):
+        if condition():
+            return True
+        time.sleep(0.1)
+    return False
+
+
+def test_a_worker_has_as_many_threads_as_cpus(cluster):
+    (trajectory,) = collect(add_plans(1), threads, workers=1, cpus_per_worker=2)
+    assert trajectory.policy == "2"
+
+
+def test_the_metrics_endpoint_shows_the_rollout(cluster):
+    ray, _ = cluster
+    trajectories = list(collect(add_plans(9), functools.partial(scripted, by_seed, "metered"), workers=1))
+    node = ray.nodes()[0]
+    url = f"http://{node['NodeManagerAddress']}:{node['MetricsExportPort']}/metrics"
+    seen = scrape(url, 'policy="metered"', "ray_lumos_turn_latency_seconds_count")
+    turns = [turn for t in trajectories for turn in t.turns if turn.module == "planner"]
+    wrong = sum(turn.error is not None for turn in turns)
+    assert sum(value for key, value in seen.items() if key[0] == "ray_lumos_episodes_total") == 9
+    assert seen["ray_lumos_successes_total", None] == sum(t.success for t in trajectories)
+    assert seen["ray_lumos_mean_reward", None] == pytest.approx(sum(t.reward for t in trajectories) / 9)
+    assert seen["ray_lumos_invalid_action_rate", "planner"] == pytest.approx(wrong / len(turns))
+    assert seen["ray_lumos_turns_total", "planner"] == len(turns)
+    assert seen["ray_lumos_generated_tokens_total", "planner"] == sum(turn.completion_tokens for turn in turns)
+    assert seen["ray_lumos_turn_latency_seconds_count", "planner"] == len(turns)
+    assert seen["ray_lumos_episode_reward_count", None] == 9
+
+
+def scrape(url, having, until):
+    """Samples by name and module, once `until` is among them."""
+    for _ in range(40):
+        text = urllib.request.urlopen(url, timeout=5).read().decode()
+        lines = [line for line in text.splitlines() if having in line]
+        if any(line.startswith(until) for line in lines):
+            return dict(map(sample, lines))
+        time.sleep(0.5)
+    raise AssertionError(f"no {until} at {url}")
+
+
+def sample(line):
+    name, _, rest = line.partition("{")
+    tags, _, value = rest.rpartition("} ")
+    modules = [tag.partition("=")[2].strip('"') for tag in tags.split(",") if tag.startswith("module=")]
+    return (name, modules[0] if modules else None), float(value)
+
+
+# Without a cluster.
+
+
+def test_missing_ray_names_the_extra(monkeypatch):
+    monkeypatch.setitem(sys.modules, "ray", None)
+    with pytest.raises(MissingExtraError, match=r"lumos_rl\[ray\]"):
+        list(collect(add_plans(1)))
+
+
+def test_no_plans_need_no_cluster(monkeypatch):
+    monkeypatch.setitem(sys.modules, "ray", None)
+    assert list(collect([])) == []
+
+
+def test_a_cluster_that_is_not_there_is_missed_at_once(monkeypatch):
+    monkeypatch.setattr("ray.is_initialized", lambda: False)
+    with pytest.raises(InfrastructureError, match=r"Ray cluster at '127\.0\.0\.1:1', got ConnectionRefusedError"):
+        connect(RayConfig(address="127.0.0.1:1"))

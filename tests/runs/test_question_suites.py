@@ -1,0 +1,31 @@
+"""The built-in questions in the main job: what is learned from them is what episodes with them ask for."""
+
+import gymnasium as gym
+import pytest
+
+import lumos_rl.envs  # noqa: F401 (registers the ids)
+from lumos_rl.data.rows import annotation_rows
+from lumos_rl.policies.base import ScriptedPolicy
+from lumos_rl.prompts import COMPACT_PROFILE
+from lumos_rl.rollout.loop import run_episodes
+from lumos_rl.rollout.plans import RolloutConfig, plan_episodes
+from lumos_rl.runs.config import ENVS, DataConfig
+from lumos_rl.runs.tasks import test_tasks as load_test_tasks
+from lumos_rl.runs.tasks import training_tasks
+
+
+@pytest.mark.parametrize("benchmark", ["hotpotqa", "strategyqa"])
+def test_a_policy_that_writes_what_it_learned_solves_every_task(benchmark):
+    source = f"{benchmark}=synthetic"
+    config = DataConfig(train=(source,), test=(source,), annotated=25, explore=5, test_tasks=5)
+    tasks = training_tasks(config, seed=0)
+    assert len(tasks.explore) == 5 and len(load_test_tasks(config)) == 5
+    learned = {}
+    for row in annotation_rows(tasks.annotated, "iterative", COMPACT_PROFILE):
+        texts = [message["content"] for message in row.messages]
+        learned |= {tuple(texts[:place]): texts[place] for place in range(1, len(texts), 2)}
+    policy = ScriptedPolicy(lambda request: learned[tuple(message["content"] for message in request.messages)])
+    plans = plan_episodes(tasks.annotated, RolloutConfig(max_subgoals=6))
+    played = list(run_episodes(lambda name: gym.make(ENVS[name]), plans, policy, COMPACT_PROFILE))
+    assert len(played) == 25
+    assert all(trajectory.success and trajectory.metrics["supporting_recall"] == 1.0 for trajectory in played)
