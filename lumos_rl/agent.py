@@ -14,7 +14,7 @@ knows neither models nor environments, so any loop can drive it:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterable, Mapping
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from lumos_rl.core import Formulation, Module, StopReason
@@ -62,12 +62,37 @@ class Outcome:
 Episode = Generator[Ask | Act, str | Outcome, StopReason]
 
 
+@dataclass(frozen=True, slots=True)
+class _Brief:
+    """What one episode is about, and how its modules are told."""
+
+    instruction: str
+    tools: Sequence[str]
+    profile: PromptProfile
+    max_subgoals: int
+    reads_results: bool
+    tells_actions: bool
+
+    def ground(self, subgoal_line: str, results: Sequence[str]) -> str:
+        """The grounder's prompt after as many subgoals as there are results."""
+        if not results:
+            return self.profile.grounder_first(self.instruction, subgoal_line, self.tools)
+        return self.profile.grounder_next(subgoal_line, results if self.reads_results else ())
+
+    def feedback(self, index: int, result: str) -> str:
+        """What the planner reads after subgoal `index`."""
+        return self.profile.planner_feedback(index, result, self.tells_actions)
+
+
 def play(
     formulation: Formulation,
     instruction: str,
     tools: Iterable[str],
     profile: PromptProfile,
     max_subgoals: int = 8,
+    *,
+    reads_results: bool = False,
+    tells_actions: bool = False,
 ) -> Episode:
     """One episode of a formulation.
 
@@ -77,6 +102,8 @@ def play(
         tools: Names of the available tools, for prompts that list them; Finish is left out.
         profile: The fixed text of the prompts.
         max_subgoals: Most subgoals of the formulations that plan step by step.
+        reads_results: As `TaskType.reads_results`: whether the grounder reads the results of earlier subgoals.
+        tells_actions: As `TaskType.tells_actions`: whether results are sentences about what was done.
 
     Returns:
         A generator that yields `Ask` and `Act` and returns a `StopReason`.
@@ -87,58 +114,61 @@ def play(
     if formulation not in _PLAYS:
         raise UnknownNameError("formulation", str(formulation), [str(name) for name in _PLAYS])
     listed = [name for name in tools if name != FINISH.removesuffix("()")]
-    return _PLAYS[Formulation(formulation)](instruction, listed, profile, max_subgoals)
+    brief = _Brief(instruction, listed, profile, max_subgoals, reads_results, tells_actions)
+    return _PLAYS[Formulation(formulation)](brief)
 
 
-def _iterative(instruction: str, tools: list[str], profile: PromptProfile, max_subgoals: int) -> Episode:
-    prompt = profile.planner_first(instruction)
+def _iterative(brief: _Brief) -> Episode:
+    profile, last = brief.profile, brief.max_subgoals
+    prompt = profile.planner_first(brief.instruction)
     results: list[str] = []
-    for index in range(1, max_subgoals + 1):
+    for index in range(1, last + 1):
         plan = yield Ask(Module.PLANNER, prompt)
         subgoal = profile.parse_subgoal(_text(plan), index)
         if subgoal is None:
             return _end((yield Act(FINISH)), StopReason.ANSWERED)
-        actions = yield Ask(Module.GROUNDER, profile.grounder_turn(instruction, subgoal, tools, results))
-        outcome = yield Act(_text(actions) + ("\n" + FINISH if index == max_subgoals else ""))
+        actions = yield Ask(Module.GROUNDER, brief.ground(subgoal, results))
+        outcome = yield Act(_text(actions) + ("\n" + FINISH if index == last else ""))
         if _outcome(outcome).ended:
-            return StopReason.TURN_LIMIT if index == max_subgoals else StopReason.ENDED
+            return StopReason.TURN_LIMIT if index == last else StopReason.ENDED
         results.append(_outcome(outcome).feedback)
-        prompt = profile.planner_feedback(index, results[-1], tools)
+        prompt = brief.feedback(index, results[-1])
     return StopReason.TURN_LIMIT
 
 
-def _onetime(instruction: str, tools: list[str], profile: PromptProfile, max_subgoals: int) -> Episode:
-    plan = yield Ask(Module.PLANNER, profile.planner_first(instruction))
-    subgoals = profile.split_subgoals(_text(plan))
-    actions = yield Ask(Module.GROUNDER, profile.grounder_onetime(instruction, subgoals, tools))
+def _onetime(brief: _Brief) -> Episode:
+    plan = yield Ask(Module.PLANNER, brief.profile.planner_first(brief.instruction))
+    subgoals = brief.profile.split_subgoals(_text(plan))
+    prompt = brief.profile.grounder_onetime(brief.instruction, subgoals, brief.tools)
+    actions = yield Ask(Module.GROUNDER, prompt)
     return _end((yield Act(f"{_text(actions)}\n{FINISH}")), StopReason.ANSWERED)
 
 
-def _integrated(instruction: str, tools: list[str], profile: PromptProfile, max_subgoals: int) -> Episode:
-    prompt = profile.integrated_before + instruction
-    for index in range(1, max_subgoals + 1):
+def _integrated(brief: _Brief) -> Episode:
+    prompt, last = brief.profile.integrated_before + brief.instruction, brief.max_subgoals
+    for index in range(1, last + 1):
         turn = yield Ask(Module.SOLVER, prompt)
         subgoal, _, actions = _text(turn).strip().partition("\n")
-        if profile.parse_subgoal(subgoal, index) is None:
+        if brief.profile.parse_subgoal(subgoal, index) is None:
             return _end((yield Act(FINISH)), StopReason.ANSWERED)
-        outcome = yield Act(actions + ("\n" + FINISH if index == max_subgoals else ""))
+        outcome = yield Act(actions + ("\n" + FINISH if index == last else ""))
         if _outcome(outcome).ended:
-            return StopReason.TURN_LIMIT if index == max_subgoals else StopReason.ENDED
-        prompt = profile.planner_feedback(index, _outcome(outcome).feedback, tools)
+            return StopReason.TURN_LIMIT if index == last else StopReason.ENDED
+        prompt = brief.feedback(index, _outcome(outcome).feedback)
     return StopReason.TURN_LIMIT
 
 
-def _cot(instruction: str, tools: list[str], profile: PromptProfile, max_subgoals: int) -> Episode:
-    turn = yield Ask(Module.SOLVER, profile.cot_before + instruction)
+def _cot(brief: _Brief) -> Episode:
+    turn = yield Ask(Module.SOLVER, brief.profile.cot_before + brief.instruction)
     return _end((yield Act(f"Finish({extract_answer(_text(turn))})")), StopReason.ANSWERED)
 
 
-def _direct(instruction: str, tools: list[str], profile: PromptProfile, max_subgoals: int) -> Episode:
-    turn = yield Ask(Module.SOLVER, profile.direct_before + instruction)
+def _direct(brief: _Brief) -> Episode:
+    turn = yield Ask(Module.SOLVER, brief.profile.direct_before + brief.instruction)
     return _end((yield Act(f"Finish({_text(turn).strip()})")), StopReason.ANSWERED)
 
 
-_PLAYS: Mapping[Formulation, Callable[[str, list[str], PromptProfile, int], Episode]] = {
+_PLAYS: Mapping[Formulation, Callable[[_Brief], Episode]] = {
     Formulation.ITERATIVE: _iterative,
     Formulation.ONETIME: _onetime,
     Formulation.INTEGRATED: _integrated,

@@ -25,8 +25,6 @@ from lumos_rl.core import Message
 from lumos_rl.errors import ConfigError, DataError, MissingFileError, UnknownNameError
 
 PROFILE_FILE = "prompt_profile.json"
-READERS = frozenset({"QA", "DescribeTable"})  # tools of benchmarks whose grounder reads the results so far
-DOERS = frozenset({"CLICK"})  # tools of benchmarks whose results are what was done, in a sentence
 
 # Markup of the released Lumos models, for base models without a chat template of their own.
 LUMOS_CHAT_TEMPLATE = (
@@ -111,13 +109,15 @@ class PromptProfile:
         """The planner's first user message."""
         return f"{self.planner_before}{instruction}{self.planner_after}"
 
-    def planner_feedback(self, index: int, result: str, tools: Iterable[str] = ()) -> str:
-        """The planner's user message after subgoal `index` (from 1) was executed with `result`.
+    def planner_feedback(self, index: int, result: str, tells_actions: bool = False) -> str:
+        """The planner's user message after a subgoal was executed.
 
-        In web navigation, told by a tool of it, a result is what was done: "Visit button Search".
+        Args:
+            index: Number of the subgoal (from 1).
+            result: What it came to.
+            tells_actions: Whether results are sentences about what was done, such as "Visit button Search".
         """
-        told = result and not result.startswith("Error: ")
-        if told and self.subgoal_label and not DOERS.isdisjoint(tools):
+        if tells_actions and self.subgoal_label and result and not result.startswith("Error: "):
             return f"We have already {result[:1].lower()}{result[1:]}. Should we stop planning?"
         return self.feedback.replace("{index}", str(index)).replace("{result}", result)
 
@@ -130,22 +130,13 @@ class PromptProfile:
         lines = "; ".join(subgoal_lines)
         return f"{self._ground(instruction, tools)}{self.subgoals_before}{lines}{self.subgoal_after}"
 
-    def grounder_turn(self, instruction: str, subgoal_line: str, tools: Sequence[str], results: Sequence[str]) -> str:
-        """The grounder's user message after as many subgoals as there are results.
-
-        In question answering and on databases, told by a tool of theirs, the grounder reads the earlier results: the
-        passages that were found, the columns that a table has. Elsewhere it does not.
-        """
-        if not results:
-            return self.grounder_first(instruction, subgoal_line, tools)
-        return self.grounder_next(subgoal_line, () if READERS.isdisjoint(tools) else results)
-
     def grounder_next(self, subgoal_line: str, results: Sequence[str] = ()) -> str:
         """The grounder's later user messages.
 
         Args:
             subgoal_line: The subgoal to ground.
-            results: Results of the earlier subgoals, for task types whose grounder reads them (question answering).
+            results: Results of the earlier subgoals, for task types whose grounder reads them: the passages that were
+                found, the columns that a table has.
         """
         head = f"{self.subgoal_before.lstrip()}{subgoal_line}"
         if results:

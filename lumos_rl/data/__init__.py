@@ -10,28 +10,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from importlib import import_module
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from lumos_rl import task_types
 from lumos_rl.core import Task
-from lumos_rl.errors import ConfigError, UnknownNameError
-
-if TYPE_CHECKING:
-    from lumos_rl.data.files import Reader, Report
-
-READERS: Mapping[str, str] = {  # benchmark → the module with its READER
-    "gsm8k": "lumos_rl.envs.math.gsm8k",
-    "hotpotqa": "lumos_rl.envs.qa.hotpotqa",
-    "intercode_sql": "lumos_rl.envs.sql.reader",
-    "mawps": "lumos_rl.envs.math.mawps",
-    "mind2web": "lumos_rl.envs.mind2web.reader",
-    "strategyqa": "lumos_rl.envs.qa.strategyqa",
-    "svamp": "lumos_rl.envs.math.svamp",
-    "webshop": "lumos_rl.envs.webshop.reader",
-}
+from lumos_rl.errors import ConfigError
+from lumos_rl.task_types import Report
 
 
 def load_tasks(
@@ -44,7 +29,7 @@ def load_tasks(
     """Tasks of one split, in the source's order.
 
     Args:
-        benchmark: A key of `READERS`; "synthetic" sources know the benchmarks of the built-in suites.
+        benchmark: Name of a task type; "synthetic" sources know those with a built-in suite.
         source: "synthetic", a file, a folder as the benchmark distributes it, or "hf:NAME" or "hf:NAME:CONFIG".
         split: Which file of a folder, which split of a hub data set; part of the ids.
         limit: How many tasks; None takes all.
@@ -62,21 +47,4 @@ def load_tasks(
         from lumos_rl.data.synthetic import synthetic_tasks
 
         return synthetic_tasks(benchmark, split, limit)
-    return list(islice(iterate_tasks(get_reader(benchmark), str(source), split, report), limit))
-
-
-def iterate_tasks(reader: Reader, source: str, split: str, report: Report | None = None) -> Iterator[Task]:
-    """The same for a known reader and any source but "synthetic", one task at a time."""
-    return reader.read(source, split, report)
-
-
-def get_reader(benchmark: str) -> Reader:
-    """The reader of a benchmark.
-
-    Raises:
-        UnknownNameError: No such benchmark; the known ones are listed.
-    """
-    if benchmark not in READERS:
-        raise UnknownNameError("benchmark", benchmark, READERS)
-    reader: Reader = import_module(READERS[benchmark]).READER
-    return reader
+    return list(islice(task_types.get(benchmark).get_reader().read(str(source), split, report), limit))

@@ -9,27 +9,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-
+from lumos_rl import task_types
 from lumos_rl.core import Task
-from lumos_rl.envs.math import annotate_equation, annotate_gsm8k
-from lumos_rl.envs.math.plan_builder import Reject, verified
-from lumos_rl.envs.mind2web import annotate as annotate_mind2web
-from lumos_rl.envs.qa import annotate_hotpotqa, annotate_strategyqa
-from lumos_rl.envs.sql import annotate as annotate_sql
-from lumos_rl.envs.webshop import annotate as annotate_webshop
-from lumos_rl.errors import UnknownNameError
-
-ANNOTATORS: Mapping[str, Callable[[Task], Task | Reject]] = {  # each verifies its plans by running them
-    "gsm8k": lambda task: verified(task, annotate_gsm8k.plans(task)),
-    "hotpotqa": annotate_hotpotqa.annotated,
-    "intercode_sql": annotate_sql.annotated,
-    "mawps": lambda task: verified(task, annotate_equation.plans(task)),
-    "mind2web": annotate_mind2web.annotated,
-    "strategyqa": annotate_strategyqa.annotated,
-    "svamp": lambda task: verified(task, annotate_equation.plans(task)),
-    "webshop": annotate_webshop.annotated,
-}
+from lumos_rl.task_types import Reject
 
 
 def annotate(task: Task) -> Task | Reject:
@@ -41,8 +23,4 @@ def annotate(task: Task) -> Task | Reject:
         UnknownNameError: This benchmark has no annotations by rule; those that have are listed.
         DataError: The task's solution or equation cannot be read.
     """
-    if task.subgoals:
-        return task
-    if task.benchmark not in ANNOTATORS:
-        raise UnknownNameError("benchmark with annotations by rule", task.benchmark, ANNOTATORS)
-    return ANNOTATORS[task.benchmark](task)
+    return task if task.subgoals else task_types.get(task.benchmark).get_annotator()(task)

@@ -5,20 +5,22 @@
               user "The executed result for Subgoal 1 is 48. …"  assistant "No, I will keep planning. Subgoal 2: …"
     grounder  user "…Subgoal to be grounded: Subgoal 1: Find …"  assistant "R1 = Calculator(4 * 12)"
 
-The forms are those of Yin et al. 2023; the sentences come from a prompt profile.
+The agent itself is played (`lumos_rl.agent.play`), with the gold plan in the place of models and environment, so that a
+model learns to answer what it will be asked. The sentences come from a prompt profile.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
+from lumos_rl import task_types
+from lumos_rl.agent import Act, Ask, Episode, Outcome, play
 from lumos_rl.core import Action, Formulation, Message, Module, Task
-from lumos_rl.data.tool_names import tool_names
 from lumos_rl.errors import ConfigError, DataError
 from lumos_rl.language import format_actions
-from lumos_rl.prompts import DEFAULT_PROFILE, DOERS, PromptProfile
+from lumos_rl.prompts import DEFAULT_PROFILE, PromptProfile
 
 Conversations = Mapping[Module, list[Message]]
 
@@ -35,61 +37,91 @@ def conversations(
         task: A task with subgoals, each with actions that carry their results.
         formulation: ITERATIVE, ONETIME or INTEGRATED; the other baselines need no plan.
         profile: The fixed text.
-        tools: Names of the available tools, for profiles that list them; None takes those of the task's benchmark.
+        tools: Names of the available tools, for profiles that list them; None takes those of the task's type.
 
     Returns:
         One conversation per module: planner and grounder, or the solver of INTEGRATED.
 
     Raises:
-        DataError: The task has no plan, or a subgoal without actions.
+        DataError: The task has no plan, a subgoal without actions, or a subgoal that the profile reads as the decision
+            to stop.
         ConfigError: A formulation without a plan.
     """
     if not task.subgoals or not all(subgoal.actions for subgoal in task.subgoals):
         raise DataError(f"expected subgoals with actions, got none or an empty one (task {task.id})")
-    tools = tool_names(task.benchmark) if tools is None else tools
-    if formulation == Formulation.ONETIME:
-        return _onetime(task, profile, tools)
-    if formulation == Formulation.ITERATIVE:
-        return _iterative(task, profile, tools)
-    if formulation == Formulation.INTEGRATED:
-        return _integrated(task, profile, tools)
-    raise ConfigError(f"expected iterative, onetime or integrated, got {formulation!r}: it has no plan to learn")
+    if formulation not in _GOLD:
+        raise ConfigError(f"expected iterative, onetime or integrated, got {formulation!r}: it has no plan to learn")
+    kind = task_types.find(task.benchmark)
+    names = tools if tools is not None else kind.tool_names() if kind else ()
+    told = {"reads_results": kind.reads_results, "tells_actions": kind.tells_actions} if kind else {}
+    script = _GOLD[formulation](task, profile)
+    outcomes = _outcomes(task, bool(told.get("tells_actions")))
+    episode = play(formulation, task.instruction, names, profile, len(task.subgoals) + 1, **told)
+    found: dict[Module, list[Message]] = {}
+    sent: str | Outcome | None = None
+    while (step := _next(episode, sent)) is not None:
+        if isinstance(step, Act):
+            sent = next(outcomes)
+            continue
+        sent = next(script[step.module])
+        found.setdefault(step.module, []).extend([_user(step.prompt), _assistant(sent)])
+    if any(next(turns, None) is not None for turns in script.values()):
+        raise DataError(
+            f"expected a plan that profile {profile.name!r} can say, got one that ends early (task {task.id})"
+        )
+    return found
 
 
-def _iterative(task: Task, profile: PromptProfile, tools: Sequence[str]) -> Conversations:
-    planner = [_user(profile.planner_first(task.instruction))]
-    grounder: list[Message] = []
-    results: list[str] = []
-    for index, (text, actions) in enumerate(numbered_plan(task), 1):
-        line = profile.subgoal_line(index, text)
-        grounder.append(_user(profile.grounder_turn(task.instruction, line, tools, results)))
-        grounder.append(_assistant(_written(actions)))
-        results.append(_result(text, actions, tools))
-        planner.append(_assistant(profile.plan_turn(index, text)))
-        planner.append(_user(profile.planner_feedback(index, results[-1], tools)))
-    planner.append(_assistant(profile.stop))
-    return {Module.PLANNER: planner, Module.GROUNDER: grounder}
+def _next(episode: Episode, sent: str | Outcome | None) -> Ask | Act | None:
+    """What the agent wants next; None when its episode is over."""
+    try:
+        return episode.send(sent)  # type: ignore[arg-type]  # a generator is started with None
+    except StopIteration:
+        return None
 
 
-def _onetime(task: Task, profile: PromptProfile, tools: Sequence[str]) -> Conversations:
-    lines = [profile.subgoal_line(index, subgoal.text) for index, subgoal in enumerate(task.subgoals, 1)]
-    actions = [action for subgoal in task.subgoals for action in subgoal.actions]
+Script = Mapping[Module, Iterator[str]]  # what each module writes, turn by turn
+
+
+def _iterative(task: Task, profile: PromptProfile) -> Script:
+    plan = numbered_plan(task)
+    lines = [profile.plan_turn(index, text) for index, (text, _) in enumerate(plan, 1)]
     return {
-        Module.PLANNER: [_user(profile.planner_first(task.instruction)), _assistant("; ".join(lines))],
-        Module.GROUNDER: [
-            _user(profile.grounder_onetime(task.instruction, lines, tools)),
-            _assistant(_written(actions)),
-        ],
+        Module.PLANNER: iter([*lines, profile.stop]),
+        Module.GROUNDER: iter([_written(actions) for _, actions in plan]),
     }
 
 
-def _integrated(task: Task, profile: PromptProfile, tools: Sequence[str]) -> Conversations:
-    messages = [_user(profile.integrated_before + task.instruction)]
-    for index, (text, actions) in enumerate(numbered_plan(task), 1):
-        messages.append(_assistant(f"{profile.plan_turn(index, text)}\n{_written(actions)}"))
-        messages.append(_user(profile.planner_feedback(index, _result(text, actions, tools), tools)))
-    messages.append(_assistant(profile.stop))
-    return {Module.SOLVER: messages}
+def _onetime(task: Task, profile: PromptProfile) -> Script:
+    lines = [profile.subgoal_line(index, subgoal.text) for index, subgoal in enumerate(task.subgoals, 1)]
+    actions = [action for subgoal in task.subgoals for action in subgoal.actions]
+    return {Module.PLANNER: iter(["; ".join(lines)]), Module.GROUNDER: iter([_written(actions)])}
+
+
+def _integrated(task: Task, profile: PromptProfile) -> Script:
+    turns = [
+        f"{profile.plan_turn(index, text)}\n{_written(actions)}"
+        for index, (text, actions) in enumerate(numbered_plan(task), 1)
+    ]
+    return {Module.SOLVER: iter([*turns, profile.stop])}
+
+
+_GOLD: Mapping[Formulation, Callable[[Task, PromptProfile], Script]] = {
+    Formulation.ITERATIVE: _iterative,
+    Formulation.ONETIME: _onetime,
+    Formulation.INTEGRATED: _integrated,
+}
+
+
+def _outcomes(task: Task, tells_actions: bool) -> Iterator[Outcome]:
+    """What each step of the plan comes to, then the end of the episode.
+
+    Where results tell what was done, plans are stored without them, and a result is the subgoal itself.
+    """
+    for subgoal in task.subgoals:
+        result = subgoal.actions[-1].result or (subgoal.text if tells_actions else "")
+        yield Outcome(result, None, False)
+    yield Outcome("", None, True)
 
 
 def numbered_plan(task: Task) -> list[tuple[str, tuple[Action, ...]]]:
@@ -105,11 +137,6 @@ def numbered_plan(task: Task) -> list[tuple[str, tuple[Action, ...]]]:
 def _renamed(action: Action, name: str) -> Action:
     outputs = tuple(name if output == "Output" else output for output in action.outputs)
     return replace(action, outputs=outputs, args=re.sub(r"\bOutput\b", name, action.args))
-
-
-def _result(text: str, actions: Sequence[Action], tools: Sequence[str]) -> str:
-    """What a subgoal came to; in web navigation, where plans are stored without results, the subgoal itself."""
-    return actions[-1].result or ("" if DOERS.isdisjoint(tools) else text)
 
 
 def _written(actions: Sequence[Action]) -> str:

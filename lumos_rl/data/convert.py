@@ -29,15 +29,14 @@ from typing import Any, Literal
 
 import tyro
 
+from lumos_rl import task_types
 from lumos_rl.core import Formulation, Module, Task
-from lumos_rl.data import get_reader, iterate_tasks
 from lumos_rl.data.annotate import annotate
 from lumos_rl.data.annotations import annotation_record
 from lumos_rl.data.conversations import conversations
-from lumos_rl.envs.math.plan_builder import Reject
-from lumos_rl.envs.math.resample import resample
 from lumos_rl.errors import ConfigError, DataError, LumosError
 from lumos_rl.prompts import PromptProfile, get_profile
+from lumos_rl.task_types import Reject
 
 MALFORMED = "malformed record"
 
@@ -99,7 +98,8 @@ def convert(settings: Settings) -> Conversion:
         MissingFileError: There is no such file.
         ConfigError: A number that cannot be.
     """
-    reader = get_reader(settings.benchmark)
+    reader = task_types.get(settings.benchmark).get_reader()
+    resample = task_types.get(settings.benchmark).get_resampler()
     if settings.resample < 0 or (settings.limit or 0) < 0:
         raise ConfigError(f"expected --resample and --limit >= 0, got {settings.resample} and {settings.limit}")
     split = settings.split or split_of(settings.source, list(reader.files))
@@ -108,7 +108,7 @@ def convert(settings: Settings) -> Conversion:
     def report(key: str, error: DataError) -> None:
         result.rejects.append(Reject(key, MALFORMED, str(error)))
 
-    for task in islice(iterate_tasks(reader, settings.source, split, report), settings.limit):
+    for task in islice(reader.read(settings.source, split, report), settings.limit):
         try:
             annotated = annotate(task)
         except DataError as error:
@@ -118,7 +118,7 @@ def convert(settings: Settings) -> Conversion:
             result.rejects.append(annotated)
             continue
         result.kept.append(annotated)
-        if settings.resample:
+        if resample is not None and settings.resample:
             result.resampled.extend(resample(annotated, settings.resample, settings.seed))
     return result
 
@@ -206,7 +206,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     settings = tyro.cli(Settings, args=arguments, prog="python -m lumos_rl.data.convert")
     try:
         get_profile(settings.profile)
-        get_reader(settings.benchmark)
+        task_types.get(settings.benchmark).get_reader()
         check_writable(settings.out)
         conversion = convert(settings)
         write(conversion, settings)

@@ -4,8 +4,8 @@
     → (Subgoal("Find the price of the pens.", (Action(("R1",), "Calculator", "3 * 4", "12"),)), …)
 
 A successful episode is an annotation nobody wrote. As a task with a plan it can be treated like any other: so
-`lumos_rl.envs.math.resample` makes copies of it with new numbers and answers by execution. A plan may reach the right answer
-by a wrong way, and then its copies teach that way; where an answer takes several exact steps, this is rare.
+`TaskType.resampler` makes copies of it with new numbers and answers by execution. A plan may reach the right answer by
+a wrong way, and then its copies teach that way; where an answer takes several exact steps, this is rare.
 """
 
 from __future__ import annotations

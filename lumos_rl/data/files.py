@@ -23,8 +23,7 @@ from typing import Any
 
 from lumos_rl.core import Task
 from lumos_rl.errors import DataError, MissingExtraError, MissingFileError, UnknownNameError
-
-Report = Callable[[str, DataError], None]  # id (or place) of a record, and what is wrong with it
+from lumos_rl.task_types import Report
 
 
 @dataclass(frozen=True, slots=True)

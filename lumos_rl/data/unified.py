@@ -20,9 +20,10 @@ from typing import Any
 
 import tyro
 
+from lumos_rl import task_types
 from lumos_rl.core import Formulation, Task
 from lumos_rl.data.conversations import conversations
-from lumos_rl.data.synthetic import SUITES, synthetic_tasks
+from lumos_rl.data.synthetic import synthetic_tasks
 from lumos_rl.errors import LumosError
 from lumos_rl.prompts import PromptProfile, get_profile
 
@@ -50,6 +51,11 @@ class Settings:
     seed: int = 0
 
 
+def built_in_suites() -> list[str]:
+    """Names of the suites of this package, sorted; those of other packages are not part of the set."""
+    return [name for name in sorted(task_types.BUILT_IN) if task_types.get(name).suite is not None]
+
+
 def records(settings: Settings, split: str) -> Iterator[dict[str, Any]]:
     """The conversations of one split, suite by suite, planner before grounder.
 
@@ -58,7 +64,7 @@ def records(settings: Settings, split: str) -> Iterator[dict[str, Any]]:
     """
     profile = get_profile(settings.profile)
     count = settings.tasks if split == "train" else max(1, settings.tasks // 4)
-    for suite in sorted(SUITES):
+    for suite in built_in_suites():
         for task in synthetic_tasks(suite, split, count, settings.seed):
             yield from _records(task, settings, profile)
 

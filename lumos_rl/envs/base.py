@@ -27,6 +27,7 @@ from typing import Any
 import gymnasium
 from gymnasium.error import ResetNeeded
 
+from lumos_rl import task_types
 from lumos_rl.core import Action, Task
 from lumos_rl.data import load_tasks
 from lumos_rl.envs.spaces import MAX_LENGTH, UnicodeText
@@ -242,7 +243,8 @@ class LumosEnv(gymnasium.Env[str, str], ABC):
         first = _cut(self.first(task))
         self._episode = _Episode(task, first, Executor(tools))
         usage = {name: tool.usage for name, tool in tools.items()}
-        return first, {"task_id": task.id, "instruction": task.instruction, "tools": usage} | self.inform()
+        info = {"task_id": task.id, "instruction": task.instruction, "tools": usage}
+        return first, info | self._prompting() | self.inform()
 
     def step(self, action: str) -> tuple[str, float, bool, bool, dict[str, Any]]:
         """Runs the actions that a text stands for, up to the first `Finish`; of more than `MAX_ACTIONS` none is run.
@@ -291,6 +293,12 @@ class LumosEnv(gymnasium.Env[str, str], ABC):
         for action, observation in episode.transcript:
             lines += [f"> {_cut(action)}", observation]
         return "\n".join(lines)
+
+    def _prompting(self) -> dict[str, Any]:
+        """How planner and grounder are told of results: the parts of the task type that are not the usual ones."""
+        kind = task_types.find(self.benchmark)
+        told = {"reads_results": kind.reads_results, "tells_actions": kind.tells_actions} if kind else {}
+        return {name: value for name, value in told.items() if value}
 
     def _current(self, called: str) -> _Episode:
         if self._episode is None:

@@ -3,49 +3,40 @@
     settings = OpenAISettings("http://localhost:8000/v1", models=("planner=lumos-plan", "grounder=lumos-ground"))
     policy = OpenAIPolicy(settings, "v1")
 
-A request refused for the moment (429, 5xx), timed out or broken is repeated with growing waits, or after as long as the
-server asks for (Retry-After). What fails for good becomes a completion that says so, and its episode is kept out of
+The `openai` client sends the requests, from an event loop in a thread beside the caller's: turns share its connections,
+and it repeats what is refused for the moment (429, 5xx), timed out or broken, with growing waits or after as long as
+the server asks for (Retry-After). What fails for good becomes a completion that says so, and its episode is kept out of
 every score; what the user has to mend (a wrong key, an unknown model) is raised. Given a tokenizer, prompts go out as
 token ids and the sampled ids come back, as with an engine of our own; without one, both are text.
 """
 
 from __future__ import annotations
 
-import http.client
-import json
+import contextlib
 import os
 import queue
-import random
-import threading
 import time
-import urllib.error
-import urllib.request
-from collections.abc import Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Awaitable, Callable
+from concurrent.futures import Future
 from typing import Any
 
-from lumos_rl.errors import ConfigError, InfrastructureError
+from lumos_rl.errors import ConfigError, InfrastructureError, MissingExtraError
 from lumos_rl.policies.base import Completion, Request
 from lumos_rl.policies.encoding import encode_prompt, fingerprint
 from lumos_rl.policies.settings import OpenAISettings
 
-FIRST_WAIT_S, LONGEST_WAIT_S = 0.5, 60.0
-PASSING = (408, 409, 425, 429, 500, 502, 503, 504, 529)  # statuses worth another try
+try:
+    import anyio
+    import httpx2
+    import openai
+    from anyio.from_thread import start_blocking_portal
+except ImportError as error:
+    raise MissingExtraError("openai", "openai") from error
+
+PASSING = (408, 409, 425, 429)  # statuses below 500 that are no fault of the request
 
 
-class _Passing(Exception):  # noqa: N818 (no error of ours: it is tried again)
-    """A failure that may pass.
-
-    Attributes:
-        wait_s: How long the server asks to wait; None where it does not.
-    """
-
-    def __init__(self, what: str, wait_s: float | None = None) -> None:
-        self.wait_s = wait_s
-        super().__init__(what)
-
-
-class _Overflow(Exception):  # noqa: N818
+class _Overflow(Exception):  # noqa: N818 (no error of ours: it ends an episode)
     """The prompt does not fit the model's context."""
 
 
@@ -57,32 +48,33 @@ class OpenAIPolicy:
         version: Stored on trajectories; "" takes the models' names.
 
     Raises:
-        ConfigError: The key is missing, or no model is named and the endpoint has not just one.
+        ConfigError: The address or key is wrong, or no model is named and the endpoint has not just one.
         InfrastructureError: The endpoint does not answer.
     """
 
     def __init__(self, settings: OpenAISettings, version: str = "") -> None:
         self.settings = settings
-        self._key = os.environ.get(settings.api_key_env, "")
-        self._models = self._named(settings.models or (self._only_model(),))
-        self.version = version or "+".join(dict.fromkeys(self._models.values()))
         self._tokenizer: Any = None
         self.tokenizer_hash = ""
-        if settings.tokenizer:
-            from lumos_rl.policies.checkpoints import load_tokenizer
-
-            self._tokenizer = load_tokenizer(settings.tokenizer)
-            told = [model["max_model_len"] for model in self._served() if model.get("max_model_len")]  # of bases only
-            self._context = min(told, default=1 << 30)
-            self.tokenizer_hash = fingerprint(self._tokenizer)
-        self._threads = ThreadPoolExecutor(settings.concurrency, "openai")
         self._done: queue.SimpleQueue[Future[Completion]] = queue.SimpleQueue()
-        self._under_way = 0
-        self._closed = threading.Event()
+        self._under_way: set[Future[Completion]] = set()
+        self._room = anyio.Semaphore(settings.concurrency)
+        key = os.environ.get(settings.api_key_env, "").strip()
+        self._headers = {} if key else {"Authorization": openai.omit}
+        with contextlib.ExitStack() as opened:
+            self._portal = opened.enter_context(start_blocking_portal(name="openai"))
+            self._client = _client(settings, key)
+            opened.callback(self._portal.call, self._client.close)
+            self._models = self._named(settings.models or (self._only_model(),))
+            self.version = version or "+".join(dict.fromkeys(self._models.values()))
+            if settings.tokenizer:
+                self._load_tokenizer(settings.tokenizer)
+            self._open = opened.pop_all()
 
     def submit(self, request: Request) -> None:
-        self._under_way += 1
-        self._threads.submit(self._complete, request, time.monotonic()).add_done_callback(self._done.put)
+        future = self._portal.start_task_soon(self._complete, request, time.monotonic())
+        self._under_way.add(future)
+        future.add_done_callback(self._done.put)
 
     def collect(self, timeout_s: float | None = None) -> list[Completion]:
         """Waits for an answer, and takes the others that have come with it.
@@ -93,34 +85,37 @@ class OpenAIPolicy:
         done: list[Completion] = []
         while self._under_way:
             try:
-                done.append(self._done.get(block=not done, timeout=timeout_s).result())
+                future = self._done.get(block=not done, timeout=timeout_s)
             except queue.Empty:
                 break
-            self._under_way -= 1
+            self._under_way.discard(future)
+            done.append(future.result())
         return done
 
     def close(self) -> None:
-        """Drops what waits; requests under way end by themselves."""
-        self._closed.set()
-        self._threads.shutdown(wait=False, cancel_futures=True)
-        self._under_way = 0
+        """Drops what waits, cancels what is under way, and closes the connections."""
+        for future in self._under_way:
+            future.cancel()
+        self._under_way.clear()
+        self._open.close()
 
-    def _complete(self, request: Request, since: float) -> Completion:
-        prompt = None
-        if self._tokenizer is not None:
-            prompt = encode_prompt(self._tokenizer, request.messages, request.context)
-            if len(prompt) >= self._context:
-                return Completion(request.id, "", "overflow", len(prompt))
-        path, body = self._body(request, prompt)
-        try:
-            answer = self._fitting(path, body, prompt is None)
-        except _Overflow:
-            return Completion(request.id, "", "overflow")
-        except InfrastructureError as error:
-            return Completion(request.id, "", "failed", failure=str(error))
-        return self._read(request, prompt, answer, time.monotonic() - since)
+    async def _complete(self, request: Request, since: float) -> Completion:
+        async with self._room:
+            prompt = None
+            if self._tokenizer is not None:
+                prompt = encode_prompt(self._tokenizer, request.messages, request.context)
+                if len(prompt) >= self._context:
+                    return Completion(request.id, "", "overflow", len(prompt))
+            try:
+                answer = await self._answer(request, prompt)
+            except _Overflow:
+                return Completion(request.id, "", "overflow")
+            except (InfrastructureError, UnicodeEncodeError) as error:
+                return Completion(request.id, "", "failed", failure=str(error))
+            return self._read(request, prompt, answer, time.monotonic() - since)
 
-    def _body(self, request: Request, prompt: list[int] | None) -> tuple[str, dict[str, Any]]:
+    async def _answer(self, request: Request, prompt: list[int] | None) -> Any:
+        """An answer; where a text fits, but not with all the tokens it may be given, one without that limit."""
         sampling = request.sampling
         body: dict[str, Any] = {
             "model": self._model(request),
@@ -132,26 +127,31 @@ class OpenAIPolicy:
         if sampling.stop:
             body["stop"] = list(sampling.stop)
         if prompt is not None:
-            extra = {"logprobs": 0} if sampling.logprobs else {}
-            return "completions", {
-                **body,
+            body |= {
                 "max_tokens": min(sampling.max_new_tokens, self._context - len(prompt)),
                 "prompt": prompt,
-                "return_token_ids": True,
-                "skip_special_tokens": False,
-                **extra,
+                "extra_body": {"return_token_ids": True, "skip_special_tokens": False},
+                **({"logprobs": 0} if sampling.logprobs else {}),
             }
-        return "chat/completions", {**body, "messages": list(request.messages), "logprobs": sampling.logprobs}
+            return await self._ask(self._client.completions.create, **body)
+        body |= {"messages": list(request.messages), "logprobs": sampling.logprobs}
+        try:
+            return await self._ask(self._client.chat.completions.create, **body)
+        except _Overflow:
+            del body["max_tokens"]
+            return await self._ask(self._client.chat.completions.create, **body)
 
     def _read(self, request: Request, prompt: list[int] | None, answer: Any, latency_s: float) -> Completion:
         """The completion in an answer. An answer of another form is a failure of the endpoint."""
         try:
-            choice, usage = answer["choices"][0], answer.get("usage") or {}
-            text = choice["text"] if prompt is not None else choice["message"]["content"] or ""
-            ids = choice.get("token_ids")
-            finish = choice.get("finish_reason")
-            counts = int(usage.get("prompt_tokens", 0)), int(usage.get("completion_tokens", 0))
-        except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
+            choice, usage = answer.choices[0], answer.usage
+            text = choice.message.content or "" if prompt is None else choice.text
+            if not isinstance(text, str):
+                raise TypeError(f"{text!r} as text")
+            ids = getattr(choice, "token_ids", None)
+            counts = (int(usage.prompt_tokens or 0), int(usage.completion_tokens or 0)) if usage else (0, 0)
+            logprobs = _logprobs(choice.logprobs) if request.sampling.logprobs else None
+        except (AttributeError, IndexError, TypeError, ValueError) as error:
             failure = f"expected an answer with choices from {self.settings.url}, got {str(answer)[:200]}: {error!r}"
             return Completion(request.id, "", "failed", failure=failure)
         if prompt is not None and ids is None:
@@ -163,12 +163,12 @@ class OpenAIPolicy:
         return Completion(
             request_id=request.id,
             text=self._text(text, ids, request) if prompt is not None else text,
-            finish_reason="length" if finish == "length" else "stop",
+            finish_reason="length" if choice.finish_reason == "length" else "stop",
             prompt_tokens=counts[0],
             completion_tokens=counts[1],
             latency_s=latency_s,
             ids=None if prompt is None else tuple(ids),
-            logprobs=_logprobs(choice) if request.sampling.logprobs else None,
+            logprobs=logprobs,
             prompt_ids=None if prompt is None else tuple(prompt[len(request.context) :]),
             adapter=self._model(request),
         )
@@ -180,56 +180,37 @@ class OpenAIPolicy:
         ended = bool(ids) and ids[-1] == self._tokenizer.eos_token_id
         return str(self._tokenizer.decode(ids[:-1] if ended else ids, skip_special_tokens=False))
 
-    def _fitting(self, path: str, body: dict[str, Any], again: bool) -> Any:
-        """An answer; where the prompt fits, but not with all the tokens it may write, one without that limit."""
-        try:
-            return self._patiently(path, body)
-        except _Overflow:
-            if not again:
-                raise
-            return self._patiently(path, {name: value for name, value in body.items() if name != "max_tokens"})
-
-    def _patiently(self, path: str, body: Mapping[str, Any] | None) -> Any:
-        """An answer, after as many tries as it takes and may take.
+    async def _ask(self, call: Callable[..., Awaitable[Any]], **body: Any) -> Any:
+        """The answer to a call of the client.
 
         Raises:
+            _Overflow: The prompt is too long.
+            ConfigError: The endpoint refuses the request for good.
             InfrastructureError: No try succeeded.
         """
-        wait_s = FIRST_WAIT_S
-        for tried in range(self.settings.retries + 1):
-            try:
-                return self._once(path, body)
-            except _Passing as error:
-                if tried == self.settings.retries:
-                    raise InfrastructureError(
-                        f"expected {self.settings.url} to answer, got {error} in {tried + 1} tries"
-                    ) from error
-                longest = wait_s * random.uniform(0.5, 1.5)  # so that requests refused together do not return together
-                if self._closed.wait(min(LONGEST_WAIT_S, longest if error.wait_s is None else error.wait_s)):
-                    raise InfrastructureError("the policy was closed") from error
-                wait_s = min(LONGEST_WAIT_S, 2 * wait_s)
-        raise AssertionError("the last try returns or raises")
-
-    def _once(self, path: str, body: Mapping[str, Any] | None) -> Any:
-        url = f"{self.settings.url.rstrip('/')}/{path}"
-        headers = {
-            "Content-Type": "application/json",
-            **({"Authorization": f"Bearer {self._key}"} if self._key else {}),
-        }
-        data = None if body is None else json.dumps(body).encode()
         try:
-            with urllib.request.urlopen(
-                urllib.request.Request(url, data, headers), timeout=self.settings.timeout_s
-            ) as answer:
-                return json.loads(answer.read())
-        except urllib.error.HTTPError as error:
-            raise _refusal(error, url) from error
-        except TimeoutError as error:
-            raise _Passing(f"no answer within {self.settings.timeout_s:g} s") from error
-        except (OSError, http.client.HTTPException) as error:
-            raise _Passing(f"{getattr(error, 'reason', None) or error!r}") from error
-        except ValueError as error:
-            raise _Passing(f"broken JSON ({error})") from error
+            return await call(**body, extra_headers=self._headers)
+        except openai.APIError as error:
+            raise self._failure(error) from error
+
+    def _failure(self, error: openai.APIError) -> Exception:
+        """What a failed request amounts to."""
+        if isinstance(error, openai.APIStatusError):
+            status, said = error.status_code, " ".join(error.response.text.split())[:300]
+            if status in (400, 413) and "context" in said and ("length" in said or "window" in said):
+                return _Overflow(said)
+            if status < 500 and status not in PASSING:
+                return ConfigError(
+                    f"expected {error.request.url} to take the request, got HTTP {status}: {said}; check address, key"
+                    " and model name"
+                )
+            got = f"HTTP {status} ({said})"
+        elif isinstance(error, openai.APITimeoutError):
+            got = f"no answer within {self.settings.timeout_s:g} s"
+        else:
+            got = _cause(error)
+        tries = 1 + int(error.request.headers.get("x-stainless-retry-count", self.settings.retries))
+        return InfrastructureError(f"expected {self.settings.url} to answer, got {got} in {tries} tries")
 
     def _model(self, request: Request) -> str:
         for key in (request.module.value, ""):
@@ -238,18 +219,26 @@ class OpenAIPolicy:
         raise ConfigError(f"expected a model for {request.module.value!r}, got models for {sorted(self._models)}")
 
     def _only_model(self) -> str:
-        names = [str(model["id"]) for model in self._served()]
+        names = [name for name, _ in self._served()]
         if len(names) != 1:
             raise ConfigError(f"expected one model at {self.settings.url}, got {names}; name the one to use")
         return names[0]
 
-    def _served(self) -> list[Any]:
-        """The models that the endpoint lists."""
-        answer = self._patiently("models", None)
+    def _load_tokenizer(self, where: str) -> None:
+        from lumos_rl.policies.checkpoints import load_tokenizer
+
+        self._tokenizer = load_tokenizer(where)
+        told = [context for _, context in self._served() if context]  # of bases only
+        self._context = min(told, default=1 << 30)
+        self.tokenizer_hash = fingerprint(self._tokenizer)
+
+    def _served(self) -> list[tuple[str, int | None]]:
+        """The models that the endpoint lists, with the length of their context where it is told."""
         try:
-            return list(answer["data"])
-        except (KeyError, TypeError) as error:
-            raise InfrastructureError(f"expected a list of models from {self.settings.url}, got {answer}") from error
+            models = self._portal.call(self._ask, self._client.models.list).data
+            return [(str(model.id), getattr(model, "max_model_len", None)) for model in models]
+        except (AttributeError, TypeError) as error:
+            raise InfrastructureError(f"expected a list of models from {self.settings.url}, got {error}") from error
 
     @staticmethod
     def _named(models: tuple[str, ...]) -> dict[str, str]:
@@ -261,21 +250,40 @@ class OpenAIPolicy:
         return found
 
 
-def _refusal(error: urllib.error.HTTPError, url: str) -> Exception:
-    """What an HTTP error amounts to: worth another try, an overflow, or for the user to mend."""
-    said = " ".join(error.read(2000).decode(errors="replace").split())[:300]
-    if error.code in PASSING:
-        asked = error.headers.get("Retry-After", "")
-        return _Passing(f"HTTP {error.code} ({said})", float(asked) if asked.replace(".", "", 1).isdigit() else None)
-    if error.code in (400, 413) and "context" in said and ("length" in said or "window" in said):
-        return _Overflow(said)
-    return ConfigError(
-        f"expected {url} to take the request, got HTTP {error.code}: {said}; check address, key and model name"
-    )
+def _client(settings: OpenAISettings, key: str) -> openai.AsyncOpenAI:
+    """A client that keeps as many connections as there may be requests at once."""
+    limits = httpx2.Limits(max_keepalive_connections=settings.concurrency)
+    http = openai.DefaultAsyncHttpxClient(limits=limits, event_hooks={"response": [_check_json]})
+    try:
+        return openai.AsyncOpenAI(
+            api_key=key or "none",  # else it takes OPENAI_API_KEY, which may be meant for another endpoint
+            base_url=settings.url,
+            timeout=settings.timeout_s,
+            max_retries=settings.retries,
+            http_client=http,
+        )
+    except httpx2.InvalidURL as error:
+        raise ConfigError(f"expected url as http://HOST:PORT/v1, got {settings.url!r} ({error})") from error
 
 
-def _logprobs(choice: Mapping[str, Any]) -> tuple[float, ...] | None:
+async def _check_json(response: httpx2.Response) -> None:
+    """Makes an answer without JSON a failure of the connection, which the client tries again."""
+    if response.is_success:
+        await response.aread()
+        try:
+            response.json()
+        except ValueError as error:
+            raise httpx2.DecodingError(f"broken JSON ({error})") from None
+
+
+def _cause(error: BaseException) -> str:
+    """What the system said, below the errors that libraries wrap it in."""
+    while inner := error.exceptions[0] if isinstance(error, BaseExceptionGroup) else error.__cause__:
+        error = inner
+    return str(error) or repr(error)
+
+
+def _logprobs(told: Any) -> tuple[float, ...] | None:
     """Log-probabilities in either form of the protocol; None where there are none."""
-    told = choice.get("logprobs") or {}
-    values = told.get("token_logprobs") or [each["logprob"] for each in told.get("content") or []]
+    values = getattr(told, "token_logprobs", None) or [each.logprob for each in getattr(told, "content", None) or []]
     return tuple(map(float, values)) or None

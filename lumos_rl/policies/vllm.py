@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import multiprocessing
 import os
 import time
 from collections.abc import Callable, Mapping
@@ -245,23 +246,15 @@ class _Engine:
         dtype: Type of the weights.
         settings: Further settings.
         gpus: GPUs that share the model.
-        own_process: Whether it runs in a process of its own.
+        isolated: Whether it runs in a process of its own.
     """
 
     def __init__(
-        self,
-        base: str,
-        layout: Layout,
-        batch_size: int,
-        dtype: str,
-        settings: VLLMSettings,
-        gpus: int,
-        own_process: bool,
+        self, base: str, layout: Layout, batch_size: int, dtype: str, settings: VLLMSettings, gpus: int, isolated: bool
     ) -> None:
-        from vllm import EngineArgs
-        from vllm.v1.engine.llm_engine import LLMEngine
+        from vllm import EngineArgs, LLMEngine
 
-        os.environ["VLLM_ENABLE_V1_MULTIPROCESSING"] = str(int(own_process))
+        os.environ["VLLM_ENABLE_V1_MULTIPROCESSING"] = str(int(isolated))
         self.base = base
         self.max_rank = next(rank for rank in RANKS if rank >= max(layout.rank(base), settings.max_rank, 1))
         lora: dict[str, Any] = {}
@@ -283,6 +276,7 @@ class _Engine:
             **lora,
             **({} if torch.cuda.is_available() else _on_cpu(settings)),
         )
+        others = set(multiprocessing.active_children())
         try:
             self._engine: Any = LLMEngine.from_engine_args(arguments)
         except (ValueError, NotImplementedError) as error:
@@ -294,6 +288,7 @@ class _Engine:
                 f"expected vLLM to start an engine of {base}, got {error}; where GPU memory is short, try"
                 " --model.vllm.gpu-memory and --model.vllm.context"
             ) from error
+        self._started = [each for each in multiprocessing.active_children() if each not in others]
         self.context = int(self._engine.model_config.max_model_len)
         self._adapters: list[Any] = []
 
@@ -365,11 +360,13 @@ class _Engine:
 
     def process_id(self) -> int:
         """Of the process that holds the weights."""
-        manager = getattr(getattr(self._engine.engine_core, "resources", None), "engine_manager", None)
-        return int(manager.processes[0].pid) if manager else os.getpid()
+        return next((each.pid for each in self._started if each.pid), os.getpid())
 
     def close(self) -> None:
-        """Ends it."""
+        """Ends it.
+
+        vLLM's engine has no method for that: it ends when nothing refers to it, so an error could keep it in memory.
+        """
         with contextlib.suppress(RuntimeError, OSError):  # nothing is lost with an engine that is gone already
             self._engine.engine_core.shutdown()
 

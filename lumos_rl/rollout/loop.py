@@ -8,8 +8,8 @@ turns, exactly those episodes move on and submit their next ones; a finished epi
         print(trajectory.id, trajectory.reward)
 
 The loop knows `gymnasium.Env` and nothing about benchmarks, so any environment with the `info` keys of `lumos_rl.envs`
-(`instruction`, `tools`, `results`, `error`, `success`, `metrics`, `answer`; `best_reward` where it is not 1) can be
-driven.
+(`instruction`, `tools`, `results`, `error`, `success`, `metrics`, `answer`; `best_reward` where it is not 1,
+`reads_results` and `tells_actions` where they hold) can be driven.
 """
 
 from __future__ import annotations
@@ -208,7 +208,15 @@ class _Running:
         for example in self.plan.examples:
             for module, messages in conversations(example, self.plan.formulation, self.profile).items():
                 self.histories.setdefault(module, []).extend(messages)
-        self.episode = play(self.plan.formulation, instruction, tools, self.profile, self.plan.max_subgoals)
+        self.episode = play(
+            self.plan.formulation,
+            instruction,
+            tools,
+            self.profile,
+            self.plan.max_subgoals,
+            reads_results=self.info.get("reads_results", False),
+            tells_actions=self.info.get("tells_actions", False),
+        )
         return self._drive(None)
 
     def advance(self, completion: Completion) -> Trajectory | None:

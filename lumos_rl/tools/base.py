@@ -17,7 +17,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import ROUND_HALF_EVEN, Context, Decimal
 from fractions import Fraction
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 from lumos_rl.core import Action
 from lumos_rl.errors import ToolError
@@ -107,6 +107,44 @@ class Tool(Protocol):
             ToolError: The action cannot be run; the message tells the model why.
         """
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class ToolSpec:
+    """What can be said of a tool before an episode has one.
+
+    Attributes:
+        name: Its name in the action language.
+        usage: One line for the model.
+        schema: JSON Schema of its arguments by name, for models that call tools with JSON.
+    """
+
+    name: str
+    usage: str
+    schema: Mapping[str, Any]
+
+    @classmethod
+    def of(cls, tool: Any, name: str = "") -> ToolSpec:
+        """What a tool, or its class, says of itself; its class's name is its own unless one is given."""
+        return cls(name or tool.__name__, tool.usage, tool.schema)
+
+
+def arguments(**described: str | tuple[str, str]) -> dict[str, Any]:
+    """JSON Schema of arguments that are all needed.
+
+    >>> arguments(results=("array", "Earlier results, such as R1."))["properties"]["results"]["items"]
+    {'type': 'string'}
+
+    Args:
+        **described: What each argument is: a text, or ("array", …) for a list of texts.
+    """
+    properties: dict[str, Any] = {}
+    for name, words in described.items():
+        kind, description = ("string", words) if isinstance(words, str) else words
+        properties[name] = {"type": kind, "description": description}
+        if kind == "array":
+            properties[name]["items"] = {"type": "string"}
+    return {"type": "object", "properties": properties, "required": list(described), "additionalProperties": False}
 
 
 @runtime_checkable

@@ -29,23 +29,25 @@ from lumos_rl.policies.checkpoints import load_tokenizer
 from lumos_rl.policies.encoding import encode_chat, fingerprint
 from lumos_rl.training.settings import DPOSettings
 from lumos_rl.training.trainer import (
+    OneGPU,
     freeing_memory,
     load_trainable,
     lora_config,
-    on_one_gpu,
     run_trainer,
     training_arguments,
 )
 
 log = logging.getLogger(__name__)
 
-# TRL tokenizes the rows it is built with, in one piece, which gives other ids than `encode_chat` for some tokenizers.
-# So it is built with this row, and its rows are replaced before training.
-PLACEHOLDER = {
+PLACEHOLDER = {  # the row of text that TRL is built with
     "prompt": [{"role": "user", "content": ""}],
     "chosen": [{"role": "assistant", "content": ""}],
     "rejected": [{"role": "assistant", "content": ""}],
 }
+
+
+class _Arguments(OneGPU, DPOConfig):  # type: ignore[misc]  # TRL ships no types
+    """TRL's arguments, on one GPU."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,21 +95,28 @@ def dpo_trainer(
     )
     trainer = DPOTrainer(
         model=model,
-        args=on_one_gpu(
-            DPOConfig(
-                **training_arguments(settings, out, seed),
-                max_length=settings.max_length,
-                beta=settings.beta,
-                **weights,
-            )
+        args=_Arguments(
+            **training_arguments(settings, out, seed),
+            max_length=settings.max_length,
+            beta=settings.beta,
+            **weights,
         ),
         train_dataset=Dataset.from_list([PLACEHOLDER]),
         processing_class=tokenizer,
         peft_config=None if hasattr(model, "peft_config") else lora_config(settings.lora),
         callbacks=list(callbacks),
     )
-    trainer.train_dataset = Dataset.from_list(rows)
+    _replace_rows(trainer, rows)
     return trainer
+
+
+def _replace_rows(trainer: DPOTrainer, rows: list[dict[str, list[int]]]) -> None:
+    """Gives TRL rows of token ids to train on, in place of those it was built with.
+
+    It is built with text only, and tokenizes prompt and turn in one piece, which gives other ids than `encode_chat` for
+    some tokenizers.
+    """
+    trainer.train_dataset = Dataset.from_list(rows)
 
 
 def encode_pairs(

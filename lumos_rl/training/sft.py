@@ -10,7 +10,6 @@ Ctrl-C and SIGTERM save a checkpoint first.
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import math
 import random
@@ -32,10 +31,10 @@ from lumos_rl.policies.checkpoints import load_tokenizer
 from lumos_rl.policies.encoding import encode_chat, fingerprint
 from lumos_rl.training.settings import SFTSettings
 from lumos_rl.training.trainer import (
+    OneGPU,
     freeing_memory,
     load_trainable,
     lora_config,
-    on_one_gpu,
     run_trainer,
     scoring_supervised_only,
     training_arguments,
@@ -67,6 +66,10 @@ class TrainReport:
     left_out: int
     loss: float
     seconds: float
+
+
+class _Arguments(OneGPU, SFTConfig):  # type: ignore[misc]  # TRL ships no types
+    """TRL's arguments, on one GPU."""
 
 
 def encode_rows(
@@ -193,19 +196,17 @@ def train_sft(
     model = load_trainable(model_path, settings)
     trainer = SFTTrainer(
         model=model,
-        args=on_one_gpu(
-            SFTConfig(
-                **(training_arguments(settings, out, seed) | {"num_train_epochs": 1}),  # the order holds all epochs
-                max_length=settings.max_length,
-                train_sampling_strategy="sequential",
-            )
+        args=_Arguments(
+            **(training_arguments(settings, out, seed) | {"num_train_epochs": 1}),  # the order holds all epochs
+            max_length=settings.max_length,
+            train_sampling_strategy="sequential",
         ),
         train_dataset=Dataset.from_list(rows).select(epoch_order(rows, settings, seed)),
         processing_class=tokenizer,
         peft_config=None if hasattr(model, "peft_config") else lora_config(settings.lora),
         callbacks=list(callbacks),
     )
-    with scoring_supervised_only() if settings.supervised_only else contextlib.nullcontext():
+    with scoring_supervised_only():
         result = run_trainer(trainer, out)
     return TrainReport(
         steps=trainer.state.global_step,

@@ -1,6 +1,7 @@
 """What SFT and DPO share: the model that is trained, TRL's arguments, and a run of a TRL trainer.
 
-    trainer = SFTTrainer(args=on_one_gpu(SFTConfig(**training_arguments(settings, out, seed))), …)
+    class Arguments(OneGPU, SFTConfig): ...
+    trainer = SFTTrainer(args=Arguments(**training_arguments(settings, out, seed)), …)
     run_trainer(trainer, out)    # trains, from the last checkpoint if there is one, and saves model or adapter in `out`
 
 While a run lasts, `out/checkpoints/checkpoint-200` and the like hold what a killed run goes on from.
@@ -22,12 +23,10 @@ import torch
 import trl.trainer.utils
 from peft import LoraConfig
 from tqdm import tqdm
-from transformers import PrinterCallback, TrainerCallback
+from transformers import PrinterCallback, TrainerCallback, TrainingArguments
 
 from lumos_rl.policies.checkpoints import DTYPES, free_memory, load_model
 from lumos_rl.training.settings import DPOSettings, LoraSettings, SFTSettings
-
-REFERENCE = "ref"  # TRL's name for the frozen copy of an adapter; it is saved beside the adapter
 
 Arguments = ParamSpec("Arguments")
 Report = TypeVar("Report")
@@ -84,11 +83,15 @@ def training_arguments(settings: Any, out: Path, seed: int) -> dict[str, Any]:
     }
 
 
-def on_one_gpu(arguments: Any) -> Any:
-    """Lets a process that sees several GPUs train on the first of them; TRL would refuse to start there."""
-    if arguments.n_gpu > 1:
-        arguments._n_gpu = 1
-    return arguments
+class OneGPU(TrainingArguments):  # type: ignore[misc]  # Transformers ships no types
+    """Arguments of a process that may see several GPUs and trains on the first of them; TRL would refuse to start.
+
+    The number of GPUs is no option: Transformers ask this property wherever they would spread a model.
+    """
+
+    @property
+    def n_gpu(self) -> int:
+        return min(1, int(super().n_gpu))
 
 
 def run_trainer(trainer: Any, out: Path) -> Any:
@@ -99,10 +102,8 @@ def run_trainer(trainer: Any, out: Path) -> Any:
     """
     checkpoints = Path(trainer.args.output_dir)
     last = last_checkpoint(checkpoints)
-    if (
-        last is not None
-    ):  # DPO makes its reference anew; a stored one keeps Transformers from loading the trained adapter
-        shutil.rmtree(last / REFERENCE, ignore_errors=True)
+    if last is not None:
+        drop_frozen_adapters(trainer.model, last)
     with _StopOnSignal() as stop:
         trainer.add_callback(stop)
         trainer.remove_callback(PrinterCallback)  # it prints every log as a dict
@@ -110,9 +111,20 @@ def run_trainer(trainer: Any, out: Path) -> Any:
     if stop.asked:
         raise KeyboardInterrupt
     trainer.save_model(str(out))
-    shutil.rmtree(out / REFERENCE, ignore_errors=True)
+    drop_frozen_adapters(trainer.model, out)
     shutil.rmtree(checkpoints, ignore_errors=True)
     return result
+
+
+def drop_frozen_adapters(model: Any, saved: Path) -> None:
+    """Removes from a folder what PEFT saved of adapters that are not trained, such as DPO's reference.
+
+    PEFT saves every adapter of a model, each further one in a folder of its name. Beside such a folder, Transformers
+    do not load the trained adapter when they resume. DPO copies its reference from the model that it starts from.
+    """
+    for name in getattr(model, "peft_config", {}):
+        if name not in model.active_adapters:
+            shutil.rmtree(saved / name, ignore_errors=True)
 
 
 @contextlib.contextmanager
@@ -120,8 +132,9 @@ def scoring_supervised_only() -> Iterator[None]:
     """While it lasts, TRL's fused LM head leaves unsupervised tokens out on CPUs as well.
 
     Off GPUs it scores every token and masks the others afterwards, for the sake of devices that compile a program per
-    shape. A CPU is none of those. There is no option for it, so TRL's own question for the device is answered here; a
-    TRL that does not ask it trains as ever.
+    shape. A CPU is none of those. The loss is the same but for rounding, and a model from scratch trains up to twice as
+    fast. There is no option for it, so TRL's own question for the device is answered here. Where a TRL does not ask it,
+    a run is only slower, and the test of this function fails.
     """
     asked: Callable[[torch.device], bool] | None = getattr(trl.trainer.utils, "_use_triton", None)
     if asked is None:

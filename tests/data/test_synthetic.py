@@ -9,7 +9,8 @@ import pytest
 
 import lumos_rl.envs  # noqa: F401 (registers)
 from lumos_rl.agent import FINISH
-from lumos_rl.data.synthetic import DEFAULT_SIZE, SPLIT_SHARES, TEMPLATES, synthetic_tasks
+from lumos_rl.data.synthetic import DEFAULT_SIZE, synthetic_tasks
+from lumos_rl.envs.math.suite import SPLIT_SHARES, TEMPLATES
 from lumos_rl.errors import UnknownNameError
 from lumos_rl.language import format_actions
 from lumos_rl.metrics import numeric_match

@@ -18,8 +18,9 @@ from dataclasses import dataclass
 from lumos_rl.core import Task
 from lumos_rl.data.files import short_number
 from lumos_rl.envs.math.equations import NUMBER
-from lumos_rl.envs.math.plan_builder import Plan, PlanBuilder
+from lumos_rl.envs.math.plan_builder import Plan, PlanBuilder, verified
 from lumos_rl.errors import DataError
+from lumos_rl.task_types import Reject
 
 _TEMPLATES = {
     "+": "Add {left} and {right}",
@@ -48,6 +49,11 @@ class Operation:
     operator: str
     left: Operation | str
     right: Operation | str
+
+
+def annotated(task: Task) -> Task | Reject:
+    """The task with the first of `plans` that gives its gold answer when run, or why none does."""
+    return verified(task, plans(task))
 
 
 def plans(task: Task) -> Iterator[Plan]:

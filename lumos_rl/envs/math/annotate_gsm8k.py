@@ -20,13 +20,19 @@ from fractions import Fraction
 
 from lumos_rl.core import Task
 from lumos_rl.envs.math.equations import NUMBER, Equation, agrees, equations, stated_value
-from lumos_rl.envs.math.plan_builder import Plan, PlanBuilder, given_numbers
+from lumos_rl.envs.math.plan_builder import Plan, PlanBuilder, given_numbers, verified
 from lumos_rl.envs.math.plan_sentence import ask, ask_for_unknown
 from lumos_rl.envs.math.unknowns import LetterEquation, letter_equations
+from lumos_rl.task_types import Reject
 
 _NUMBER = re.compile(rf"(?<![\w.])(?P<number>{NUMBER})(?P<percent>\s?%)?")
 _ROUNDED = re.compile(rf"\bround\w*\b[^.;=]*?\bto\s+(?:the nearest [a-z ]+\s)?[$£€]?(?P<number>{NUMBER})")
 _ROUNDINGS = ("round", "ceil", "floor")
+
+
+def annotated(task: Task) -> Task | Reject:
+    """The task with the first of `plans` that gives its gold answer when run, or why none does."""
+    return verified(task, plans(task))
 
 
 def plans(task: Task) -> Iterator[Plan]:

@@ -1,4 +1,4 @@
-"""Gold plans by rule, each verified by running it: what the annotators of all benchmarks share.
+"""Gold plans of math by rule, each verified by running it.
 
     >>> builder = PlanBuilder("Natalia sold clips to 48 friends in April and half as many in May. How many in all?")
     >>> builder.calculate(("48", "/", "2"), stated="24")
@@ -25,6 +25,7 @@ from lumos_rl.envs.math.equations import NUMBER, agrees, spell, stated_value
 from lumos_rl.errors import ActionParseError, ToolError
 from lumos_rl.language import format_annotation, parse_annotation
 from lumos_rl.metrics import numeric_match
+from lumos_rl.task_types import Reject
 from lumos_rl.tools.base import Executor, Tool, Value
 from lumos_rl.tools.math import math_tools
 
@@ -39,20 +40,6 @@ _NUMBER_WORDS = {
     )
     for word in words.split()
 } | {"thirty": 30, "forty": 40, "fifty": 50, "sixty": 60, "seventy": 70, "eighty": 80, "ninety": 90, "hundred": 100}
-
-
-@dataclass(frozen=True, slots=True)
-class Reject:
-    """A record that gives no verified plan: a short reason to count by, and the particulars."""
-
-    id: str
-    reason: str
-    detail: str = ""
-
-    @property
-    def text(self) -> str:
-        """Reason and particulars in one line."""
-        return f"{self.reason}: {self.detail}" if self.detail else self.reason
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,9 +9,9 @@ import dataclasses
 from functools import partial
 
 from lumos_rl.core import Task
-from lumos_rl.envs.math.plan_builder import Reject
 from lumos_rl.envs.mind2web.suite import gold_plan
 from lumos_rl.language import format_actions
+from lumos_rl.task_types import Reject
 
 
 def annotated(task: Task) -> Task | Reject:

@@ -18,12 +18,12 @@ and ends with every supporting document retrieved. Whether the answer is right i
 from __future__ import annotations
 
 from lumos_rl.core import Task
-from lumos_rl.envs.math.plan_builder import Reject
 from lumos_rl.envs.qa.plans import CANNOT_WRITE, DOES_NOT_RUN, QAPlan, as_argument
 from lumos_rl.envs.qa.tools.knowledge import ParagraphRetrieve
 from lumos_rl.envs.qa.tools.ranking import rank
 from lumos_rl.envs.qa.tools.titles import key_of
 from lumos_rl.errors import ToolError
+from lumos_rl.task_types import Reject
 
 NOTHING_TO_PLAN = "no supporting facts"
 

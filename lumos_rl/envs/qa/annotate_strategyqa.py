@@ -23,12 +23,12 @@ from collections import Counter
 from collections.abc import Mapping
 
 from lumos_rl.core import Task
-from lumos_rl.envs.math.plan_builder import Reject
 from lumos_rl.envs.qa.plans import CANNOT_WRITE, DOES_NOT_RUN, QAPlan, as_argument
 from lumos_rl.envs.qa.strategyqa import evidence_titles
 from lumos_rl.envs.qa.tools.deciding import is_yes_no
 from lumos_rl.envs.qa.tools.titles import key_of, suffixless
 from lumos_rl.errors import ToolError
+from lumos_rl.task_types import Reject
 
 _STEP = re.compile(r"(?<=\w)?#\s?(\d+)")
 _REFERENCE = r"R\d+"

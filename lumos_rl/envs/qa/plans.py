@@ -17,11 +17,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from lumos_rl.core import Action, Subgoal, Task
-from lumos_rl.envs.math.plan_builder import Reject
 from lumos_rl.envs.qa.tools.question import qa_tools
 from lumos_rl.envs.qa.tools.sources import task_source
 from lumos_rl.errors import ActionParseError, ToolError
 from lumos_rl.language import format_actions, format_annotation, parse_actions, parse_annotation
+from lumos_rl.task_types import Reject
 from lumos_rl.tools.base import Executor
 
 DOES_NOT_RUN, CANNOT_WRITE = "the plan does not run", "the plan cannot be written"

@@ -15,13 +15,13 @@ from functools import lru_cache
 from typing import Any
 
 from lumos_rl.core import Action, Subgoal, Task
-from lumos_rl.envs.math.plan_builder import Reject
 from lumos_rl.envs.sql.reader import dump_text
 from lumos_rl.envs.sql.tools import Session, sql_tools
 from lumos_rl.envs.sql.tools.dialect import parse
 from lumos_rl.envs.sql.tools.sqlite import SqliteDatabase, image_of
 from lumos_rl.errors import ActionParseError, DataError, ToolError
 from lumos_rl.language import format_annotation, parse_annotation
+from lumos_rl.task_types import Reject
 from lumos_rl.tools.base import Executor
 
 _STEPS = {

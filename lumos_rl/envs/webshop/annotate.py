@@ -10,11 +10,11 @@ from functools import lru_cache
 from pathlib import Path
 
 from lumos_rl.core import Task
-from lumos_rl.envs.math.plan_builder import Reject
 from lumos_rl.envs.webshop.plans import gold_plan
 from lumos_rl.envs.webshop.reader import open_catalogue
 from lumos_rl.envs.webshop.suite import suite_catalogue
 from lumos_rl.envs.webshop.tools.session import Shop
+from lumos_rl.task_types import Reject
 
 
 def annotated(task: Task) -> Task | Reject:

@@ -3,7 +3,7 @@
     from lumos_rl.envs.webshop.reward import get_reward
     get_reward(purchased, goal, price=35.0, options={"color": "red"})     # 1.0
 
-Products and goals are mappings with the original's keys; `lumos_rl.envs.webshop.tools.reward` says which, and how they score.
+Products and goals are mappings with the original's keys; `tools.reward` says which, and how they score.
 """
 
 from __future__ import annotations

@@ -12,7 +12,7 @@ from decimal import Decimal
 from fractions import Fraction
 
 from lumos_rl.errors import ToolError, ToolLimitError
-from lumos_rl.tools.base import Value
+from lumos_rl.tools.base import Value, arguments
 from lumos_rl.tools.code.process import ChildLimits, run_child
 from lumos_rl.tools.math.expression import read_number
 
@@ -43,6 +43,7 @@ class Code:
     """
 
     usage = "Code(code): runs Python or pseudo-code and gives the last line it prints; R1, R2 ... are variables"
+    schema = arguments(code="Python or simple pseudo-code; earlier results are variables.")
 
     def __init__(self, limits: ChildLimits | None = None) -> None:
         self.limits = limits or ChildLimits()

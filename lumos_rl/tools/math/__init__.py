@@ -6,14 +6,16 @@
 
 from __future__ import annotations
 
-from lumos_rl.tools.base import Tool
+from lumos_rl.tools.base import Tool, ToolSpec
 from lumos_rl.tools.code.code import Code
 from lumos_rl.tools.math.algebra import Count, Define, SetEquation, SolveEquation
 from lumos_rl.tools.math.calculator import Calculator
 from lumos_rl.tools.math.inequality import SolveInequality
 
+_CLASSES = (Calculator, SetEquation, SolveEquation, SolveInequality, Count, Define, Code)
+SPECS = tuple(map(ToolSpec.of, _CLASSES))
+
 
 def math_tools() -> dict[str, Tool]:
     """Tool name → tool, in the order they are shown to the model."""
-    tools = (Calculator(), SetEquation(), SolveEquation(), SolveInequality(), Count(), Define(), Code())
-    return {type(tool).__name__: tool for tool in tools}
+    return {tool.__name__: tool() for tool in _CLASSES}

@@ -22,7 +22,7 @@ from collections.abc import Mapping
 from itertools import pairwise
 
 from lumos_rl.errors import ToolError, ToolLimitError
-from lumos_rl.tools.base import Value
+from lumos_rl.tools.base import Value, arguments
 from lumos_rl.tools.code.process import SYMPY_WALL_S, ChildLimits, ask_sympy
 from lumos_rl.tools.math.arithmetic import Real
 from lumos_rl.tools.math.expression import ADD, Chain, Node, parse_expression, tokenize
@@ -58,6 +58,7 @@ class SetEquation:
     """Binds an equation, or several separated by commas, for `SolveEquation`."""
 
     usage = "SetEquation(equation): keeps an equation, e.g. SetEquation(2x + R1 = 11)"
+    schema = arguments(equation="An equation, such as 2x + R1 = 11.")
 
     def __call__(self, args: str, bindings: Mapping[str, Value]) -> Value:
         """The equation as a formula; raises `ToolError` when it is none."""
@@ -74,6 +75,7 @@ class Define:
     """Binds unknowns (`x`, `x, y`, `x: apples`), a function (`f(a, b) = a + b`) or a value (`x = 3 + R1`)."""
 
     usage = "Define(x): names an unknown; Define(f(a, b) = a + b): defines a function for R2(3, 4)"
+    schema = arguments(definition="An unknown, such as x, or a function, such as f(a, b) = a + b.")
 
     def __call__(self, args: str, bindings: Mapping[str, Value]) -> Value | tuple[Value, ...]:
         """The unknowns, function or value as formulas; raises `ToolError` when it is none of these."""
@@ -98,6 +100,7 @@ class SolveEquation:
     """Solves an equation or a system for real numbers."""
 
     usage = "SolveEquation(equation or R1): its solution; R2, R3 = SolveEquation(...) where there are two"
+    schema = arguments(equation="An equation, or the name of one that was kept, such as R1.")
 
     def __init__(self, limits: ChildLimits | None = None) -> None:
         self.limits = limits or ChildLimits(wall_s=SYMPY_WALL_S)
@@ -146,6 +149,7 @@ class Count:
     """Counts the items of a list, written out (`[a, b, c]`, `a, b, c`) or bound (`R1`)."""
 
     usage = "Count(list): how many items it has, e.g. Count([a, b, c]) or Count(R1)"
+    schema = arguments(items="A list, such as [a, b, c], or the name of one, such as R1.")
 
     def __call__(self, args: str, bindings: Mapping[str, Value]) -> Value:
         """The number of items; an empty `[]` has none. Raises `ToolError` when there is nothing to count."""

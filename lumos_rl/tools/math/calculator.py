@@ -3,7 +3,7 @@
     >>> Calculator()("1,250 * 20% + R1", {"R1": Value.of(Fraction(1, 3))})
     Value(exact=Fraction(751, 3), text='751/3')
 
-How expressions are read stands in `lumos_rl.tools.math.expression`. Numbers are fractions, so nothing is rounded, except
+How expressions are read stands in `expression`. Numbers are fractions, so nothing is rounded, except
 where a value is no fraction: sqrt(2), 2^0.5, log, ln, exp, sin, cos, tan, pi. These are decimals of 40 digits (shown
 with 15; two of them are equal when they agree to 20). `log(x)` has base 10, `log(x, b)` base b; angles are in radians;
 `round` takes halves away from zero; the remainder has the sign of its divisor; max, min, sum, gcd and lcm also take
@@ -20,7 +20,7 @@ from decimal import Decimal
 from fractions import Fraction
 
 from lumos_rl.errors import ToolError, ToolLimitError
-from lumos_rl.tools.base import Value, number_text, unknown_result
+from lumos_rl.tools.base import Value, arguments, number_text, unknown_result
 from lumos_rl.tools.math.arithmetic import PI, Real, apply_function, checked, factorial, negative, operate, order, power
 from lumos_rl.tools.math.expression import (
     LIST_FUNCTIONS,
@@ -44,6 +44,7 @@ class Calculator:
     """Exact arithmetic and comparisons."""
 
     usage = "Calculator(expression): exact arithmetic and comparisons; R1, R2 ... stand for earlier results"
+    schema = arguments(expression="Arithmetic or a comparison, such as 48 / 2 or R1 > 3.")
 
     def __call__(self, args: str, bindings: Mapping[str, Value]) -> Value:
         """The value of the expression; raises `ToolError` when it has none."""

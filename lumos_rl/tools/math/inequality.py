@@ -16,7 +16,7 @@ from functools import cmp_to_key
 from itertools import pairwise
 
 from lumos_rl.errors import ToolError, ToolLimitError
-from lumos_rl.tools.base import Value, number_text
+from lumos_rl.tools.base import Value, arguments, number_text
 from lumos_rl.tools.code.process import SYMPY_WALL_S, ChildLimits, ask_sympy
 from lumos_rl.tools.math.arithmetic import Real, operate, order
 from lumos_rl.tools.math.calculator import evaluate
@@ -33,6 +33,7 @@ class SolveInequality:
     """Solves inequalities in one unknown for real numbers."""
 
     usage = "SolveInequality(inequality): where it holds, e.g. x > 3"
+    schema = arguments(inequality="An inequality, such as 2x > 6.")
 
     def __init__(self, limits: ChildLimits | None = None) -> None:
         self.limits = limits or ChildLimits(wall_s=SYMPY_WALL_S)

@@ -6,7 +6,7 @@
     >>> roots(ratio(parse_expression("x^2 - 4", algebra=True)).top)
     [Fraction(-2, 1), Fraction(2, 1)]
 
-Whatever is no quotient of small polynomials raises `BeyondPolynomialsError` and is left to `lumos_rl.tools.math.symbolic`.
+Whatever is no quotient of small polynomials raises `BeyondPolynomialsError` and is left to `symbolic`.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What only sympy can solve. Runs in the child process of `lumos_rl.tools.code.process`, which may be killed at any time.
+"""What only sympy can solve. Runs in the child process of `tools.code.process`, which may be killed at any time.
 
     >>> respond("solve", [["2^x = 8"], ["x"]])
     {'rows': [[['exact', '3']]]}

@@ -2,7 +2,7 @@ import random
 
 import pytest
 
-from lumos_rl.data.synthetic import ITEMS, NAMES
+from lumos_rl.envs.math.suite import ITEMS, NAMES
 from lumos_rl.envs.math.words import PEOPLE, THINGS, replace_words, swap_words
 
 

@@ -10,9 +10,9 @@ import gymnasium as gym
 import pytest
 
 import lumos_rl.envs  # noqa: F401 (registers the ids)
+from lumos_rl import task_types
 from lumos_rl.core import Task
 from lumos_rl.data.cache import CACHE_VARIABLE
-from lumos_rl.data.tool_names import tool_names
 from lumos_rl.envs.base import EpisodeError, NotResetError
 from lumos_rl.envs.mind2web.env import Mind2WebEnv
 from lumos_rl.envs.mind2web.reader import load_action, load_page
@@ -185,7 +185,7 @@ def test_without_pages_only_sentences_are_seen() -> None:
 
 def test_without_pages_there_are_no_ids_to_act_on() -> None:
     start, first = play(make(observation="feedback"), "CLICK [0]")
-    assert (*tool_names("mind2web"), "Finish") == tuple(start[1]["tools"])
+    assert (*task_types.get("mind2web").tool_names(), "Finish") == tuple(start[1]["tools"])
     assert first[4]["position"] == 0 and first[4]["error"].startswith("expected actions such as R1 = CLICK(Env")
 
 

@@ -8,7 +8,6 @@ import pytest
 import lumos_rl.envs  # noqa: F401 (registers the ids)
 from lumos_rl.core import Task
 from lumos_rl.data.synthetic import synthetic_tasks
-from lumos_rl.data.tool_names import tool_names
 from lumos_rl.envs.qa.encyclopedia import main as write_encyclopedia
 from lumos_rl.envs.qa.env import supporting_titles
 from lumos_rl.envs.qa.tools.knowledge import Found, Paragraphs, Piece
@@ -248,7 +247,7 @@ def test_a_source_or_reader_without_length_is_still_the_one_that_was_given():
 def test_tools_are_listed_as_the_environment_lists_them():
     for benchmark in ("HotpotQA", "StrategyQA", "GSM8K", "SVAMP"):
         env = gym.make(f"lumos_rl/{benchmark}-v0", limit=1)
-        assert (*tool_names(benchmark.lower()), "Finish") == tuple(env.reset()[1]["tools"])
+        assert (*task_types.get(benchmark.lower()).tool_names(), "Finish") == tuple(env.reset()[1]["tools"])
 
 
 def test_supporting_titles_are_those_of_the_annotators():

@@ -10,10 +10,10 @@ import pytest
 from tiny_shop import write_files
 
 import lumos_rl.envs  # noqa: F401 (registers the ids)
+from lumos_rl import task_types
 from lumos_rl.data import load_tasks
 from lumos_rl.data.annotate import annotate
 from lumos_rl.data.conversations import conversations
-from lumos_rl.data.tool_names import tool_names
 from lumos_rl.envs.math.resample import resample
 from lumos_rl.envs.webshop.reader import CACHE_VARIABLE, load_goals, open_catalogue
 from lumos_rl.envs.webshop.suite import SPLIT_SHARES, shop_files, suite_catalogue, suite_goals, suite_tasks
@@ -139,7 +139,9 @@ def test_a_policy_that_knows_the_plans_shops_through_the_rollout_as_it_was_train
     tasks = suite_tasks("train", 3)
     taught = {}
     for task in tasks:
-        for messages in conversations(task, profile=COMPACT_PROFILE, tools=tool_names("webshop")).values():
+        for messages in conversations(
+            task, profile=COMPACT_PROFILE, tools=task_types.get("webshop").tool_names()
+        ).values():
             for place in range(1, len(messages), 2):
                 taught[str(messages[:place])] = messages[place]["content"]
     policy = ScriptedPolicy(lambda request: taught[str([dict(message) for message in request.messages])])

@@ -12,12 +12,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from typing import Any
 
 from lumos_rl.core import Action
 from lumos_rl.envs.mind2web.tools.session import CLICKS, OPS, Session
 from lumos_rl.errors import ToolError
-from lumos_rl.tools.base import Tool, Value
+from lumos_rl.tools.base import Tool, ToolSpec, Value, arguments
 
+QUERY = "Words that the element fits best."
 ACT = "Act"  # the tool that takes MindAct's syntax
 _NATIVE = re.compile(rf"({'|'.join((*CLICKS, *OPS[1:]))})\s*\[([^\]]*)\]\s*(.*)", re.DOTALL)
 _ARGS = re.compile(r"(?:[^,]*,)?\s*QUERY:\s*(?P<query>.*)", re.DOTALL | re.IGNORECASE)
@@ -44,14 +46,30 @@ def web_tools(session: Session) -> dict[str, Tool]:
     return tools | {ACT: Act(session)} if session.with_page else tools
 
 
+def _form(op: str) -> str:
+    return f"{op}(R1, QUERY: words{'' if op == 'CLICK' else ', TEXT: text'})"
+
+
+def _usage(op: str) -> str:
+    done = {"CLICK": "clicks", "TYPE": "types the text into", "SELECT": "selects the text in"}[op]
+    return f"{_form(op)}: {done} the element of the page after R1 that fits the words; Env is the first page"
+
+
+def _schema(op: str) -> dict[str, Any]:
+    text = {} if op == "CLICK" else {"text": "What is typed or selected."}
+    return arguments(after="The result that led to the page, such as R1; Env is the first page.", query=QUERY, **text)
+
+
+SPECS = tuple(ToolSpec(op, _usage(op), _schema(op)) for op in OPS)  # without Act, which needs the ids of a shown page
+
+
 class Operation:
     """One of the three operations, on the element that fits a query best."""
 
     def __init__(self, op: str, session: Session) -> None:
         self.op, self.session = op, session
-        done = {"CLICK": "clicks", "TYPE": "types the text into", "SELECT": "selects the text in"}[op]
-        self.form = f"{op}(R1, QUERY: words{'' if op == 'CLICK' else ', TEXT: text'})"
-        self.usage = f"{self.form}: {done} the element of the page after R1 that fits the words; Env is the first page"
+        self.form = _form(op)
+        self.usage, self.schema = _usage(op), _schema(op)
 
     def __call__(self, args: str, bindings: Mapping[str, Value]) -> Value:
         """What happened.
@@ -75,6 +93,7 @@ class Act:
     """An operation in MindAct's syntax, on an element by its id."""
 
     usage = "Act(CLICK [id]), Act(TYPE [id] text), Act(SELECT [id] text): acts on the element with this id"
+    schema = arguments(action="CLICK [id], TYPE [id] text or SELECT [id] text.")
 
     def __init__(self, session: Session) -> None:
         self.session = session

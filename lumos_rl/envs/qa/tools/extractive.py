@@ -9,7 +9,7 @@
 
 It reads the text that any reader gets (`lumos_rl.prompts.reading_prompt`), finds the sentences that share words with
 the question, and in them the span that fits the question word: a date for "when", a number for "how many", a name for
-"who". Yes-or-no questions and choices between two are left to `lumos_rl.envs.qa.tools.deciding`. What it reaches stands in
+"who". Yes-or-no questions and choices between two are left to `deciding`. What it reaches stands in
 envs/qa/README.md.
 """
 

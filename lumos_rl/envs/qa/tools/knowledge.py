@@ -21,7 +21,7 @@ from typing import Protocol, runtime_checkable
 from lumos_rl.envs.qa.tools.ranking import rank
 from lumos_rl.envs.qa.tools.titles import key_of, split_sentences, suffixless
 from lumos_rl.errors import ToolError
-from lumos_rl.tools.base import Value, lookup
+from lumos_rl.tools.base import Value, arguments, lookup
 
 MAX_PIECES = 5  # pieces that a ranking returns; Yin et al. 2023 show the reader five
 MAX_CHOICES = 5  # titles listed for an ambiguous query
@@ -187,6 +187,7 @@ class KnowledgeQuery:
     """Finds the paragraphs about an entity."""
 
     usage = "KnowledgeQuery(entity): the paragraphs about an entity, by title, else by the words of the query"
+    schema = arguments(entity="A title, or words to search for.")
 
     def __init__(self, source: Source) -> None:
         self.source = source
@@ -233,6 +234,9 @@ class ParagraphRetrieve:
     """Picks the pieces of what was looked up that help with a query."""
 
     usage = "ParagraphRetrieve(R1, R2, Query: question): the best five pieces of R1 and R2 for a question"
+    schema = arguments(
+        results=("array", "Results of KnowledgeQuery, such as R1."), query="The question that pieces are wanted for."
+    )
 
     def __init__(self) -> None:
         self.found: list[Piece] = []

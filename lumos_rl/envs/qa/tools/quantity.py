@@ -22,7 +22,7 @@ from lumos_rl.envs.qa.tools.knowledge import Reply
 from lumos_rl.errors import ToolError
 from lumos_rl.metrics import normalize_answer
 from lumos_rl.metrics import yes_no as read_yes_no
-from lumos_rl.tools.base import Value
+from lumos_rl.tools.base import Value, arguments
 from lumos_rl.tools.code.code import Code, value_of_text
 from lumos_rl.tools.math.calculator import Calculator
 from lumos_rl.tools.math.expression import MAX_LENGTH
@@ -87,6 +87,7 @@ class FactCalculator(Calculator):
     """Arithmetic and comparisons on what texts state: numbers with units, number words, dates, yes and no."""
 
     usage = "Calculator(R3 > R6): arithmetic and comparisons of numbers, dates, answers and yes or no"
+    schema = arguments(expression="Arithmetic or a comparison of results, such as R3 > R6.")
 
     def __call__(self, args: str, bindings: Mapping[str, Value]) -> Value:
         """The value of the expression; a comparison gives "yes" or "no".

@@ -34,7 +34,7 @@ from lumos_rl.envs.qa.tools.quantity import FactCalculator, FactCode
 from lumos_rl.errors import ConfigError, ToolError
 from lumos_rl.metrics import normalize_answer
 from lumos_rl.prompts import NO_ANSWER, reading_prompt
-from lumos_rl.tools.base import Tool, Value, lookup
+from lumos_rl.tools.base import Tool, ToolSpec, Value, arguments, lookup
 
 Reader = Callable[[str], str]
 _EXAMPLE = "QA([R2, R6], Question: Who wrote it?)"
@@ -54,6 +54,9 @@ class QA:
     """
 
     usage = "QA([R2, R6], Question: question): a short answer to the question from the results R2 and R6"
+    schema = arguments(
+        results=("array", "Results to answer from, such as R2; none answers without."), question="One question."
+    )
 
     def __init__(self, source: Source, reader: Reader, decisive: str | None = None) -> None:
         self.source, self.reader, self.decisive = source, reader, decisive
@@ -134,6 +137,15 @@ def compose(reader: Reader, question: str, values: Mapping[str, Value], decisive
     told = {name: value for name, value in values.items() if not isinstance(value.exact, Pieces)}
     lines = evidence_lines(told or values)
     return ask(reader, question, lines, decisive) if lines else None
+
+
+SPECS = (
+    ToolSpec.of(KnowledgeQuery),
+    ToolSpec.of(ParagraphRetrieve),
+    ToolSpec.of(QA),
+    ToolSpec.of(FactCalculator, "Calculator"),
+    ToolSpec.of(FactCode, "Code"),
+)
 
 
 def qa_tools(source: Source, reader: Reader | None = None, decisive: str | None = None) -> dict[str, Tool]:

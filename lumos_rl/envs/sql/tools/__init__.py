@@ -16,7 +16,7 @@ from collections.abc import Mapping
 
 from lumos_rl.envs.sql.tools.results import Database, Result
 from lumos_rl.errors import ToolError
-from lumos_rl.tools.base import Tool, Value
+from lumos_rl.tools.base import Tool, ToolSpec, Value, arguments
 
 MAX_SHOWN = 2_000  # characters of a result as the agent sees it
 _TABLE_NAME = re.compile(r"[\w$]+(?:\.[\w$]+)?")
@@ -55,6 +55,7 @@ class Query:
     """Any one statement."""
 
     usage = "Query(sql): runs one statement of MySQL and gives its rows; e.g. Query(SELECT name FROM singer LIMIT 3)"
+    schema = arguments(sql="One statement of MySQL.")
 
     def __init__(self, session: Session) -> None:
         self.session = session
@@ -69,6 +70,7 @@ class ListTables:
     """SHOW TABLES."""
 
     usage = "ListTables(): gives the names of the tables"
+    schema = arguments()
 
     def __init__(self, session: Session) -> None:
         self.session = session
@@ -89,6 +91,7 @@ class DescribeTable:
     """DESCRIBE."""
 
     usage = "DescribeTable(table): gives the columns of a table with their types"
+    schema = arguments(table="Name of a table.")
 
     def __init__(self, session: Session) -> None:
         self.session = session
@@ -108,10 +111,13 @@ class DescribeTable:
         return Value(rows, shortened(", ".join(columns)))
 
 
+_CLASSES = (ListTables, DescribeTable, Query)
+SPECS = tuple(map(ToolSpec.of, _CLASSES))
+
+
 def sql_tools(session: Session) -> dict[str, Tool]:
     """Tool name → tool, in the order they are shown to the model."""
-    tools = (ListTables(session), DescribeTable(session), Query(session))
-    return {type(tool).__name__: tool for tool in tools}
+    return {tool.__name__: tool(session) for tool in _CLASSES}
 
 
 def shortened(text: str) -> str:

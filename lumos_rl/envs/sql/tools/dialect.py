@@ -3,8 +3,8 @@
     parse("SELECT name FROM singer").expressions[0].name     # 'name'
     parse("SELECT avg(Attendance) FROM show")                # ToolError: You have an error in your SQL syntax; … 'show'
 
-Functions stay calls by name (`exp.Anonymous`), so that one table, `lumos_rl.envs.sql.tools.calls`, says what each of them
-does; only the aggregates and what MySQL writes in a syntax of its own (CAST, TRIM, EXTRACT …) are nodes.
+Functions stay calls by name (`exp.Anonymous`), so that one table, `calls`, says what each of them does; only
+the aggregates and what MySQL writes in a syntax of its own (CAST, TRIM, EXTRACT …) are nodes.
 """
 
 from __future__ import annotations

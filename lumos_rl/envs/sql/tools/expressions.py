@@ -1,6 +1,7 @@
 """Expressions of MySQL, rewritten in place until SQLite computes the same value; their types are found on the way.
 
-    Expressions("zoo", query, HANDLERS).read(tree, scope)   # a / 2 = '1'  becomes  CAST(a AS REAL) / 2 = 1.0; gives Type(INT)
+    Expressions("zoo", query, HANDLERS).read(tree, scope)    # gives Type(INT), and rewrites the tree:
+    # a / 2 = '1'  becomes  CAST(a AS REAL) / 2 = 1.0
 
 What differs: MySQL compares a text with a number as numbers, divides without truncation, folds case and accents, has
 functions of its own, and refuses a subquery of several rows where one value is expected. How a kind of node is read

@@ -47,7 +47,7 @@ class Type:
     Attributes:
         kind: What its values are.
         scale: Digits after the point: always of a DECIMAL, of a DOUBLE or FLOAT where it is declared.
-        plain: A text column whose order and equality need no more than ASCII's; see `lumos_rl.envs.sql.tools.functions`.
+        plain: A text column whose order and equality need no more than ASCII's; see `functions`.
     """
 
     kind: Kind

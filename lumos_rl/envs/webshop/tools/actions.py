@@ -19,7 +19,7 @@ from lumos_rl.envs.webshop.tools.fuzzy import token_set_ratio
 from lumos_rl.envs.webshop.tools.pages import Kind
 from lumos_rl.envs.webshop.tools.session import Session
 from lumos_rl.errors import ToolError
-from lumos_rl.tools.base import Tool, Value, lookup
+from lumos_rl.tools.base import Tool, ToolSpec, Value, arguments, lookup
 
 Scorer = Callable[[str, str], float]  # query, text → how well they fit
 
@@ -41,16 +41,11 @@ def lexical_score(query: str, text: str) -> float:
     return share + token_set_ratio(query, text) / 10_000
 
 
-def shop_tools(session: Session, scorer: Scorer = lexical_score) -> dict[str, Tool]:
-    """The tools of one visit by name."""
-    tools = (Search(session), Click(session), FeatureRetrieve(scorer), Pick(scorer), Act(session))
-    return {type(tool).__name__: tool for tool in tools}
-
-
 class Search:
     """Searches, and gives the first two products."""
 
     usage = "Search(words): opens the results and gives the first two items, each as its id and its title"
+    schema = arguments(words="Words to search for.")
 
     def __init__(self, session: Session) -> None:
         self.session = session
@@ -78,6 +73,7 @@ class Click:
     """Clicks something on the page."""
 
     usage = "Click(item or button): clicks what has this id or text, and gives what can be clicked next"
+    schema = arguments(target="Id or text of what can be clicked.")
 
     def __init__(self, session: Session) -> None:
         self.session = session
@@ -103,6 +99,7 @@ class FeatureRetrieve:
     """Chooses the features of an item that fit a query best."""
 
     usage = "FeatureRetrieve(R2, Query: words): the 3 options of the item page R2 that are closest to the words"
+    schema = arguments(page="An item page, such as R2.", query="Words that the option should fit.")
 
     def __init__(self, scorer: Scorer) -> None:
         self.scorer = scorer
@@ -126,6 +123,11 @@ class Pick:
     """Chooses the item that fits a query best."""
 
     usage = "Pick(Item_names: R1, Item_features: [R3, R6], Query: words): the item of R1 that fits the words best"
+    schema = arguments(
+        item_names="Names of items, such as R1.",
+        item_features=("array", "Features found on their pages, such as R3."),
+        query="Words that the item should fit.",
+    )
 
     def __init__(self, scorer: Scorer) -> None:
         self.scorer = scorer
@@ -153,6 +155,7 @@ class Act:
     """Takes WebShop's own syntax."""
 
     usage = "Act(search[words]) or Act(click[button]): the shop's own actions, which also work without Act and brackets"
+    schema = arguments(action="search[words] or click[button].")
 
     def __init__(self, session: Session) -> None:
         self.session = session
@@ -192,3 +195,12 @@ def _without_buttons(texts: Sequence[str]) -> list[str]:
 
 def _listed(texts: Sequence[str], separator: str) -> Value:
     return Value(tuple(Value.of(text) for text in texts), separator.join(texts))
+
+
+SPECS = tuple(map(ToolSpec.of, (Search, Click, FeatureRetrieve, Pick, Act)))
+
+
+def shop_tools(session: Session, scorer: Scorer = lexical_score) -> dict[str, Tool]:
+    """The tools of one visit by name."""
+    tools = (Search(session), Click(session), FeatureRetrieve(scorer), Pick(scorer), Act(session))
+    return {type(tool).__name__: tool for tool in tools}

@@ -1,0 +1,315 @@
+"""What a task type is, and the registry of them.
+
+A task type is one benchmark with everything the framework knows about it: its environment and tools, how its files are
+read and annotated, its built-in suite, its metrics. Each is one record, in the folder of its family:
+
+    >>> get("gsm8k").env_id
+    'lumos_rl/GSM8K-v0'
+    >>> [tool.name for tool in get("intercode_sql").tool_specs()]
+    ['ListTables', 'DescribeTable', 'Query']
+
+Records are imported when they are asked for. A package outside this repository brings its own by the entry-point group
+`lumos_rl.task_types` (`reverse = "my_package:REVERSE"`); a module that is not installed, by `--plugin my_module`.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from importlib import import_module
+from importlib.metadata import EntryPoint, entry_points
+from types import MappingProxyType
+from typing import Any, Protocol, TypeVar
+
+from lumos_rl.core import Task
+from lumos_rl.errors import ConfigError, DataError, UnknownNameError
+from lumos_rl.tools.base import ToolSpec
+
+ENTRY_POINTS = "lumos_rl.task_types"
+BUILT_IN: Mapping[str, str] = {  # name → where its record is
+    "gsm8k": "lumos_rl.envs.math.task_type:GSM8K",
+    "hotpotqa": "lumos_rl.envs.qa.task_type:HOTPOTQA",
+    "intercode_sql": "lumos_rl.envs.sql.task_type:INTERCODE_SQL",
+    "mawps": "lumos_rl.envs.math.task_type:MAWPS",
+    "mind2web": "lumos_rl.envs.mind2web.task_type:MIND2WEB",
+    "strategyqa": "lumos_rl.envs.qa.task_type:STRATEGYQA",
+    "svamp": "lumos_rl.envs.math.task_type:SVAMP",
+    "webshop": "lumos_rl.envs.webshop.task_type:WEBSHOP",
+}
+
+Thing = TypeVar("Thing")
+Report = Callable[[str, DataError], None]  # id (or place) of a record, and what is wrong with it
+
+
+@dataclass(frozen=True, slots=True)
+class Reject:
+    """A record that gives no verified plan: a short reason to count by, and the details."""
+
+    id: str
+    reason: str
+    detail: str = ""
+
+    @property
+    def text(self) -> str:
+        """Reason and details in one line."""
+        return f"{self.reason}: {self.detail}" if self.detail else self.reason
+
+
+class Reader(Protocol):
+    """How the files of a benchmark are read; `lumos_rl.data.files.Reader` is one for files of records.
+
+    Attributes:
+        files: For each split the file names that are looked for in a folder. Its first key is the default split.
+    """
+
+    @property
+    def files(self) -> Mapping[str, tuple[str, ...]]: ...
+
+    def read(self, source: str, split: str, report: Report | None = None) -> Iterator[Task]:
+        """The tasks of a file, a folder, or "hf:NAME"; records that cannot be read go to `report`, or raise."""
+        ...
+
+
+Annotator = Callable[
+    [Task], Task | Reject
+]  # the task with a plan that was verified by running it, or why there is none
+Suite = Callable[
+    [str, str, int], Iterator[Task]
+]  # (task type, split, seed) → its tasks, each with a gold plan, endless
+Resampler = Callable[[Task, int, int], Sequence[Task]]  # (annotated task, how many, seed) → tasks with other numbers
+
+
+class Scale(StrEnum):
+    """What the numbers of a metric are."""
+
+    SHARE = "share"  # 0 to 1, shown in percent
+    COUNT = "count"
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """A metric of an episode.
+
+    Attributes:
+        name: Its key in `info["metrics"]`.
+        scale: What its numbers are.
+        reported: Whether papers report it beside success or in its place: it is a column of a run's summary.
+    """
+
+    name: str
+    scale: Scale = Scale.SHARE
+    reported: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class TaskType:
+    """Everything the framework knows about one benchmark.
+
+    Fields that need more than the standard library to be imported may be given as "module:name"; they are imported when
+    they are first used.
+
+    Attributes:
+        name: Lower-case name: the `benchmark` of its tasks, and its name in every flag.
+        env_id: Id of its environment in Gymnasium's registry.
+        env: The environment's class, called with `benchmark=name`; None for a training set, see `graded_as`.
+        tools: Name, usage and JSON Schema of each tool, in the order in which prompts list them, without Finish.
+        metrics: Every metric that its environment gives.
+        group: Word of `--suites` that its built-in suite also answers to; None for its own name alone.
+        graded_as: For a training set, the task type whose environment grades its tasks; None grades them itself.
+        reads_results: Whether the grounder reads the results of earlier subgoals (passages, columns of a table).
+        tells_actions: Whether a result is a sentence about what was done, as in web navigation, and no value.
+        play_options: Options of the environment when planner and grounder play.
+        reader: Reads its files; None where there are none.
+        annotator: Reads plans out of its own solutions; None where no rule does.
+        suite: Its built-in suite; None where there is none.
+        resampler: Makes copies of an annotated task with other numbers and recomputed answers; None where it cannot.
+        renames: Whether names, ids and values that a conversation only copies may be replaced by others.
+        published: What Agent Lumos reached, as text; "" where nothing was published.
+    """
+
+    name: str
+    env_id: str
+    tools: tuple[ToolSpec, ...] | str
+    metrics: tuple[Metric, ...]
+    env: Callable[..., Any] | str | None = None
+    group: str | None = None
+    graded_as: str | None = None
+    reads_results: bool = False
+    tells_actions: bool = False
+    play_options: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
+    reader: Reader | str | None = None
+    annotator: Annotator | str | None = None
+    suite: Suite | str | None = None
+    resampler: Resampler | str | None = None
+    renames: bool = False
+    published: str = ""
+
+    @property
+    def grader(self) -> str:
+        """Name of the task type whose environment grades its tasks."""
+        return self.graded_as or self.name
+
+    def tool_specs(self) -> tuple[ToolSpec, ...]:
+        """Name, usage and JSON Schema of each tool, without Finish."""
+        return _resolved(self.tools)
+
+    def tool_names(self) -> tuple[str, ...]:
+        """Names of the tools, in the order in which prompts list them."""
+        return tuple(tool.name for tool in self.tool_specs())
+
+    def get_reader(self) -> Reader:
+        """What reads its files.
+
+        Raises:
+            UnknownNameError: It has no files; the task types that have some are listed.
+        """
+        if self.reader is None:
+            raise UnknownNameError("task type with files", self.name, _having("reader"))
+        return _resolved(self.reader)
+
+    def get_annotator(self) -> Annotator:
+        """What reads plans out of its own solutions.
+
+        Raises:
+            UnknownNameError: No rule does; the task types that have one are listed.
+        """
+        if self.annotator is None:
+            raise UnknownNameError("benchmark with annotations by rule", self.name, _having("annotator"))
+        return _resolved(self.annotator)
+
+    def get_suite(self) -> Suite:
+        """Its built-in suite.
+
+        Raises:
+            UnknownNameError: It has none; the task types that have one are listed.
+        """
+        if self.suite is None:
+            raise UnknownNameError("built-in suite", self.name, _having("suite"))
+        return _resolved(self.suite)
+
+    def get_resampler(self) -> Resampler | None:
+        """What makes copies with other numbers; None where nothing does."""
+        return None if self.resampler is None else _resolved(self.resampler)
+
+    def metric(self, name: str) -> Metric:
+        """The metric of this name; one that was not declared is a share."""
+        return next((metric for metric in self.metrics if metric.name == name), Metric(name))
+
+
+_added: dict[str, TaskType] = {}  # by `register`
+
+
+def register(task_type: TaskType) -> None:
+    """Makes a task type known to this process.
+
+    Raises:
+        ConfigError: Another one has its name.
+    """
+    known = find(task_type.name)
+    if known is not None and known != task_type:
+        raise ConfigError(f"expected a new name for a task type, got {task_type.name!r}, which another one has")
+    _added[task_type.name] = task_type
+
+
+def load_plugins(modules: Iterable[str]) -> None:
+    """Imports modules and registers every `TaskType` that they hold.
+
+    Raises:
+        ConfigError: A module cannot be imported, or holds none.
+    """
+    for name in modules:
+        try:
+            module = import_module(name)
+        except ImportError as error:
+            raise ConfigError(
+                f"expected a module that can be imported as --plugin, got {name!r}: {error}; run from its folder, or"
+                " add that to PYTHONPATH"
+            ) from error
+        found = [value for value in vars(module).values() if isinstance(value, TaskType)]
+        if not found:
+            raise ConfigError(f"expected a TaskType in the module {name!r} of --plugin, got none")
+        for task_type in found:
+            register(task_type)
+
+
+def get(name: str) -> TaskType:
+    """The task type of this name.
+
+    Raises:
+        UnknownNameError: There is none; the known ones are listed.
+    """
+    found = find(name)
+    if found is None:
+        raise UnknownNameError("benchmark", name, names())
+    return found
+
+
+def find(name: str) -> TaskType | None:
+    """The same; None where there is none."""
+    if name in _added:
+        return _added[name]
+    if name in BUILT_IN:
+        return _imported(BUILT_IN[name])
+    installed = _installed().get(name)
+    return None if installed is None else _loaded(installed)
+
+
+def names() -> list[str]:
+    """Names of all task types that are known here, sorted."""
+    return sorted({*BUILT_IN, *_installed(), *_added})
+
+
+def every() -> list[TaskType]:
+    """All task types that are known here, by name."""
+    return [get(name) for name in names()]
+
+
+def environments() -> dict[str, str]:
+    """Name → id of the environment, of the task types that have one of their own."""
+    return {each.name: each.env_id for each in every() if each.env is not None}
+
+
+def suites(word: str) -> list[str]:
+    """Names of the task types whose built-in suites `--suites` means by this word: a group, or one name.
+
+    Raises:
+        UnknownNameError: Nothing answers to it.
+    """
+    having = [each for each in every() if each.suite is not None]
+    found = [each.name for each in having if each.group == word] or [each.name for each in having if each.name == word]
+    if not found:
+        raise UnknownNameError("task type", word, {each.group or each.name for each in having})
+    return found
+
+
+def _having(part: str) -> list[str]:
+    return [each.name for each in every() if getattr(each, part) is not None]
+
+
+def _resolved(given: Any) -> Any:
+    return _imported(given) if isinstance(given, str) else given
+
+
+@functools.cache
+def _imported(place: str) -> Any:
+    """What "module:name" names."""
+    module, _, name = place.partition(":")
+    return getattr(import_module(module), name)
+
+
+@functools.cache
+def _installed() -> Mapping[str, EntryPoint]:
+    return {point.name: point for point in entry_points(group=ENTRY_POINTS)}
+
+
+@functools.cache
+def _loaded(point: EntryPoint) -> TaskType:
+    try:
+        found = point.load()
+    except (ImportError, AttributeError) as error:
+        raise ConfigError(f"expected a TaskType at {point.value} ({ENTRY_POINTS}), got {error}") from error
+    if not isinstance(found, TaskType) or found.name != point.name:
+        raise ConfigError(f"expected a TaskType named {point.name!r} at {point.value} ({ENTRY_POINTS}), got {found!r}")
+    return found
