@@ -11,153 +11,20 @@ be those that were stored. The exit status is 1 if anything differs, or a task i
 
 from __future__ import annotations
 
-import functools
-import json
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import tyro
 
-from lumos_rl.agent import FINISH
-from lumos_rl.core import StopReason, Task, Trajectory, Turn, from_json
-from lumos_rl.errors import EpisodeError, LumosError, MissingFileError
-from lumos_rl.recipes.collect import env_options, make_env
-from lumos_rl.rollout.loop import CUT, Env
-from lumos_rl.runs.config import RunConfig
+from lumos_rl.core import Task, Trajectory, from_json
+from lumos_rl.errors import LumosError, MissingFileError
 from lumos_rl.runs.folder import EVALUATION, TRAJECTORIES
-from lumos_rl.runs.launch import config_from_json
-from lumos_rl.runs.tasks import test_tasks, training_tasks, validation_tasks
-
-
-@dataclass(frozen=True, slots=True)
-class Difference:
-    """Something that came out differently.
-
-    Attributes:
-        episode: Id of the trajectory.
-        turn: Index of its turn; None for the episode as a whole.
-        what: Name of the field.
-        stored: Its stored value.
-        now: Its value now.
-    """
-
-    episode: str
-    turn: int | None
-    what: str
-    stored: Any
-    now: Any
-
-    def __str__(self) -> str:
-        where = self.episode if self.turn is None else f"{self.episode} turn {self.turn}"
-        return f"{where} {self.what}: stored {self.stored!r}, now {self.now!r}"
-
-
-def replay(trajectory: Trajectory, task: Task, env: Env) -> list[Difference]:
-    """Plays one stored episode again.
-
-    Args:
-        trajectory: What was stored. Of a failed one, the steps before the failure are compared.
-        task: Its task.
-        env: An environment of its benchmark.
-
-    Returns:
-        Every difference, up to the step at which the environment ends another way than before.
-    """
-    env.reset(seed=trajectory.seed, options={"task": task})
-    found: list[Difference] = []
-    info: Mapping[str, Any] = {}
-    ended = truncated = False
-    for index, turn in enumerate(trajectory.turns):
-        if not turn.action and not turn.observation:  # no step was made: an empty action leads to an observation
-            continue
-        try:
-            observation, reward, terminated, truncated, info = env.step(turn.action)
-        except EpisodeError:
-            return [*found, Difference(trajectory.id, index, "step", turn.observation, "the episode is over")]
-        ended = terminated or truncated
-        now = {"observation": observation, "reward": float(reward), "error": info.get("error") or _cut(turn)}
-        found += [
-            Difference(trajectory.id, index, name, getattr(turn, name), value)
-            for name, value in now.items()
-            if getattr(turn, name) != value
-        ]
-    if trajectory.failure is not None:
-        return found
-    if not ended:  # the agent could not end it, so the loop did
-        info = env.step(FINISH)[4]
-    return found + _end(trajectory, info, truncated)
-
-
-def _cut(turn: Turn) -> str | None:
-    """What the loop, not the environment, says of a turn."""
-    return CUT if turn.finish_reason == "length" else None
-
-
-def _end(trajectory: Trajectory, info: Mapping[str, Any], truncated: bool) -> list[Difference]:
-    now = {
-        "success": bool(info.get("success", False)),
-        "answer": info.get("answer"),
-        "metrics": dict(info.get("metrics", {})),
-    }
-    ends = [
-        Difference(trajectory.id, None, name, getattr(trajectory, name), value)
-        for name, value in now.items()
-        if getattr(trajectory, name) != value
-    ]
-    if truncated != (trajectory.stop_reason == StopReason.TRUNCATED):
-        ends.append(Difference(trajectory.id, None, "truncated", not truncated, truncated))
-    return ends
-
-
-@dataclass(slots=True)
-class Count:
-    """What was replayed.
-
-    Attributes:
-        episodes: Episodes played again.
-        steps: Steps of theirs.
-        missing: Episodes whose task is not among the run's any more.
-        differences: What came out differently.
-    """
-
-    episodes: int = 0
-    steps: int = 0
-    missing: int = 0
-    differences: int = 0
-
-
-def replay_all(
-    trajectories: Iterable[Trajectory], tasks: Iterable[Task], make: Callable[[str], Env], say: Callable[[str], None]
-) -> Count:
-    """Plays stored episodes again.
-
-    Args:
-        trajectories: What was stored.
-        tasks: The run's tasks.
-        make: Makes an environment for a benchmark; one of each is made.
-        say: Called with a line about each difference.
-    """
-    by_id, envs, count = {task.id: task for task in tasks}, dict[str, Env](), Count()
-    for trajectory in trajectories:
-        task = by_id.get(trajectory.task_id)
-        if task is None:
-            count.missing += 1
-            say(f"{trajectory.id}: there is no such task any more")
-            continue
-        if task.benchmark not in envs:
-            envs[task.benchmark] = make(task.benchmark)
-        differences = replay(trajectory, task, envs[task.benchmark])
-        count.episodes += 1
-        count.steps += sum(bool(turn.action or turn.observation) for turn in trajectory.turns)
-        count.differences += len(differences)
-        for difference in differences:
-            say(str(difference))
-    for env in envs.values():
-        env.close()
-    return count
+from lumos_rl.runs.job import Job
+from lumos_rl.runs.launch import read_settings
+from lumos_rl.runs.replay import replay_all
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,17 +47,16 @@ def main(config: ReplayConfig) -> int:
     settings = config.run / "config.json"
     if not settings.is_file():
         raise MissingFileError(f"expected a run in {config.run} (config.json): not there; give the folder of a run")
-    run = config_from_json(RunConfig, json.loads(settings.read_text(encoding="utf-8")))
+    job = Job(read_settings(settings))
     tasks: Mapping[str, Callable[[], Iterable[Task]]] = {
-        TRAJECTORIES: lambda: training_tasks(run.data, run.seed).explore,
-        EVALUATION: lambda: [*test_tasks(run.data), *validation_tasks(run.data)],
+        TRAJECTORIES: lambda: job.training.explore,
+        EVALUATION: lambda: [*job.test_tasks, *job.validation_tasks],
     }
-    make = functools.partial(make_env, options=env_options(run.data))
     wrong = 0
     for name, load in tasks.items():
         if not (config.run / name).is_file():
             continue
-        count = replay_all(_stored(config.run / name), load(), make, lambda line: print(name, line))  # noqa: B023
+        count = replay_all(_stored(config.run / name), load(), job.make_env, lambda line: print(name, line))  # noqa: B023
         missing = f", {count.missing} without their task" if count.missing else ""
         print(f"{name}: {count.episodes} episodes, {count.steps} steps, {count.differences} differences{missing}")
         wrong += count.differences + count.missing

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
 
@@ -13,12 +14,12 @@ from lumos_rl.data.chats import chats_profile, read_chats
 from lumos_rl.data.rows import ChatRow
 from lumos_rl.errors import ConfigError
 from lumos_rl.prompts import PromptProfile, get_profile
-from lumos_rl.runs.config import RunConfig
+from lumos_rl.runs.config import DataConfig
 
 OWN_PROFILE = "chats"  # value of model.profile: the sentences of the conversations themselves
 
 
-def chat_rows(config: RunConfig) -> list[ChatRow]:
+def chat_rows(config: DataConfig) -> list[ChatRow]:
     """The conversations of all files that `data.chats` names, in order.
 
     Raises:
@@ -26,7 +27,7 @@ def chat_rows(config: RunConfig) -> list[ChatRow]:
         MissingFileError: There is no such file.
         DataError: A record is no conversation.
     """
-    return list(_read(config.data.folder, config.data.chats))
+    return list(_read(config.folder, config.chats))
 
 
 @lru_cache(maxsize=2)
@@ -40,13 +41,11 @@ def _read(folder: str, entries: tuple[str, ...]) -> tuple[ChatRow, ...]:
     return tuple(rows)
 
 
-def profile_of(config: RunConfig) -> PromptProfile:
-    """The prompt profile of a run.
+def profile_of(name: str, rows: Sequence[ChatRow]) -> PromptProfile:
+    """The prompt profile of this name, or the one that these conversations were written with.
 
     Raises:
         UnknownNameError: No such profile.
         ConfigError: It shall be read off the conversations, and cannot be.
     """
-    if config.model.profile == OWN_PROFILE:
-        return chats_profile(chat_rows(config), OWN_PROFILE)
-    return get_profile(config.model.profile)
+    return chats_profile(rows, OWN_PROFILE) if name == OWN_PROFILE else get_profile(name)

@@ -10,28 +10,19 @@ Settings are nested frozen dataclasses, one per stage; their fields are the flag
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Annotated
 
 import tyro
 
+from lumos_rl import task_types
 from lumos_rl.errors import ConfigError, UnknownNameError
 from lumos_rl.policies.settings import OpenAISettings, VLLMSettings
 from lumos_rl.rollout.plans import RolloutConfig
 from lumos_rl.rollout.ray_config import RayConfig
 from lumos_rl.training.settings import DPOSettings, ScratchSettings, SFTSettings
-
-ENVS: Mapping[str, str] = {
-    "gsm8k": "lumos_rl/GSM8K-v0",
-    "hotpotqa": "lumos_rl/HotpotQA-v0",
-    "intercode_sql": "lumos_rl/InterCodeSQL-v0",
-    "mind2web": "lumos_rl/Mind2Web-v0",
-    "strategyqa": "lumos_rl/StrategyQA-v0",
-    "svamp": "lumos_rl/SVAMP-v0",
-    "webshop": "lumos_rl/WebShop-v0",
-}
 
 
 def by_benchmark(entries: Sequence[str], most: float = math.inf) -> dict[str, float]:
@@ -48,8 +39,8 @@ def by_benchmark(entries: Sequence[str], most: float = math.inf) -> dict[str, fl
     found = {}
     for entry in entries:
         name, _, number = entry.partition("=")
-        if name not in ENVS:
-            raise UnknownNameError("benchmark", name, ENVS)
+        if name not in (known := task_types.environments()):
+            raise UnknownNameError("benchmark", name, known)
         try:
             found[name] = float(number)
         except ValueError:
@@ -303,6 +294,7 @@ class RunConfig:
     """A whole run.
 
     Attributes:
+        plugins: Modules that bring task types from outside this package; also the flag --plugin.
         run_dir: Where everything is written; empty takes runs/PRESET-SEED. A folder with the same settings is gone on
             with.
         seed: Seed of everything random but episodes, whose own are rollout.seed and evaluate.seed: two tests of one
@@ -321,6 +313,7 @@ class RunConfig:
         resume: Go on with run_dir; an error when there is nothing to go on with.
     """
 
+    plugins: Annotated[tuple[str, ...], tyro.conf.arg(aliases=["--plugin"])] = ()
     run_dir: str = ""
     seed: int = 0
     data: DataConfig = field(default_factory=DataConfig)

@@ -11,12 +11,12 @@ from pathlib import Path
 from lumos_rl.core import Action, Subgoal, Task
 from lumos_rl.errors import ConfigError, LumosError, MissingExtraError
 from lumos_rl.policies.layout import Layout
-from lumos_rl.recipes.collect import env_options, make_env, scripted_reply
-from lumos_rl.recipes.sft import annotated_rows, check_trainable, taught_rows
 from lumos_rl.rollout.plans import RolloutConfig
 from lumos_rl.runs.config import Engine, Refine, RunConfig, check_samples
 from lumos_rl.runs.folder import check_writable, settings_of
-from lumos_rl.runs.tasks import refine_steps, test_sources, test_tasks, train_sources, training_tasks
+from lumos_rl.runs.job import Job
+from lumos_rl.runs.policies import scripted_reply
+from lumos_rl.runs.tasks import test_sources, train_sources
 
 TO_PLAY = {"ray": "ray"}
 TO_GENERATE = {"torch": "train", "transformers": "train", "peft": "train"}
@@ -25,25 +25,23 @@ TO_TRAIN = TO_GENERATE | {"trl": "train", "datasets": "train"}
 Check = Callable[[], str]
 
 
-def describe_run(config: RunConfig) -> str:
+def describe_run(job: Job) -> str:
     """The resolved settings of a main job, the checks, and the stages with their sizes.
 
     Raises:
         ConfigError: Some check failed; the message lists every one that did.
     """
-    return _described(config, _checks(config), _stages)
+    return _described(job, _checks(job), _stages)
 
 
-def describe_test(config: RunConfig, checkpoint: str) -> str:
+def describe_test(job: Job, checkpoint: str) -> str:
     """The same for a test of one policy; errors likewise."""
-    return _described(config, _test_checks(config, checkpoint), lambda config: [f"evaluate: {_test(config)}"])
+    return _described(job, _test_checks(job, checkpoint), lambda job: [f"evaluate: {_test(job)}"])
 
 
-def _described(
-    config: RunConfig, checks: Iterable[tuple[str, Check]], stages: Callable[[RunConfig], Iterable[str]]
-) -> str:
+def _described(job: Job, checks: Iterable[tuple[str, Check]], stages: Callable[[Job], Iterable[str]]) -> str:
     lines = ["Settings"]
-    lines += [f"  {name} = {value}" for name, value in settings_of(config).items()]
+    lines += [f"  {name} = {value}" for name, value in settings_of(job.config).items()]
     lines += ["Checks"]
     failed = []
     for name, check in checks:
@@ -55,26 +53,27 @@ def _described(
     if failed:
         print("\n".join(lines))
         raise ConfigError(f"{len(failed)} checks failed: " + "; ".join(failed))
-    return "\n".join([*lines, "Stages", *(f"  {line}" for line in stages(config))])
+    return "\n".join([*lines, "Stages", *(f"  {line}" for line in stages(job))])
 
 
-def _checks(config: RunConfig) -> Iterator[tuple[str, Check]]:
-    yield "settings", lambda: _together(config)
-    yield "training tasks", lambda: _training(config)
-    yield "test tasks", lambda: _tested(config)
-    yield "environments", lambda: _environments(config)
-    yield "prompts", lambda: _prompts(config)
+def _checks(job: Job) -> Iterator[tuple[str, Check]]:
+    config = job.config
+    yield "settings", lambda: _together(job)
+    yield "training tasks", lambda: _training(job)
+    yield "test tasks", lambda: _tested(job)
+    yield "environments", lambda: _environments(job)
+    yield "prompts", lambda: _prompts(job)
     yield "packages", lambda: _packages(config, TO_TRAIN)
     yield "base model", lambda: _base(config)
     yield "devices", lambda: f"training on {_devices(config)}"
     yield "run folder", lambda: _folder(config)
 
 
-def _test_checks(config: RunConfig, checkpoint: str) -> Iterator[tuple[str, Check]]:
-    engine = config.model.engine
+def _test_checks(job: Job, checkpoint: str) -> Iterator[tuple[str, Check]]:
+    config, engine = job.config, job.config.model.engine
     yield "settings", lambda: _tried_once(config)
-    yield "test tasks", lambda: _tested(config)
-    yield "environments", lambda: _environments(config)
+    yield "test tasks", lambda: _tested(job)
+    yield "environments", lambda: _environments(job)
     yield "packages", lambda: _packages(config, TO_GENERATE if engine == Engine.HF else {})
     if engine in (Engine.HF, Engine.VLLM):
         yield "model", lambda: _model(checkpoint)
@@ -84,12 +83,12 @@ def _test_checks(config: RunConfig, checkpoint: str) -> Iterator[tuple[str, Chec
     yield "run folder", lambda: _folder(config)
 
 
-def _tested(config: RunConfig) -> str:
-    return f"{len(test_tasks(config.data))} from {', '.join(test_sources(config.data))}"
+def _tested(job: Job) -> str:
+    return f"{len(job.test_tasks)} from {', '.join(test_sources(job.config.data))}"
 
 
-def _together(config: RunConfig) -> str:
-    check_trainable(config)
+def _together(job: Job) -> str:
+    job.check_trainable()
     return "they go together"
 
 
@@ -99,26 +98,25 @@ def _tried_once(config: RunConfig) -> str:
     return _episodes(config.evaluate)
 
 
-def _training(config: RunConfig) -> str:
-    tasks = training_tasks(config.data, config.seed)
-    taught = len(taught_rows(config, tasks))
+def _training(job: Job) -> str:
+    tasks, taught = job.training, len(job.taught_rows)
     return (
         f"{len(tasks.annotated)} annotated ({tasks.rejected} rejected), {len(tasks.explore)} to explore; SFT learns"
         f" {taught} conversations"
     )
 
 
-def _environments(config: RunConfig) -> str:
+def _environments(job: Job) -> str:
     """Makes one of each that takes options."""
-    options = env_options(config.data)
-    for benchmark in options:
-        make_env(benchmark, options).close()
-    return ", ".join(f"{name} with {given}" for name, given in options.items()) or "as they are"
+    for benchmark in job.env_options:
+        job.make_env(benchmark).close()
+    return ", ".join(f"{name} with {given}" for name, given in job.env_options.items()) or "as they are"
 
 
-def _prompts(config: RunConfig) -> str:
+def _prompts(job: Job) -> str:
     task = Task("check", "check", "", "1", subgoals=(Subgoal("", (Action(("R1",), "Calculator", "1", "1"),)),))
-    modules = {row.module for row in annotated_rows(config, [task])}
+    modules = {row.module for row in job.annotated_rows([task])}
+    config = job.config
     return f"profile {config.model.profile}, {config.rollout.formulation} turns of {' and '.join(sorted(modules))}"
 
 
@@ -181,13 +179,14 @@ def _folder(config: RunConfig) -> str:
     return f"{path}, {free >> 30} GB free"
 
 
-def _stages(config: RunConfig) -> Iterator[str]:
-    modules, test = config.model.modules.value, _test(config)
+def _stages(job: Job) -> Iterator[str]:
+    config = job.config
+    modules, test = config.model.modules.value, _test(job)
     if config.model.base == "scratch":
         yield "base: tokenizer and untrained model from the training texts"
     yield f"sft: {config.sft.max_steps or f'{config.sft.epochs} epochs of'} steps, modules {modules}; test on {test}"
     policy = "sft"
-    for step in refine_steps(config, training_tasks(config.data, config.seed).explore):
+    for step in job.steps:
         yield f"{step.collecting}: {len(step.explore)} tasks x {_episodes(step.rollout)} of {policy} on Ray"
         train = config.refine.rs.train if step.kind == Refine.RS else config.refine.dpo.train
         policy = step.version
@@ -201,8 +200,8 @@ def _stages(config: RunConfig) -> Iterator[str]:
         yield f"control: sft goes on for as many steps; test on {test}"
 
 
-def _test(config: RunConfig) -> str:
-    return f"{len(test_tasks(config.data))} tasks x {_episodes(config.evaluate)}"
+def _test(job: Job) -> str:
+    return f"{len(job.test_tasks)} tasks x {_episodes(job.config.evaluate)}"
 
 
 def _episodes(rollout: RolloutConfig) -> str:

@@ -1,6 +1,6 @@
 """From a command line to a running recipe: presets, flags, stored settings, errors and Ctrl-C.
 
-    launch(__doc__, RunConfig, main)     # the last line of every recipe; main(config, run_folder)
+    launch(__doc__, RunConfig, main)     # the last line of every recipe; main(job, run_folder, settings)
 
 An error that this package raises on purpose ends the program with one line and exit status 2; Ctrl-C and SIGTERM end it
 with the command to go on with, and status 130.
@@ -9,7 +9,6 @@ with the command to go on with, and status 130.
 from __future__ import annotations
 
 import dataclasses
-import itertools
 import json
 import logging
 import os
@@ -25,9 +24,12 @@ from typing import Any, TypeVar
 
 import tyro
 
+from lumos_rl import task_types
 from lumos_rl.errors import ConfigError, DataError, LumosError, UnknownNameError
 from lumos_rl.runs.config import RunConfig
+from lumos_rl.runs.dry_run import describe_run
 from lumos_rl.runs.folder import RunFolder
+from lumos_rl.runs.job import Job
 from lumos_rl.runs.presets import PRESETS
 
 DEFAULT_PRESET = "tiny"
@@ -37,9 +39,9 @@ Config = TypeVar("Config")
 def launch(
     about: str | None,
     kind: type[Config],
-    main: Callable[[Config, RunFolder], None],
+    main: Callable[[Job, RunFolder, Config], None],
     prepare: Callable[[Sequence[str]], Sequence[str]] = list,
-    describe: Callable[[Config], str] | None = None,
+    describe: Callable[[Job, Config], str] | None = None,
 ) -> None:
     """Reads the command line, opens the run folder, and runs a recipe.
 
@@ -59,12 +61,11 @@ def launch(
         config = parse(about or "", kind, prepare(sys.argv[1:]))
         settings = run_config(config)
         if settings.dry_run:
-            from lumos_rl.runs.dry_run import describe_run
-
-            print(describe(config) if describe else describe_run(settings))
+            job = Job(settings)
+            print(describe(job, config) if describe else describe_run(job))
             return
         with RunFolder(Path(settings.run_dir), settings) as run:
-            main(config, run)
+            main(Job(settings), run, config)
     except LumosError as error:
         sys.exit(_failed(str(error)))
     except KeyboardInterrupt:
@@ -83,6 +84,7 @@ def parse(about: str, kind: type[Config], argv: Sequence[str]) -> Config:
         SystemExit: `--help` was asked for, or a flag is wrong; tyro has printed why.
     """
     preset, rest = _split_preset(argv)
+    task_types.load_plugins(_values(rest, "plugins", "plugin"))  # first: settings name what they bring
     stored = None if preset else stored_settings(rest)
     default = stored or PRESETS[preset or DEFAULT_PRESET].config
     names = "\n".join(f"  {name}: {each.about}" for name, each in PRESETS.items())
@@ -144,15 +146,39 @@ def stored_settings(argv: Sequence[str]) -> RunConfig | None:
     Raises:
         DataError: The folder's settings cannot be read.
     """
-    values = [arg.partition("=")[2] for arg in argv if arg.startswith(("--run-dir=", "--run_dir="))]
-    values += [after for arg, after in itertools.pairwise(argv) if arg in ("--run-dir", "--run_dir")]
+    values = _values(argv, "run-dir")
     path = Path(values[-1]) / "config.json" if values else None
     if path is None or not path.is_file():
         return None
+    return read_settings(path)
+
+
+def read_settings(path: Path) -> RunConfig:
+    """The settings in a run's `config.json`; the task types that they name from outside are registered.
+
+    Raises:
+        DataError: They cannot be read.
+    """
     try:
-        return config_from_json(RunConfig, json.loads(path.read_text(encoding="utf-8")))
+        settings = json.loads(path.read_text(encoding="utf-8"))
+        task_types.load_plugins(settings.get("plugins", ()))
+        return config_from_json(RunConfig, settings)
     except (TypeError, ValueError, ConfigError) as error:
         raise DataError(f"expected the settings of a run in {path}: {error}; choose another --run-dir") from error
+
+
+def _values(argv: Sequence[str], *names: str) -> list[str]:
+    """What flags of these names are set to, as `--name value …` or `--name=value`."""
+    flags = {f"--{name.replace('-', sign)}" for name in names for sign in "-_"}
+    found, inside = [], False
+    for word in argv:
+        flag, given, value = word.partition("=")
+        if word.startswith("-"):
+            inside = flag in flags and not given
+            found += [value] if flag in flags and given else []
+        elif inside:
+            found.append(word)
+    return found
 
 
 def _program() -> list[str]:

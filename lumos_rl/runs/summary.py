@@ -9,16 +9,12 @@ from collections.abc import Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
-from lumos_rl.recipes.evaluate import KINDS, Score
+from lumos_rl import task_types
 from lumos_rl.runs.folder import RunFolder
+from lumos_rl.runs.score import KINDS, Score
+from lumos_rl.runs.stages import swapped
 from lumos_rl.runs.tasks import split_source, test_sources
 
-OTHER_METRICS: Mapping[str, tuple[str, ...]] = {  # those that papers report beside success, or in its place
-    "hotpotqa": ("em", "f1"),
-    "intercode_sql": ("reward",),
-    "mind2web": ("element_acc", "action_f1", "step_acc"),
-    "webshop": ("score",),
-}
 PACKAGES = ("lumos_rl", "torch", "transformers", "trl", "peft", "ray", "gymnasium")
 
 
@@ -54,9 +50,9 @@ def write_summary(run: RunFolder, versions: Sequence[str], seconds: float) -> st
     return text
 
 
-def swapped(planner: str, grounder: str) -> str:
-    """Name of the policy that has its planner from one policy and its grounder from another."""
-    return f"{planner}+{grounder}"
+def _reported(benchmark: str) -> list[str]:
+    """Metrics that papers report beside success, or in its place."""
+    return [metric.name for metric in task_types.get(benchmark).metrics if metric.reported]
 
 
 def _by_benchmark(run: RunFolder, evaluated: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
@@ -68,7 +64,7 @@ def _by_benchmark(run: RunFolder, evaluated: Mapping[str, Mapping[str, Any]]) ->
         for benchmark, scores in result.get("benchmarks", {only: result}).items():  # of one benchmark, they are bare
             kind = "greedy" if scores["greedy"]["n"] else "sampled"
             metrics = scores["metrics"][kind]
-            others = {name: metrics[name]["value"] for name in OTHER_METRICS.get(benchmark, ()) if name in metrics}
+            others = {name: metrics[name]["value"] for name in _reported(benchmark) if name in metrics}
             found.setdefault(benchmark, {})[policy] = {each: scores[each] for each in KINDS} | {"metrics": others}
     return found
 

@@ -8,30 +8,20 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from lumos_rl import task_types
 from lumos_rl.core import Task
 from lumos_rl.data import load_tasks
 from lumos_rl.data.annotate import annotate
-from lumos_rl.data.synthetic import DEFAULT_SIZE, SUITES, synthetic_tasks
-from lumos_rl.envs.math.resample import resample
-from lumos_rl.errors import ConfigError, UnknownNameError
+from lumos_rl.data.synthetic import DEFAULT_SIZE, synthetic_tasks
+from lumos_rl.errors import ConfigError
 from lumos_rl.rollout.plans import RolloutConfig
-from lumos_rl.runs.config import ENVS, DataConfig, Refine, RunConfig
+from lumos_rl.runs.config import DataConfig, Refine, RunConfig
 
 log = logging.getLogger(__name__)
-
-TRAINING_SETS: Mapping[str, str] = {"mawps": "svamp"}  # training data of a benchmark whose environment grades them
-RENAMED = ("hotpotqa", "intercode_sql", "mind2web", "strategyqa", "webshop")  # math is calculated anew, by `resample`
-TASK_TYPES: Mapping[str, tuple[str, ...]] = {  # task type → its built-in suites
-    "math": ("gsm8k",),
-    "mind2web": ("mind2web",),
-    "qa": ("hotpotqa", "strategyqa"),
-    "sql": ("intercode_sql",),
-    "webshop": ("webshop",),
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,14 +168,15 @@ def resampled(tasks: Sequence[Task], copies: int, config: DataConfig, seed: int)
     return [
         copy
         for task in tasks
-        for copy in resample(task, copies, seed)
+        for copy in _resampled(task, copies, seed)
         if _plan(copy, task.meta.get("kind")) not in held_out
     ]
 
 
-def held_out_texts(config: DataConfig) -> set[str]:
-    """The texts of the tasks that the run is tested on or chooses its policy by."""
-    return {task.instruction for task in test_tasks(config) + validation_tasks(config)}
+def _resampled(task: Task, copies: int, seed: int) -> Sequence[Task]:
+    kind = task_types.find(task.benchmark)
+    resample = kind.get_resampler() if kind else None
+    return resample(task, copies, seed) if resample else ()
 
 
 Plan = tuple[str | None, tuple[str, ...]]  # kind of problem, and the arguments of its actions
@@ -198,7 +189,7 @@ def _plan(task: Task, kind: str | None) -> Plan:
 def _held_out(source: str, config: DataConfig) -> set[Plan]:
     """What a copy with new numbers must not become by chance: a problem of a built-in suite's dev or test split."""
     benchmark, where = split_source(source, config)
-    if where != "synthetic" or benchmark not in SUITES:
+    if where != "synthetic" or task_types.get(benchmark).get_resampler() is None:
         return set()
     return {
         _plan(task, task.meta.get("kind"))
@@ -254,7 +245,7 @@ def test_examples(config: DataConfig) -> dict[str, list[Task]]:
     """Annotated training tasks of each benchmark that is tested and not learned, for its prompts."""
     return {
         benchmark: [_cased(task, config) for task in synthetic_tasks(benchmark, "train", config.examples)]
-        for benchmark in _benchmarks(config.unseen)
+        for benchmark in _suites(config.unseen)
         if config.examples
     }
 
@@ -265,26 +256,23 @@ def train_sources(config: DataConfig) -> tuple[str, ...]:
     Raises:
         UnknownNameError: `suites` names an unknown task type.
     """
-    return tuple(f"{name}=synthetic" for name in _benchmarks(config.suites)) or config.train
+    return tuple(f"{name}=synthetic" for name in _suites(config.suites)) or config.train
 
 
 def test_sources(config: DataConfig) -> tuple[str, ...]:
     """Where test tasks come from; errors as for `train_sources`, of `unseen` as well."""
-    known = tuple(f"{name}=synthetic" for name in _benchmarks(config.suites)) or config.test
-    return known + tuple(f"{name}=synthetic" for name in _benchmarks(config.unseen))
+    known = tuple(f"{name}=synthetic" for name in _suites(config.suites)) or config.test
+    return known + tuple(f"{name}=synthetic" for name in _suites(config.unseen))
 
 
-def _benchmarks(task_types: str) -> list[str]:
-    names = [name.strip() for name in task_types.split(",") if name.strip()]
-    for name in names:
-        if name not in TASK_TYPES:
-            raise UnknownNameError("task type", name, TASK_TYPES)
-    return [benchmark for name in names for benchmark in TASK_TYPES[name]]
+def _suites(words: str) -> list[str]:
+    """Benchmarks of a list of suites such as "math,qa"."""
+    return [name for word in words.split(",") if word.strip() for name in task_types.suites(word.strip())]
 
 
 def graded_as(benchmark: str) -> str:
     """The benchmark whose environment grades the tasks of a source."""
-    return TRAINING_SETS.get(benchmark, benchmark)
+    return task_types.get(benchmark).grader
 
 
 def split_source(source: str, config: DataConfig) -> tuple[str, str]:
@@ -297,9 +285,7 @@ def split_source(source: str, config: DataConfig) -> tuple[str, str]:
     benchmark, found, where = source.partition("=")
     if not found:
         raise ConfigError(f"expected a source as BENCHMARK=WHERE, e.g. gsm8k=synthetic, got {source!r}")
-    known = {*ENVS, *TRAINING_SETS}
-    if benchmark not in known:
-        raise UnknownNameError("benchmark", benchmark, known)
+    task_types.get(benchmark)
     if where == "synthetic" or where.startswith("hf:"):
         return benchmark, where
     return benchmark, str(Path(config.folder) / where)

@@ -1,0 +1,175 @@
+"""Everything a run needs, resolved from its settings: tasks, prompts, rows, steps, policies, environments.
+
+    job = Job(config)
+    job.test_tasks          # each part is worked out when it is first asked for, and only once
+    job.taught_rows         # the conversations that SFT learns
+
+Stages are handed the parts that they need; a dry run looks at the same parts.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterator, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from lumos_rl import task_types
+from lumos_rl.core import Formulation, Task
+from lumos_rl.data.renaming import renamed
+from lumos_rl.data.rows import ChatRow, annotation_rows, weighted
+from lumos_rl.errors import ConfigError, DataError
+from lumos_rl.prompts import PromptProfile
+from lumos_rl.rollout.loop import Env
+from lumos_rl.runs import tasks
+from lumos_rl.runs.chats import chat_rows, profile_of
+from lumos_rl.runs.config import Engine, Modules, RunConfig, by_benchmark, check_samples
+from lumos_rl.runs.environments import env_options, make_env
+from lumos_rl.runs.folder import RunFolder
+from lumos_rl.runs.learn import Learner
+from lumos_rl.runs.play import Player
+from lumos_rl.runs.policies import Factory, policy_of
+from lumos_rl.runs.stages import base_texts
+
+
+class Job:
+    """What a run consists of.
+
+    Attributes:
+        config: Its settings.
+    """
+
+    def __init__(self, config: RunConfig) -> None:
+        self.config = config
+
+    @cached_property
+    def profile(self) -> PromptProfile:
+        """The prompt profile that the run speaks.
+
+        Raises:
+            UnknownNameError: No such profile.
+            ConfigError: It shall be read off conversations, and cannot be.
+        """
+        return profile_of(self.config.model.profile, self._chats)
+
+    @cached_property
+    def _chats(self) -> list[ChatRow]:
+        return chat_rows(self.config.data)
+
+    @cached_property
+    def training(self) -> tasks.TrainingTasks:
+        """The tasks to learn from; errors as for `training_tasks`."""
+        return tasks.training_tasks(self.config.data, self.config.seed)
+
+    @cached_property
+    def test_tasks(self) -> list[Task]:
+        """The tasks that every stage is tested on; errors as for `tasks.test_tasks`."""
+        return tasks.test_tasks(self.config.data)
+
+    @cached_property
+    def validation_tasks(self) -> list[Task]:
+        """The tasks that the best policy is chosen by; errors as for `tasks.validation_tasks`."""
+        return tasks.validation_tasks(self.config.data)
+
+    @cached_property
+    def examples(self) -> dict[str, list[Task]]:
+        """By benchmark, the annotated tasks that its test episodes start with."""
+        return tasks.test_examples(self.config.data)
+
+    @cached_property
+    def taught_rows(self) -> list[ChatRow]:
+        """All that SFT learns: conversations of annotated tasks and those that `data.chats` names, and their copies.
+
+        Raises:
+            DataError: There are none.
+        """
+        data = self.config.data
+        rows = self.annotated_rows(self.training.annotated)
+        rows += weighted(self._chats, by_benchmark(data.weights), self.config.seed)
+        rows += self.renamed_rows(rows, data.rename)
+        if not rows:
+            sources = ", ".join(tasks.train_sources(data))
+            raise DataError(
+                f"expected annotated tasks in {sources} or data.chats, got none with data.annotated={data.annotated}"
+            )
+        return rows
+
+    @cached_property
+    def steps(self) -> list[tasks.RefineStep]:
+        """The steps of the refinement with their tasks."""
+        return tasks.refine_steps(self.config, self.training.explore)
+
+    def annotated_rows(self, annotated: Sequence[Task]) -> list[ChatRow]:
+        """The conversations that tasks with plans teach, in the run's formulation, as often as weights say."""
+        formulation = Formulation(self.config.rollout.formulation)
+        rows = annotation_rows(annotated, formulation, self.profile)
+        return weighted(rows, by_benchmark(self.config.data.weights), self.config.seed)
+
+    def renamed_rows(self, rows: Sequence[ChatRow], copies: int) -> list[ChatRow]:
+        """Copies of conversations with other names, ids and values, of the task types that allow it."""
+        if not copies:
+            return []
+        free = [row for row in rows if (kind := task_types.find(row.benchmark)) is not None and kind.renames]
+        held_out = {task.instruction for task in self.test_tasks + self.validation_tasks}
+        return renamed(free, copies, self.config.seed, held_out)
+
+    def resampled(self, solved: Sequence[Task], copies: int) -> list[Task]:
+        """Copies of tasks with plans, with other numbers, names and things, but for those that are held out."""
+        return tasks.resampled(solved, copies, self.config.data, self.config.seed)
+
+    def base_texts(self) -> Iterator[str]:
+        """Texts for the tokenizer of a model from scratch."""
+        yield from base_texts(self.taught_rows, self.training.explore)
+
+    @cached_property
+    def env_options(self) -> dict[str, dict[str, Any]]:
+        """Options of environments by benchmark; errors as for `environments.env_options`."""
+        return env_options(self.config.data.env)
+
+    @property
+    def make_env(self) -> Callable[[str], Env]:
+        """Makes the environment of a benchmark, in this process or a worker."""
+        return functools.partial(make_env, options=self.env_options, plugins=self.config.plugins)
+
+    def policy(self, checkpoint: Path, version: str) -> Factory:
+        """How workers come by the policy of a checkpoint; errors as for `policy_of`."""
+        config = self.config
+        trained = config.sft, config.refine.rs.train, config.refine.dpo.train
+        rank = max(settings.lora.rank for settings in trained)
+        return policy_of(checkpoint, version, config.model, rank, config.ray.gpus_per_engine)
+
+    def player(self, run: RunFolder) -> Player:
+        """What plays the run's episodes."""
+        return Player(run, self.policy, self.make_env, self.profile)
+
+    def learner(self, run: RunFolder) -> Learner:
+        """What trains the run's modules."""
+        return Learner(run, self.config.model.modules, self.config.seed, self.profile)
+
+    def check_trainable(self) -> None:
+        """Looks for settings that each make sense alone, and not together.
+
+        Raises:
+            ConfigError: The engine's model cannot be trained, tests play another formulation than is learned, modules
+                are separate where the formulation has one, or a step of the refinement would repeat greedy episodes.
+        """
+        config = self.config
+        learned, tested = config.rollout.formulation, config.evaluate.formulation
+        if config.model.engine in (Engine.OPENAI, Engine.SCRIPT):
+            raise ConfigError(
+                f"expected --model.engine hf or vllm to train with, got {config.model.engine}, which cannot be trained;"
+                " test it with python -m lumos_rl.recipes.evaluate"
+            )
+        if tested != learned:
+            raise ConfigError(
+                f"expected one formulation to learn and to be tested in, got rollout.formulation {learned} and"
+                f" evaluate.formulation {tested}"
+            )
+        if config.model.modules == Modules.SEPARATE and learned not in (Formulation.ITERATIVE, Formulation.ONETIME):
+            raise ConfigError(
+                f"expected --model.modules shared, as {learned} has one module, got {config.model.modules}"
+            )
+        check_samples("evaluate", config.evaluate)
+        for step in tasks.refine_steps(config, []):
+            check_samples(step.collecting, step.rollout)

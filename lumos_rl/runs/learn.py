@@ -1,0 +1,122 @@
+"""Trains the modules of a run: one model that is planner and grounder, or one of each.
+
+learner = job.learner(run)
+learner.sft("sft", base, rows, settings)            # checkpoints/sft
+learner.dpo("dpo-3", run.checkpoint("rs-2"), pairs, settings)
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import logging
+import shutil
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from lumos_rl.core import PreferencePair
+from lumos_rl.data.rows import ChatRow, count_by_module
+from lumos_rl.errors import DataError
+from lumos_rl.prompts import PromptProfile
+from lumos_rl.runs.config import Modules
+from lumos_rl.runs.folder import RunFolder
+from lumos_rl.training.settings import DPOSettings, SFTSettings
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Learner:
+    """Trains the modules of a run.
+
+    Attributes:
+        run: Where checkpoints and metrics go.
+        modules: Whether planner and grounder are one model or two.
+        seed: Order of the rows, and initial weights of adapters.
+        profile: Prompt profile of the rows; it is saved beside each model.
+    """
+
+    run: RunFolder
+    modules: Modules
+    seed: int
+    profile: PromptProfile
+
+    def sft(self, stage: str, start: Path | str, rows: Sequence[ChatRow], settings: SFTSettings) -> dict[str, Any]:
+        """Fine-tunes the run's model, or each of its modules, on rows.
+
+        Args:
+            stage: Name of the checkpoint that is written.
+            start: Checkpoint to start from.
+            rows: What to learn.
+            settings: How.
+
+        Returns:
+            The numbers of `TrainReport`, per module where they are separate.
+
+        Raises:
+            DataError: A module has no rows.
+        """
+        from lumos_rl.training.sft import train_sft
+        from lumos_rl.training.trainer import Progress
+
+        report: dict[str, Any] = {}
+        parts = [(name, part, out, _rows_of(name, rows)) for name, part, out in self._parts(stage, start)]
+        for name, part, out, wanted in parts:
+            progress = Progress(self.run.log, label(stage, name))
+            train = functools.partial(train_sft, part, wanted, out, settings, self.seed, callbacks=[progress])
+            report |= self._report(stage, name, lambda: dataclasses.asdict(train()))  # noqa: B023 (called at once)
+        self.profile.save(self.run.checkpoint(stage))
+        return report | {"rows": len(rows)}
+
+    def dpo(self, stage: str, start: Path, pairs: Sequence[PreferencePair], settings: DPOSettings) -> dict[str, Any]:
+        """DPO of the run's model, or of each of its modules; a module without pairs stays as it is.
+
+        Raises:
+            DataError: No pairs at all.
+        """
+        from lumos_rl.training.dpo import train_dpo
+        from lumos_rl.training.trainer import Progress
+
+        report: dict[str, Any] = {"pairs_by_module": dict(count_by_module(pairs))}
+        for name, part, out in self._parts(stage, start):
+            wanted = [pair for pair in pairs if not name or pair.module == name]
+            if not wanted and pairs:
+                log.warning("%s: no pairs of the %s, which stays as it is", stage, name)
+                shutil.copytree(part, out, dirs_exist_ok=True)
+                report[f"{name}_steps"] = 0
+                continue
+            progress = Progress(self.run.log, label(stage, name))
+            train = functools.partial(train_dpo, part, wanted, out, settings, self.seed, callbacks=[progress])
+            report |= self._report(stage, name, lambda: dataclasses.asdict(train()))  # noqa: B023 (called at once)
+        self.profile.save(self.run.checkpoint(stage))
+        return report
+
+    def _parts(self, stage: str, start: Path | str) -> list[tuple[str, Path | str, Path]]:
+        """What is trained: module ("" for one model that is both), where it starts, where it goes."""
+        out = self.run.checkpoint(stage)
+        if self.modules == Modules.SHARED:
+            return [("", start, out)]
+        return [
+            (name, Path(start) / name if (Path(start) / name).is_dir() else start, out / name)
+            for name in ("planner", "grounder")
+        ]
+
+    def _report(self, stage: str, module: str, train: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+        """What the training of a module came to. Where modules are separate, a finished one is not trained again."""
+        if not module:
+            return train()
+        return {f"{module}_{name}": value for name, value in self.run.stage(label(stage, module), train).items()}
+
+
+def _rows_of(module: str, rows: Sequence[ChatRow]) -> list[ChatRow]:
+    found = [row for row in rows if not module or row.module == module]
+    if not found:
+        raise DataError(f"expected conversations of the {module or 'model'} to learn, got none in {len(rows)} rows")
+    return found
+
+
+def label(stage: str, module: str) -> str:
+    """Name of a training run in metrics: its stage, and its module where modules are separate."""
+    return f"{stage}/{module}" if module else stage

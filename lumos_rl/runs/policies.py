@@ -1,0 +1,140 @@
+"""The policies of a run: how rollout workers come by what writes the turns.
+
+make = policy_of(Path("runs/tiny-0/checkpoints/sft"), "sft", ModelConfig(), max_rank=16, gpus=0)
+policy = make()     # inside a worker
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import importlib
+import inspect
+import sys
+import traceback
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, cast
+
+from lumos_rl.errors import ConfigError, InfrastructureError
+from lumos_rl.policies.base import Policy, Request, ScriptedPolicy
+from lumos_rl.policies.layout import Layout
+from lumos_rl.policies.serving import Serving
+from lumos_rl.runs.config import Engine, ModelConfig
+
+Factory = Callable[[], Policy] | Serving
+
+
+def policy_of(checkpoint: Path, version: str, model: ModelConfig, max_rank: int, gpus: int) -> Factory:
+    """How rollout workers come by the policy of a checkpoint: each makes its own, or all share what engines serve.
+
+    Args:
+        checkpoint: Its folder; a model of an endpoint or MODULE:FUNCTION where the engine is one of these.
+        version: Its name.
+        model: Which engine, and how it is set up.
+        max_rank: Largest rank of an adapter that the run trains, for engines that must know it beforehand.
+        gpus: GPUs of a shared engine.
+
+    Raises:
+        ConfigError: An endpoint shall play a checkpoint that was trained here, or there is no such function.
+    """
+    where = str(checkpoint)
+    if model.engine == Engine.HF:
+        return functools.partial(make_policy, where, version, model)
+    if model.engine == Engine.OPENAI:
+        if checkpoint.is_dir():
+            raise ConfigError(
+                f"expected the name of a model at {model.openai.url}, got the checkpoint {where}, which an endpoint"
+                " does not load; use --model.engine hf or vllm, or evaluate --checkpoint NAME"
+            )
+        return functools.partial(make_endpoint_policy, where, version, model)
+    if model.engine == Engine.SCRIPT:
+        scripted_reply(where)  # a mistake is told here rather than in every worker
+        return functools.partial(make_scripted_policy, where, version)
+    model = replace(model, vllm=replace(model.vllm, max_rank=model.vllm.max_rank or max_rank))
+    make = functools.partial(make_vllm_policy, where, version, model, gpus)
+    return Serving(version, make, functools.partial(update_vllm_policy, where, version))
+
+
+def make_policy(checkpoint: str, version: str, model: ModelConfig) -> Policy:
+    """The policy of a checkpoint with Transformers; called inside the worker that uses it."""
+    from lumos_rl.policies.hf import HFPolicy
+
+    return HFPolicy.load(checkpoint, version, model.generate_batch, model.device, model.dtype)
+
+
+def make_vllm_policy(checkpoint: str, version: str, model: ModelConfig, gpus: int) -> Policy:
+    """The same with vLLM; called inside the engine's process."""
+    from lumos_rl.policies.vllm import VLLMPolicy
+
+    return VLLMPolicy.load(
+        checkpoint, version, model.generate_batch, model.device, model.dtype, model.vllm, max(1, gpus)
+    )
+
+
+def update_vllm_policy(checkpoint: str, version: str, policy: Any) -> None:
+    """Has a policy of vLLM go on with another checkpoint."""
+    policy.update(checkpoint, version)
+
+
+def make_endpoint_policy(name: str, version: str, model: ModelConfig) -> Policy:
+    """A model of an endpoint; called inside the worker that uses it."""
+    from lumos_rl.policies.openai import OpenAIPolicy
+
+    return OpenAIPolicy(model.openai if model.openai.models else replace(model.openai, models=(name,)), version)
+
+
+def make_scripted_policy(name: str, version: str) -> Policy:
+    """A function as a policy; called inside the worker that uses it. A mistake in it ends the rollout."""
+    reply = scripted_reply(name)
+
+    def text_of(request: Request) -> str:
+        try:
+            text = reply(request)
+        except (InfrastructureError, ConnectionError, TimeoutError):  # of what it asks; the episode fails alone
+            raise
+        except Exception as error:
+            place = traceback.extract_tb(error.__traceback__)[-1]
+            raise ConfigError(
+                f"{name} failed at a turn of the {request.module}, {place.filename}:{place.lineno}:"
+                f" {type(error).__name__}: {error}"
+            ) from error
+        if not isinstance(text, str):
+            raise ConfigError(f"expected text from {name}, got {type(text).__name__} at a turn of the {request.module}")
+        return text
+
+    return ScriptedPolicy(text_of, version)
+
+
+def scripted_reply(name: str) -> Callable[[Request], object]:
+    """The function that MODULE:FUNCTION names: it is given a `Request` and returns the text of that turn.
+
+    Raises:
+        ConfigError: Nothing that can be called is there under this name.
+    """
+    module, _, function = name.partition(":")
+    try:
+        reply = getattr(importlib.import_module(module), function)
+    except (ImportError, AttributeError, TypeError, ValueError) as error:
+        raise ConfigError(
+            f"expected a policy as MODULE:FUNCTION, importable from {Path.cwd()}, got {name!r}: {error}"
+        ) from error
+    if not callable(reply):
+        raise ConfigError(f"expected a function as {name}, got {type(reply).__name__}")
+    return cast("Callable[[Request], object]", reply)
+
+
+def source_hash(name: str) -> str:
+    """Eight hexadecimal digits of what stands in the module of MODULE:FUNCTION; errors as for `scripted_reply`."""
+    scripted_reply(name)
+    return hashlib.sha256(inspect.getsource(sys.modules[name.partition(":")[0]]).encode()).hexdigest()[:8]
+
+
+def weights_hash(checkpoint: Path) -> str:
+    """Eight hexadecimal digits that change with a checkpoint's weights, as sizes and times of its files tell."""
+    layout = Layout.of(checkpoint)
+    folders = [Path(folder) for folder in (*layout.bases.values(), *layout.adapters.values())]
+    files = sorted(file for folder in folders for kind in ("*.safetensors", "*.bin") for file in folder.glob(kind))
+    stats = [(file.name, file.stat().st_size, file.stat().st_mtime_ns) for file in files]
+    return hashlib.sha256(repr(stats).encode()).hexdigest()[:8]

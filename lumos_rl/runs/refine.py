@@ -1,0 +1,119 @@
+"""Self-improvement: each step collects episodes with the current policy and learns from them.
+
+    versions, steps = refine(job, run)     # (["rs-1", "rs-2", "dpo-3"], 1950)
+
+A step whose episodes hold nothing to learn is skipped, with a warning, and the policy stays.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any
+
+from lumos_rl.core import PreferencePair, Task, Trajectory
+from lumos_rl.data.discovered import discovered_tasks
+from lumos_rl.data.rows import balanced, count_by_module, preference_pairs, success_rows
+from lumos_rl.runs.config import PreferenceConfig, Refine, by_benchmark
+from lumos_rl.runs.folder import TRAJECTORIES, RunFolder
+from lumos_rl.runs.job import Job
+from lumos_rl.runs.learn import Learner
+from lumos_rl.runs.play import Player, describe
+from lumos_rl.runs.stages import evaluate_stage
+from lumos_rl.runs.tasks import RefineStep
+
+log = logging.getLogger(__name__)
+
+
+def refine(job: Job, run: RunFolder) -> tuple[list[str], int]:
+    """Every step of the refinement; the names of their policies, and the optimizer steps they took together.
+
+    The optimizer steps are those of one model: where modules are separate, the mean over the modules.
+    """
+    player, learner = job.player(run), job.learner(run)
+    policy, versions, steps = "sft", [], 0
+    for step in job.steps:
+        version = step.version
+        played = collect_stage(run, player, policy, step)
+        learn = _learn_successes if step.kind == Refine.RS else _learn_preferences
+        result = run.stage(version, lambda: learn(job, learner, version, policy, played()))  # noqa: B023 (called at once)
+        if "skipped" in result:
+            continue
+        evaluate_stage(run, player, version, run.checkpoint(version), job.test_tasks, job.config.evaluate, job.examples)
+        taken = [value for name, value in result.items() if name.endswith("steps")]
+        steps += round(sum(taken) / len(taken))
+        policy = version
+        versions.append(version)
+    return versions, steps
+
+
+def collect_stage(run: RunFolder, player: Player, policy: str, step: RefineStep) -> Callable[[], list[Trajectory]]:
+    """Plays the tasks of a step, at most once; the function that it returns reads the episodes, failed ones too."""
+
+    def numbers() -> dict[str, Any]:
+        result = describe(player.play(run.checkpoint(policy), policy, step.explore, step.rollout, TRAJECTORIES))
+        run.log(f"collect/{step.version}", 0, result)
+        return result
+
+    run.stage(step.collecting, numbers)
+    return lambda: player.played(policy, step.explore, step.rollout, TRAJECTORIES)
+
+
+def _learn_successes(
+    job: Job, learner: Learner, version: str, policy: str, played: Sequence[Trajectory]
+) -> dict[str, Any]:
+    """Rejection sampling: SFT on episodes that succeeded, beside the annotated tasks."""
+    settings = job.config.refine.rs
+    least = by_benchmark(settings.min_rewards)
+    rows = success_rows(played, settings.min_reward, settings.max_per_task, min_rewards=least)
+    found = len(rows)
+    if not found and not settings.annotated:
+        return _skipped(version, f"no episode of {policy} earned {settings.min_reward} without an error")
+    if settings.resample:
+        rows += job.annotated_rows(_copies(job, played))
+    rows += job.renamed_rows(rows[:found], settings.rename)
+    copies = len(rows) - found
+    if settings.annotated:
+        rows = job.taught_rows + rows
+    if settings.balanced:
+        rows = balanced(rows, job.config.seed)
+    start = learner.run.checkpoint(policy)
+    return {"successes": found, "copies": copies} | learner.sft(version, start, rows, settings.train)
+
+
+def _copies(job: Job, played: Sequence[Trajectory]) -> list[Task]:
+    """Tasks with other numbers, names and things, solved by the plans that these episodes found."""
+    settings = job.config.refine.rs
+    explored, least = {task.id: task for task in job.training.explore}, by_benchmark(settings.min_rewards)
+    found = discovered_tasks(played, explored, job.profile, settings.min_reward, least)
+    copies = job.resampled(found, settings.resample)
+    log.info("%d plans found, %d copies of their tasks", len(found), len(copies))
+    return copies
+
+
+def _learn_preferences(
+    job: Job, learner: Learner, version: str, policy: str, played: Sequence[Trajectory]
+) -> dict[str, Any]:
+    settings = job.config.refine.dpo
+    pairs = pairs_stage(learner.run, version, played, settings, job.config.seed)
+    if not pairs:
+        return _skipped(version, f"no preference pairs: the episodes of {policy} on one task earned about the same")
+    log.info("%s: pairs %s", version, dict(count_by_module(pairs)))
+    return learner.dpo(version, learner.run.checkpoint(policy), pairs, settings.train)
+
+
+def pairs_stage(
+    run: RunFolder, stage: str, trajectories: Sequence[Trajectory], settings: PreferenceConfig, seed: int
+) -> list[PreferencePair]:
+    """The pairs that episodes give; also written to `pairs.jsonl`."""
+    margins = by_benchmark(settings.min_margins)
+    found = preference_pairs(trajectories, settings.min_margin, settings.max_per_task, seed, margins)
+    pairs = [replace(pair, id=f"{stage}:{pair.id}") for pair in found]
+    run.replace_pairs(stage, pairs)
+    return pairs
+
+
+def _skipped(version: str, why: str) -> dict[str, Any]:
+    log.warning("%s is skipped: %s", version, why)
+    return {"skipped": why}
