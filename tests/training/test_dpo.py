@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 import torch
+from safetensors.torch import load_file
 from tiny_model import FLIP, PLAN, TASK, assistant, create_adapter, pair, user
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, TrainerCallback
 
@@ -15,6 +16,7 @@ from lumos_rl.policies.checkpoints import load_model
 from lumos_rl.policies.encoding import encode_chat, fingerprint
 from lumos_rl.training.dpo import dpo_trainer, encode_pairs, train_dpo
 from lumos_rl.training.settings import DPOSettings, LoraSettings
+from lumos_rl.training.trainer import drop_frozen_adapters
 
 PAIRS = [
     pair(FLIP, "Heads.", "Edge."),
@@ -95,7 +97,7 @@ def test_training_raises_the_margin_of_the_saved_model(start, tokenizer, tmp_pat
         for side, now in ((side, expected(out, tokenizer, side)) for side in ("chosen", "rejected"))
     ]
     assert all(chosen > rejected + 1 for chosen, rejected in zip(*gain, strict=True))
-    assert not (out / "ref").exists() and not (out / "checkpoints").exists()
+    assert not [path for path in out.iterdir() if path.is_dir()]  # neither a reference nor checkpoints
 
 
 def test_only_the_turn_counts(tokenizer, tiny_sft, tmp_path):
@@ -105,6 +107,24 @@ def test_only_the_turn_counts(tokenizer, tiny_sft, tmp_path):
     for row, turn in enumerate(turns):
         counted = batch["input_ids"][row][batch["completion_mask"][row].bool()]
         assert tokenizer.decode(counted) == turn + "<|end|>"
+
+
+def test_the_ids_of_the_pairs_are_what_is_trained(tiny_sft, tokenizer, tmp_path):
+    sampled = PairIds((2, 50, 3), (54, 1), (55, 56, 1), fingerprint(tokenizer))  # as no text is tokenized
+    pairs, seen = [replace(PAIRS[0], ids=sampled), *PAIRS[1:]], set()
+
+    def read(model, positional, named):
+        for ids, mask in zip(named["input_ids"], named["attention_mask"], strict=True):
+            seen.add(tuple(ids[mask.bool()].tolist()))
+
+    class Watch(TrainerCallback):
+        def on_train_begin(self, args, state, control, model, **kwargs):
+            model.register_forward_pre_hook(read, with_kwargs=True)
+
+    train_dpo(tiny_sft, pairs, tmp_path, replace(FAST, lora=LORA), 0, [Watch()])
+    rows, _ = encode_pairs(tokenizer, pairs, 128)
+    assert seen == {(*row["prompt_ids"], *row[side]) for row in rows for side in ("chosen_ids", "rejected_ids")}
+    assert {(2, 50, 3, 54, 1), (2, 50, 3, 55, 56, 1)} < seen
 
 
 def test_ids_are_those_of_sft_and_of_inference(tokenizer):
@@ -196,6 +216,23 @@ def test_an_interrupted_run_goes_on_where_it_was(start, tmp_path):
     train_dpo(folder, PAIRS, tmp_path / "straight", settings, 0)
     ours, straight = (load_model(tmp_path / name).state_dict() for name in ("out", "straight"))
     assert all(torch.allclose(ours[name], straight[name], atol=1e-5) for name in straight)
+
+
+def test_a_reference_that_was_saved_keeps_no_run_from_going_on(tiny_sft, tmp_path):
+    adapter, out = create_adapter(tiny_sft, tmp_path / "adapter", seed=1), tmp_path / "out"
+    with pytest.raises(KeyboardInterrupt):
+        train_dpo(adapter, PAIRS, out, replace(FAST, max_steps=6), 0, [_Interrupt()])
+    checkpoint = out / "checkpoints" / "checkpoint-3"
+    (reference,) = checkpoint.glob("*/adapter_model.safetensors")  # where there is none, nothing need be removed
+    trained = load_file(checkpoint / "adapter_model.safetensors")
+    assert load_file(reference).keys() == trained.keys()
+    trainer = dpo_trainer(adapter, PAIRS, out, replace(FAST, max_steps=3), seed=0)
+    drop_frozen_adapters(trainer.model, checkpoint)
+    assert not reference.parent.exists()
+    trainer.train(resume_from_checkpoint=str(checkpoint))  # it has no step left to do
+    trainer.save_model(str(tmp_path / "resumed"))
+    resumed = load_file(tmp_path / "resumed" / "adapter_model.safetensors")
+    assert all(torch.equal(resumed[name], trained[name]) for name in trained)
 
 
 def test_a_new_adapter_names_the_model_it_belongs_to(tiny_sft, tmp_path):

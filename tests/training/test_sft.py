@@ -5,14 +5,15 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 import torch
 import trl.trainer.utils
+from datasets import Dataset
 from tiny_model import CHATS, FLIP, PLAN, TASK, assistant, create_adapter, user
-from transformers import AutoTokenizer, PreTrainedModel, TrainerCallback
-from trl import SFTConfig
+from transformers import AutoTokenizer, PreTrainedModel, TrainerCallback, TrainingArguments
+from trl import SFTConfig, SFTTrainer
+from trl.kernels import ChunkedLogProbFunction
 
 from lumos_rl.core import Transcript
 from lumos_rl.data.rows import ChatRow
@@ -21,7 +22,13 @@ from lumos_rl.policies.checkpoints import load_model
 from lumos_rl.policies.encoding import encode_chat, fingerprint
 from lumos_rl.training.settings import LoraSettings, SFTSettings
 from lumos_rl.training.sft import IGNORED, encode_rows, epoch_order, preview, supervised_share, train_sft
-from lumos_rl.training.trainer import Progress, last_checkpoint, load_trainable, on_one_gpu, training_arguments
+from lumos_rl.training.trainer import (
+    Progress,
+    last_checkpoint,
+    load_trainable,
+    scoring_supervised_only,
+    training_arguments,
+)
 
 FAST = SFTSettings(max_steps=8, learning_rate=1e-2, batch_size=8, save_steps=0)
 LORA = LoraSettings(rank=4)
@@ -125,22 +132,61 @@ def test_training_lowers_the_loss(tiny_base, tokenizer, tmp_path, lora):
     assert not (tmp_path / "out" / "checkpoints").exists()
 
 
-@pytest.mark.parametrize("lora", [LoraSettings(), LORA])
-def test_tokens_without_loss_are_scored_only_when_asked_for(tiny_base, tokenizer, tmp_path, monkeypatch, lora):
-    scored, head = [], trl.trainer.utils._ChunkedLogProbFunction
+@pytest.fixture
+def scored(monkeypatch):
+    """How many tokens TRL's fused LM head scores, call by call."""
+    counts, forward = [], ChunkedLogProbFunction.forward
 
-    def apply(hidden, *rest):
-        scored.append(len(hidden))
-        return head.apply(hidden, *rest)
+    def count(ctx, hidden, *rest):
+        counts.append(len(hidden))
+        return forward(ctx, hidden, *rest)
 
-    monkeypatch.setattr(trl.trainer.utils, "_ChunkedLogProbFunction", SimpleNamespace(apply=apply))
+    monkeypatch.setattr(ChunkedLogProbFunction, "forward", staticmethod(count))
+    return counts
+
+
+def supervised_tokens(rows):
+    return sum(label != IGNORED for row in rows for label in row["labels"])
+
+
+def test_scoring_supervised_tokens_alone_gives_the_same_loss_and_gradients(tiny_base, tokenizer, scored):
+    rows, _ = encode_rows(tokenizer, [PLAN, [*FLIP, assistant("Heads.")]], 128)
+    longest = max(len(row["labels"]) for row in rows)
+    ids, labels = (
+        torch.tensor([row[key] + [fill] * (longest - len(row[key])) for row in rows])
+        for key, fill in (("input_ids", tokenizer.pad_token_id), ("labels", IGNORED))
+    )
+
+    def learn():
+        model = load_model(tiny_base)
+        trl.trainer.utils.add_fused_lm_head(model)
+        loss = model(ids, labels=labels, fused_lm_head=True).loss
+        loss.backward()
+        return loss.item(), {name: weight.grad for name, weight in model.named_parameters()}
+
+    asked = trl.trainer.utils._use_triton  # what the hook answers; without it, every token is scored
+    with scoring_supervised_only():
+        loss, gradients = learn()
+        assert trl.trainer.utils._use_triton is not asked
+    assert trl.trainer.utils._use_triton is asked
+    whole_loss, whole_gradients = learn()
+    assert scored == [supervised_tokens(rows), 2 * (longest - 1)] and scored[0] < scored[1]
+    assert loss == pytest.approx(whole_loss, rel=1e-6)
+    for name, whole in whole_gradients.items():
+        torch.testing.assert_close(gradients[name], whole, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("lora", [LoraSettings(), LORA], ids=["full", "lora"])
+def test_training_scores_supervised_tokens_alone(tiny_base, tokenizer, tmp_path, scored, lora):
     settings = replace(FAST, max_steps=1, batch_size=len(CHATS), lora=lora)
-    alone = train_sft(tiny_base, CHATS, tmp_path / "alone", settings, seed=0)
-    among_all = train_sft(tiny_base, CHATS, tmp_path / "all", replace(settings, supervised_only=False), seed=0)
-    rows, _ = encode_rows(tokenizer, CHATS, settings.max_length)
-    supervised = sum(label != IGNORED for row in rows for label in row["labels"])
-    assert scored == [supervised, len(rows) * (max(len(row["labels"]) for row in rows) - 1)]
-    assert alone.loss == pytest.approx(among_all.loss, rel=1e-5)
+    train_sft(tiny_base, CHATS, tmp_path, settings, seed=0)
+    assert scored == [supervised_tokens(encode_rows(tokenizer, CHATS, settings.max_length)[0])]
+
+
+def test_a_trl_that_does_not_ask_for_the_device_can_be_trained_with(monkeypatch):
+    monkeypatch.delattr(trl.trainer.utils, "_use_triton")
+    with scoring_supervised_only():
+        assert not hasattr(trl.trainer.utils, "_use_triton")
 
 
 def test_a_trained_model_keeps_its_tokenizer(tiny_sft, tokenizer):
@@ -240,10 +286,27 @@ def test_a_checkpoint_that_was_cut_off_is_passed_over(tmp_path):
     assert last_checkpoint(tmp_path / "nothing") is None
 
 
-def test_a_process_that_sees_several_gpus_trains_on_one(tmp_path):
-    arguments = SFTConfig(**training_arguments(FAST, tmp_path, 0))
-    arguments._n_gpu = 8  # what Transformers count on a node of eight
-    assert on_one_gpu(arguments).n_gpu == 1
+def test_the_state_is_the_last_file_that_is_written_of_a_checkpoint(tiny_base, tmp_path):
+    with pytest.raises(KeyboardInterrupt):
+        train_sft(tiny_base, CHATS, tmp_path, FAST, 0, [At(1, lambda: os.kill(os.getpid(), signal.SIGINT))])
+    written = {path.name: path.stat().st_mtime_ns for path in (tmp_path / "checkpoints" / "checkpoint-1").iterdir()}
+    assert {"model.safetensors", "optimizer.pt", "scheduler.pt", "rng_state.pth"} < written.keys()
+    assert written["trainer_state.json"] == max(written.values())
+
+
+def test_a_process_that_sees_several_gpus_trains_on_one(tiny_base, tokenizer, tmp_path, monkeypatch):
+    seen, plain = [], SFTConfig(**training_arguments(FAST, tmp_path, 0))
+
+    class Look(TrainerCallback):
+        def on_train_begin(self, args, state, control, **kwargs):
+            seen.append((args.n_gpu, args.train_batch_size, args.parallel_mode.value))
+
+    monkeypatch.setattr(TrainingArguments, "n_gpu", property(lambda self: 8))  # as on a node of eight
+    rows = Dataset.from_list(encode_rows(tokenizer, CHATS, 128)[0])
+    with pytest.raises(ValueError, match="several GPUs"):
+        SFTTrainer(load_model(tiny_base), plain, train_dataset=rows, processing_class=tokenizer)
+    assert train_sft(tiny_base, CHATS, tmp_path, FAST, 0, [Look()]).steps == 8
+    assert seen == [(1, 8, "not_parallel")]
 
 
 def models_in_memory():
