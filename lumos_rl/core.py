@@ -8,20 +8,18 @@ One datum, from a task to a training pair:
     Trajectory(id="gsm8k/test/0#0", task_id="gsm8k/test/0", turns=(…), reward=1.0, success=True, …)
     PreferencePair(module="planner", prompt=(…), chosen="…", rejected="…", …)
 
-`to_json` and `from_json` turn any of them into one JSON line and back without loss.
+`to_json` and `from_json` turn any of them into one JSON line and back without loss (`lumos_rl.records`).
 """
 
 from __future__ import annotations
 
-import dataclasses
-import functools
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, TypedDict, TypeVar, get_args, get_type_hints
+from typing import Any, TypedDict, TypeVar
 
-from lumos_rl.errors import DataError
+from lumos_rl.records import from_json as from_json
+from lumos_rl.records import to_json as to_json
 
 
 class Message(TypedDict):
@@ -309,55 +307,3 @@ class PreferencePair:
 
 
 Record = TypeVar("Record", Task, Subgoal, Action, Turn, Trajectory, PreferencePair)
-
-
-def to_json(record: Task | Subgoal | Action | Turn | Trajectory | PreferencePair) -> str:
-    """One JSON line (no newline) holding the record; non-ASCII text stays readable."""
-    return json.dumps(dataclasses.asdict(record), ensure_ascii=False, default=dict)
-
-
-def from_json(kind: type[Record], line: str, where: str = "") -> Record:
-    """The record that `to_json` wrote.
-
-    Args:
-        kind: The expected class.
-        line: One JSON object.
-        where: File and line, for the error message.
-
-    Raises:
-        DataError: The line is no JSON object, or misses a field of `kind`, or has an unknown one.
-    """
-    try:
-        value = json.loads(line)
-    except json.JSONDecodeError as error:
-        raise DataError(f"expected one JSON object, got {line[:60]!r} ({where}): {error}") from error
-    built: Record = _build(kind, value, where)
-    return built
-
-
-@functools.cache
-def _hints(kind: Any) -> dict[str, Any]:
-    return get_type_hints(kind)
-
-
-def _build(kind: Any, value: Any, where: str) -> Any:
-    if not isinstance(value, dict):
-        raise DataError(f"expected a JSON object for {kind.__name__}, got {type(value).__name__} ({where})")
-    hints = _hints(kind)
-    unknown = value.keys() - hints.keys()
-    if unknown:
-        raise DataError(f"expected the fields of {kind.__name__}, got also {sorted(unknown)} ({where})")
-    try:
-        return kind(**{name: _field(hints[name], item, where) for name, item in value.items()})
-    except TypeError as error:
-        raise DataError(f"expected every required field of {kind.__name__}: {error} ({where})") from error
-
-
-def _field(hint: Any, item: Any, where: str) -> Any:
-    """A list becomes the tuple its field declares; of records, or a record itself, where the field holds such."""
-    inner = next((arg for arg in get_args(hint) if dataclasses.is_dataclass(arg)), None)
-    if inner and isinstance(item, dict):
-        return _build(inner, item, where)
-    if not isinstance(item, list):
-        return item
-    return tuple(_build(inner, element, where) for element in item) if inner else tuple(item)

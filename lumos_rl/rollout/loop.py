@@ -291,7 +291,7 @@ class _Running:
             reward=self.reward,
             success=bool(self.info.get("success", False)) and failure is None,
             answer=self.info.get("answer"),
-            metrics=dict(self.info.get("metrics", {})),
+            metrics={name: float(value) for name, value in self.info.get("metrics", {}).items()},
             failure=failure,
             elapsed_s=time.monotonic() - self.began,
             profile=self.profile.hash,

@@ -7,7 +7,7 @@ import pytest
 from tiny_env import AddEnv, add_plans, solve
 
 import lumos_rl.envs  # noqa: F401 (registers)
-from lumos_rl.core import Formulation, StopReason, Task
+from lumos_rl.core import Formulation, StopReason, Task, Trajectory, from_json, to_json
 from lumos_rl.errors import ConfigError, InfrastructureError, MissingFileError
 from lumos_rl.policies.base import Completion, ScriptedPolicy
 from lumos_rl.prompts import get_profile
@@ -52,7 +52,8 @@ def test_a_trajectory_tells_the_episode():
     plan = add_plans(1, seed=3)[0]
     assert (trajectory.id, trajectory.task_id, trajectory.benchmark) == ("add/test/0#0", "add/test/0", "add")
     assert (trajectory.seed, trajectory.policy, trajectory.formulation) == (plan.seed, "scripted", "iterative")
-    assert (trajectory.answer, trajectory.metrics, trajectory.failure) == ("3", {"accuracy": True}, None)
+    assert (trajectory.answer, trajectory.metrics, trajectory.failure) == ("3", {"accuracy": 1.0}, None)
+    assert from_json(Trajectory, to_json(trajectory)) == trajectory  # the environment gives a bool as its metric
     plan_turn, ground, stop = trajectory.turns
     assert (plan_turn.module, plan_turn.completion, plan_turn.action) == ("planner", "Add both numbers.", "")
     assert (ground.module, ground.action, ground.observation) == ("grounder", "Add 0 3", "{'R1': '3'}")

@@ -1,0 +1,129 @@
+"""Frozen dataclasses as JSON and back, with every type checked: the records of `lumos_rl.core`, and settings.
+
+    to_json(Action(("R1",), "Count", "R0"))  # '{"outputs": ["R1"], "tool": "Count", "args": "R0", "result": null}'
+    from_json(Action, '{"outputs": ["R1"], "tool": 7, "args": "R0"}', "plans.jsonl:3")
+    # DataError: tool: expected str, got 7 (plans.jsonl:3)
+
+Fields hold text, numbers, booleans, None, enums, dataclasses, and tuples and mappings of these. A field that has a
+default may be missing. An int counts as a float, and nothing else as another type.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any, TypeVar
+
+import msgspec
+
+from lumos_rl.errors import DataError
+
+Kind = TypeVar("Kind")
+
+
+def to_json(record: object) -> str:
+    """One JSON line (no newline) holding the record; non-ASCII text stays readable.
+
+    Raises:
+        DataError: A field holds a value of the wrong type, so `from_json` would refuse the line.
+    """
+    plain = msgspec.to_builtins(record, enc_hook=_plain)
+    _converted(type(record), plain, f"{type(record).__name__} to be written")
+    return json.dumps(plain, ensure_ascii=False)  # msgspec's own encoder turns NaN and infinities into null
+
+
+def from_json(kind: type[Kind], line: str, where: str = "") -> Kind:
+    """The record that `to_json` wrote.
+
+    Args:
+        kind: The expected class.
+        line: One JSON object.
+        where: File and line, for the error message.
+
+    Raises:
+        DataError: The line is no JSON, or as in `from_builtins`.
+    """
+    try:
+        value = json.loads(line)
+    except ValueError as error:
+        raise DataError(f"expected one JSON object, got {line[:60]!r}{_in_brackets(where)}: {error}") from error
+    return from_builtins(kind, value, where)
+
+
+def to_builtins(record: object) -> dict[str, Any]:
+    """The record as nested dicts and lists, equal to what JSON gives back."""
+    return dict(json.loads(to_json(record)))
+
+
+def from_builtins(kind: type[Kind], value: Any, where: str = "") -> Kind:
+    """The record that `to_builtins` took apart.
+
+    Args:
+        kind: The expected class.
+        value: Its fields, nested as in JSON.
+        where: File and line, for the error message.
+
+    Raises:
+        DataError: A field is missing, unknown or of the wrong type, or the class itself refuses a value. The message
+            names the field by its path, such as `sft.lora.rank` or `turns[0].reward`.
+    """
+    record = _converted(kind, value, where)
+    unknown = ", ".join(_unknown(value, msgspec.to_builtins(record, enc_hook=_plain), ""))
+    if unknown:  # msgspec passes over them unless a class is its own Struct
+        raise DataError(f"expected the fields of {kind.__name__}, got also {unknown}{_in_brackets(where)}")
+    return record
+
+
+def _plain(value: Any) -> Any:
+    """What msgspec itself does not take: other mappings, and subclasses such as NumPy's float64."""
+    if isinstance(value, Mapping):
+        return dict(value)
+    for base in (str, int, float):
+        if isinstance(value, base):
+            return base(value)
+    raise NotImplementedError
+
+
+def _converted(kind: type[Kind], value: Any, where: str) -> Kind:
+    try:
+        return msgspec.convert(value, kind)
+    except msgspec.ValidationError as error:
+        says, _, place = str(error).partition(" - at `$")
+        path = place.rstrip("`").removeprefix(".")
+        says = _reworded(says, _at(value, path))
+        raise DataError(f"{path or kind.__name__}: {says}{_in_brackets(where)}") from error
+
+
+def _reworded(says: str, got: Any) -> str:
+    """A message of msgspec with what was got, instead of its type alone."""
+    if found := re.fullmatch("Expected `(.+)`, got `.+`", says):
+        return f"expected {found[1]}, got {got!r:.60}"
+    if found := re.fullmatch("Object missing required field `(.+)`", says):
+        return f"expected a field {found[1]}, got {', '.join(got) or 'none'}"
+    return says[:1].lower() + says[1:]
+
+
+def _at(value: Any, path: str) -> Any:
+    """What stands at a path of msgspec's; of a mapping, whose keys such a path leaves out, the whole mapping."""
+    for step in re.findall(r"\w+", path.partition("[...]")[0]):
+        value = value[step if isinstance(value, dict) else int(step)]
+    return value
+
+
+def _unknown(given: Any, kept: Any, path: str) -> Iterator[str]:
+    """Paths of the fields that were given and that the record did not keep."""
+    if isinstance(given, dict):
+        for name, item in given.items():
+            inner = f"{path}.{name}" if path else name
+            if name not in kept:
+                yield inner
+            elif isinstance(item, dict | list | tuple):
+                yield from _unknown(item, kept[name], inner)
+    elif isinstance(given, list | tuple) and list(given) != list(kept):
+        for place, (item, same) in enumerate(zip(given, kept, strict=True)):
+            yield from _unknown(item, same, f"{path}[{place}]")
+
+
+def _in_brackets(where: str) -> str:
+    return f" ({where})" if where else ""
