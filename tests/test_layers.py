@@ -1,8 +1,8 @@
 """The shape of the package: imports point down, optional packages stay in their rooms, files and functions stay short.
 
-A room is a module or folder of `lumos_rl`, and of `lumos_rl.envs`. It may import rooms of lower rows only: no rows above
-it, and no siblings in its own row. Modules of one room may import each other, without a circle. Imports inside
-functions, and those for types alone, count like any other.
+A room is a module or folder of `lumos_rl`, or of `lumos_rl.envs`. It may import rooms of lower rows only: no row above
+it, and no sibling in its own row. Modules of one room may import each other, without a circle. Imports inside functions
+and those for types alone count like any other.
 """
 
 import ast

@@ -46,7 +46,8 @@ class Settings:
     """Turns benchmark files into verified annotations for planner and grounder.
 
     Attributes:
-        benchmark: gsm8k, hotpotqa, intercode_sql, mawps, mind2web, strategyqa, svamp or webshop.
+        benchmark: gsm8k, hotpotqa, intercode_sql, mawps, mind2web, strategyqa, svamp or webshop, or another task type
+            that is installed or that `plugin` brings.
         source: A file, a folder as the benchmark distributes it, or hf:NAME or hf:NAME:CONFIG.
         out: Folder to write to; made if it is not there. Files of an earlier run are replaced.
         split: Which file of a folder, or split of a hub data set; part of the ids. By default the split that a file is
@@ -57,6 +58,7 @@ class Settings:
             tasks made from a test set.
         seed: Which numbers they get.
         limit: Most readable records to convert; all by default.
+        plugin: Modules that bring task types from outside this package.
     """
 
     benchmark: str
@@ -68,6 +70,7 @@ class Settings:
     resample: int = 0
     seed: int = 0
     limit: int | None = None
+    plugin: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,6 +208,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """The command line; 0 when something was kept, 1 when nothing was, 2 for a setting that cannot work."""
     settings = tyro.cli(Settings, args=arguments, prog="python -m lumos_rl.data.convert")
     try:
+        task_types.load_plugins(settings.plugin)
         get_profile(settings.profile)
         task_types.get(settings.benchmark).get_reader()
         check_writable(settings.out)

@@ -1,4 +1,8 @@
-"""One contract, kept by every registered environment. A new environment is one more row of `CASES`."""
+"""One contract, kept by the environment of every registered task type.
+
+`CASES` has what is known of some environments better than it can be found out: their own action syntax, a hard task.
+Any other is held to the contract by the gold plan of its built-in suite.
+"""
 
 import json
 import os
@@ -18,11 +22,14 @@ from gymnasium.utils.env_checker import check_env
 from gymnasium.wrappers import OrderEnforcing, RecordEpisodeStatistics, TimeLimit
 
 import lumos_rl.envs  # noqa: F401 (registers the ids)
+from lumos_rl import task_types
 from lumos_rl.core import Task
 from lumos_rl.data import load_tasks
+from lumos_rl.data.synthetic import synthetic_tasks
 from lumos_rl.envs.base import LumosEnv
 from lumos_rl.errors import ActionTypeError, EpisodeError, LumosError
 from lumos_rl.language import format_actions
+from lumos_rl.task_types import TaskType
 
 
 @dataclass(frozen=True)
@@ -30,7 +37,7 @@ class Case:
     """One environment.
 
     Attributes:
-        id: Its id without the namespace.
+        id: Its id.
         task: A task of its benchmark, with text beyond ASCII.
         steps: Actions that solve the task, the last one ending the episode.
         wrong: An action that ends the episode with reward 0.
@@ -86,25 +93,25 @@ BRIDGE = (*HOPS, "R5 = QA([R4], Question: In which country is R3?); Finish(R5)")
 STRATEGY = (*HOPS, "R5 = QA([R4], Question: Is R3 a town in Denmark?); Finish()")
 SOLUTION = ("R1 = Calculator(12 * 2)", "R2 = Calculator(R1 * 2); Finish(R2)")
 CASES = [
-    Case("GSM8K-v0", math_task("gsm8k"), SOLUTION, "Finish(49)", "R1 = Calculator(2 +"),
-    Case("SVAMP-v0", math_task("svamp"), SOLUTION, "Finish(49)", "R1 = Teleport(2)"),
+    Case("lumos_rl/GSM8K-v0", math_task("gsm8k"), SOLUTION, "Finish(49)", "R1 = Calculator(2 +"),
+    Case("lumos_rl/SVAMP-v0", math_task("svamp"), SOLUTION, "Finish(49)", "R1 = Teleport(2)"),
     Case(
-        "HotpotQA-v0",
+        "lumos_rl/HotpotQA-v0",
         question_task("hotpotqa", "In which country was Zoë Kruså born?", "Denmark"),
         BRIDGE,
         "Finish(Norway)",
         "R1 = KnowledgeQuery()",
     ),
     Case(
-        "StrategyQA-v0",
+        "lumos_rl/StrategyQA-v0",
         question_task("strategyqa", "Was Zoë Kruså born in Denmark?", "yes"),
         STRATEGY,
         "Finish(no)",
         "R1 = QA([R7], Question: Who?)",
     ),
-    Case("WebShop-v0", shop_task(), SHOPPING, "Finish()", "click[no such button]", quiet=True),
+    Case("lumos_rl/WebShop-v0", shop_task(), SHOPPING, "Finish()", "click[no such button]", quiet=True),
     Case(
-        "InterCodeSQL-v0",
+        "lumos_rl/InterCodeSQL-v0",
         Task(
             "intercode_sql/test/contract",
             "intercode_sql",
@@ -116,15 +123,26 @@ CASES = [
         "skip",
         "SELECT name FROM bands",
     ),
-    Case("Mind2Web-v0", web_task(), BROWSING, "Finish()", "CLICK [3", step_reward=1.0),
+    Case("lumos_rl/Mind2Web-v0", web_task(), BROWSING, "Finish()", "CLICK [3", step_reward=1.0),
 ]
+
+
+def case_of(task_type: TaskType) -> Case:
+    """A case made from the first task of a built-in suite and its gold plan."""
+    [task] = synthetic_tasks(task_type.name, "test", 1)
+    plan = [format_actions(subgoal.actions) for subgoal in task.subgoals]
+    return Case(task_type.env_id, task, (*plan[:-1], f"{plan[-1]}; Finish()"), "Finish(𝟐 – Zoë)", "R1 = Teleport(2)")
+
+
+KNOWN = {case.id for case in CASES}
+CASES += [case_of(each) for each in task_types.every() if each.env is not None and each.env_id not in KNOWN]
 
 pytestmark = pytest.mark.parametrize("case", CASES, ids=[case.id for case in CASES])
 MODES = pytest.mark.parametrize("mode", ["sync", "async"])
 
 
 def make(case: Case, **settings: Any) -> gym.Env[str, str]:
-    return gym.make(f"lumos_rl/{case.id}", **case.settings, **settings)
+    return gym.make(case.id, **case.settings, **settings)
 
 
 def lumos(env: gym.Env[str, str]) -> LumosEnv:
@@ -132,9 +150,9 @@ def lumos(env: gym.Env[str, str]) -> LumosEnv:
     return env.unwrapped
 
 
-def test_the_table_covers_every_registered_id(case: Case) -> None:
-    registered = {name for name in gym.registry if name.startswith("lumos_rl/")}
-    assert registered == {f"lumos_rl/{case.id}" for case in CASES}
+def test_every_registered_environment_is_held_to_it(case: Case) -> None:
+    assert case.id in gym.registry
+    assert set(task_types.environments().values()) == {each.id for each in CASES}
 
 
 def test_gymnasium_checks_it_without_a_warning(case: Case) -> None:
@@ -266,7 +284,7 @@ def test_gymnasiums_wrappers_work(case: Case) -> None:
 
 @MODES
 def test_vector_environments_play_with_default_arguments(case: Case, mode: str) -> None:
-    envs = gym.make_vec(f"lumos_rl/{case.id}", num_envs=2, vectorization_mode=mode, tasks=(case.task,), **case.settings)
+    envs = gym.make_vec(case.id, num_envs=2, vectorization_mode=mode, tasks=(case.task,), **case.settings)
     try:
         observations, info = envs.reset(seed=0)
         assert all(case.task.instruction in observation for observation in observations)
@@ -287,7 +305,7 @@ def test_vector_environments_play_with_default_arguments(case: Case, mode: str) 
 
 @MODES
 def test_vector_environments_sample_and_step(case: Case, mode: str) -> None:
-    envs = gym.make_vec(f"lumos_rl/{case.id}", num_envs=2, vectorization_mode=mode, **case.settings)
+    envs = gym.make_vec(case.id, num_envs=2, vectorization_mode=mode, **case.settings)
     try:
         envs.reset(seed=1)
         envs.action_space.seed(1)
@@ -300,7 +318,7 @@ def test_vector_environments_sample_and_step(case: Case, mode: str) -> None:
 
 PLAY: Callable[[str], str] = """
 import gymnasium as gym, json, lumos_rl.envs
-env = gym.make("lumos_rl/{}")
+env = gym.make("{}")
 seen = [env.reset(seed=11)]
 for text in ("R1 = Calculator(2 + 3)", "R2 = Nothing(R1)", "Finish(R1)"):
     seen.append(env.step(text))

@@ -6,6 +6,7 @@ import gymnasium as gym
 import pytest
 
 import lumos_rl.envs  # noqa: F401 (registers the ids)
+from lumos_rl import task_types
 from lumos_rl.core import Task
 from lumos_rl.data.synthetic import synthetic_tasks
 from lumos_rl.envs.qa.encyclopedia import main as write_encyclopedia
