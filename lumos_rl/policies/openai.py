@@ -148,7 +148,7 @@ class OpenAIPolicy:
             text = choice.message.content or "" if prompt is None else choice.text
             if not isinstance(text, str):
                 raise TypeError(f"{text!r} as text")
-            ids = getattr(choice, "token_ids", None)
+            ids: Any = getattr(choice, "token_ids", None)
             counts = (int(usage.prompt_tokens or 0), int(usage.completion_tokens or 0)) if usage else (0, 0)
             logprobs = _logprobs(choice.logprobs) if request.sampling.logprobs else None
         except (AttributeError, IndexError, TypeError, ValueError) as error:
@@ -272,15 +272,16 @@ async def _check_json(response: httpx2.Response) -> None:
         await response.aread()
         try:
             response.json()
+            return
         except ValueError as error:
-            raise httpx2.DecodingError(f"broken JSON ({error})") from None
+            said = str(error)
+        raise httpx2.DecodingError(f"broken JSON ({said})")
 
 
 def _cause(error: BaseException) -> str:
     """What the system said, below the errors that libraries wrap it in."""
-    while inner := error.exceptions[0] if isinstance(error, BaseExceptionGroup) else error.__cause__:
-        error = inner
-    return str(error) or repr(error)
+    inner = error.exceptions[0] if isinstance(error, BaseExceptionGroup) else error.__cause__ or error.__context__
+    return _cause(inner) if inner else str(error) or repr(error)
 
 
 def _logprobs(told: Any) -> tuple[float, ...] | None:

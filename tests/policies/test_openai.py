@@ -1,8 +1,12 @@
 """An endpoint: a small server that does what it is told, and `vllm serve` for real."""
 
+import contextlib
+import errno
 import http.server
+import importlib
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -17,7 +21,7 @@ from tiny_env import AddEnv, add_plans, solve
 from tiny_model import SHAPE, TEXTS, create_adapter, user
 
 from lumos_rl.core import Module, StopReason
-from lumos_rl.errors import ConfigError, InfrastructureError
+from lumos_rl.errors import ConfigError, InfrastructureError, MissingExtraError
 from lumos_rl.policies.base import Policy, Request, Sampling
 from lumos_rl.policies.hf import HFPolicy
 from lumos_rl.policies.openai import OpenAIPolicy
@@ -35,7 +39,8 @@ class Server(http.server.ThreadingHTTPServer):
 
     def __init__(self, script):
         self.script, self.bodies, self.keys, self.lock = script, [], [], threading.Lock()
-        self.now = self.most = 0
+        self.now = self.most = self.connections = 0
+        self.policies = []
         super().__init__(("127.0.0.1", 0), _Handler)
         threading.Thread(target=self.serve_forever, args=[0.05], daemon=True).start()
 
@@ -43,8 +48,19 @@ class Server(http.server.ThreadingHTTPServer):
     def url(self):
         return f"http://127.0.0.1:{self.server_port}/v1"
 
+    def process_request(self, request, client_address):
+        self.connections += 1
+        super().process_request(request, client_address)
+
+    def handle_error(self, request, client_address):
+        if not isinstance(sys.exception(), ConnectionError):  # a client may hang up
+            super().handle_error(request, client_address)
+
 
 class _Handler(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"  # connections stay open
+    wbufsize = -1  # an answer is sent as a whole
+
     def do_POST(self):
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         with self.server.lock:
@@ -59,23 +75,24 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         self.answer(*answer)
 
     def do_GET(self):
-        self.answer(200, {}, {"data": [{"id": "only"}]})
+        self.answer(200, {}, {"data": [{"id": "only", "max_model_len": 128}]})
 
     def answer(self, status, headers, body):
+        body = body if isinstance(body, bytes) else json.dumps(body).encode()
         self.send_response(status)
-        for name, value in headers.items():
+        for name, value in {**headers, "Content-Length": str(len(body))}.items():
             self.send_header(name, value)
         self.end_headers()
-        self.wfile.write(body if isinstance(body, bytes) else json.dumps(body).encode())
+        self.wfile.write(body)
 
     def log_message(self, *arguments):
         pass
 
 
-def said(text, finish="stop"):
+def said(text, finish="stop", **choice):
     message = {"role": "assistant", "content": text}
     usage = {"prompt_tokens": 7, "completion_tokens": 2}
-    return 200, {}, {"choices": [{"message": message, "finish_reason": finish}], "usage": usage}
+    return 200, {}, {"choices": [{"message": message, "finish_reason": finish, **choice}], "usage": usage}
 
 
 def right(number, body):
@@ -85,9 +102,8 @@ def right(number, body):
 
 
 @pytest.fixture
-def serve(monkeypatch):
+def serve():
     """`serve(script)` starts a server."""
-    monkeypatch.setattr("lumos_rl.policies.openai.FIRST_WAIT_S", 0.01)
     servers = []
 
     def start(script):
@@ -96,12 +112,15 @@ def serve(monkeypatch):
 
     yield start
     for server in servers:
+        for policy in server.policies:
+            policy.close()
         server.shutdown()
         server.server_close()
 
 
-def made(server, **settings):
-    return OpenAIPolicy(OpenAISettings(server.url, ("tiny",), **settings), "v1")
+def made(server, version="v1", models=("tiny",), **settings):
+    server.policies.append(OpenAIPolicy(OpenAISettings(server.url, models, **settings), version))
+    return server.policies[-1]
 
 
 def ask(policy, module=Module.PLANNER, sampling=None):
@@ -123,6 +142,47 @@ def test_a_request_says_all_and_an_answer_is_read(serve, monkeypatch):
     assert isinstance(policy, Policy)
 
 
+def test_without_a_key_none_is_sent(serve, monkeypatch):
+    monkeypatch.setenv("OPENAI_API_KEY", "meant for another endpoint")
+    monkeypatch.delenv("MY_KEY", raising=False)
+    server = serve(lambda number, body: said("Heads."))
+    assert (ask(made(server, api_key_env="MY_KEY")).text, server.keys) == ("Heads.", [None])
+
+
+def test_ids_go_out_and_come_back(serve, tiny_base):
+    def write(number, body):
+        ids = [*body["prompt"][:2], 0]
+        choice = {"text": "?", "token_ids": ids, "logprobs": {"token_logprobs": [-0.5, -0.25, -1.0]}}
+        return 200, {}, {"choices": [{**choice, "finish_reason": "stop"}], "usage": {"prompt_tokens": 7}}
+
+    server = serve(write)
+    policy = made(server, tokenizer=str(tiny_base))
+    done = ask(policy, sampling=Sampling(max_new_tokens=500, logprobs=True))
+    (body,) = server.bodies
+    assert (body["return_token_ids"], body["skip_special_tokens"], body["logprobs"]) == (True, False, 0)
+    assert body["max_tokens"] == 128 - len(body["prompt"])  # what the model's context leaves
+    assert (done.ids, done.prompt_ids) == ((*body["prompt"][:2], 0), tuple(body["prompt"]))
+    assert (done.logprobs, done.prompt_tokens, done.completion_tokens) == ((-0.5, -0.25, -1.0), 7, 0)
+    policy.submit(Request("long", Module.PLANNER, (user("9" * 130),)))
+    assert policy.collect()[0].finish_reason == "overflow" and len(server.bodies) == 1
+
+
+def test_a_server_that_tells_no_ids_is_a_failure(serve, tiny_base):
+    answer = 200, {}, {"choices": [{"text": "Heads.", "finish_reason": "stop"}]}
+    done = ask(made(serve(lambda number, body: answer), tokenizer=str(tiny_base)))
+    assert done.finish_reason == "failed" and "expected token_ids" in done.failure
+
+
+@pytest.mark.parametrize(
+    "told",
+    [{"content": [{"token": "a", "logprob": -0.5}, {"token": "b", "logprob": -2}]}, {"token_logprobs": [-0.5, -2]}],
+)
+def test_logprobs_are_read_in_both_forms(serve, told):
+    policy = made(serve(lambda number, body: said("Heads.", logprobs=told if body["logprobs"] else None)))
+    assert ask(policy, sampling=Sampling(logprobs=True)).logprobs == (-0.5, -2.0)
+    assert ask(policy).logprobs is None
+
+
 def test_an_endpoint_plays_episodes(serve):
     server = serve(right)
     trajectories = list(run_episodes(AddEnv, add_plans(8), made(server, concurrency=3), concurrency=8))
@@ -130,16 +190,22 @@ def test_an_endpoint_plays_episodes(serve):
     assert server.most <= 3
 
 
+def test_turns_share_connections(serve):
+    server = serve(right)
+    assert all(t.success for t in run_episodes(AddEnv, add_plans(20), made(server, concurrency=3), concurrency=20))
+    assert len(server.bodies) >= 40 and server.connections <= 3
+
+
 def test_modules_have_models_of_their_own(serve):
     server = serve(lambda number, body: said(body["model"]))
-    policy = OpenAIPolicy(OpenAISettings(server.url, ("planner=p", "grounder=g")))
+    policy = made(server, "", ("planner=p", "grounder=g"))
     assert (ask(policy).text, ask(policy, Module.GROUNDER).text, policy.version) == ("p", "g", "p+g")
     with pytest.raises(ConfigError, match="expected a model for 'solver'"):
         ask(policy, Module.SOLVER)
 
 
 def test_the_only_model_there_is_taken(serve):
-    assert OpenAIPolicy(OpenAISettings(serve(right).url)).version == "only"
+    assert made(serve(right), "", ()).version == "only"
 
 
 @pytest.mark.parametrize(
@@ -191,9 +257,11 @@ def test_an_endpoint_that_is_down_fails_episodes_and_says_so():
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     settings = OpenAISettings(f"http://127.0.0.1:{port}/v1", ("tiny",), retries=0)
-    done = ask(OpenAIPolicy(settings))
-    assert done.finish_reason == "failed" and "Connection refused" in done.failure
-    with pytest.raises(InfrastructureError, match="Connection refused"):
+    with contextlib.closing(OpenAIPolicy(settings)) as policy:
+        done = ask(policy)
+    refused = rf"got \[Errno {errno.ECONNREFUSED}\] .*'127\.0\.0\.1', {port}.* in 1 tries"
+    assert done.finish_reason == "failed" and re.search(refused, done.failure)
+    with pytest.raises(InfrastructureError, match=refused):
         OpenAIPolicy(replace(settings, models=()))
 
 
@@ -225,6 +293,49 @@ def test_waiting_ends_when_its_time_is_up(serve):
     assert [each.text for each in policy.collect()] == ["Heads."] and policy.collect() == []
     policy.close()
     policy.close()
+    assert policy.collect() == []
+
+
+HELD = threading.Event()
+
+
+@pytest.mark.parametrize(
+    "script",
+    [lambda number, body: HELD.wait(10) or said("Heads."), lambda number, body: (429, {"Retry-After": "60"}, b"")],
+    ids=["an answer", "another try"],
+)
+def test_closing_waits_neither_for_an_answer_nor_for_another_try(serve, script):
+    server = serve(script)
+    policy = made(server, concurrency=2)
+    (thread,) = [thread for thread in threading.enumerate() if thread.name == "openai"]
+    for number in range(5):
+        policy.submit(Request(str(number), Module.PLANNER, FLIP))
+    while len(server.bodies) < 2:
+        time.sleep(0.01)
+    began = time.monotonic()
+    policy.close()
+    assert time.monotonic() - began < 5 and not thread.is_alive()
+    HELD.set()
+    assert policy.collect() == [] and len(server.bodies) == 2
+
+
+def test_what_utf_8_cannot_carry_fails_its_episode(serve):
+    policy = made(serve(lambda number, body: said("Heads.")))
+    policy.submit(Request("q", Module.PLANNER, (user("\ud800"),)))
+    assert "surrogates not allowed" in policy.collect()[0].failure
+    assert ask(policy).text == "Heads."
+
+
+def test_an_address_that_cannot_be_is_refused():
+    with pytest.raises(ConfigError, match="expected url as http://HOST:PORT/v1, got 'http://a:b/v1'"):
+        OpenAIPolicy(OpenAISettings("http://a:b/v1", ("tiny",)))
+
+
+def test_without_the_client_the_extra_is_named(monkeypatch):
+    monkeypatch.setitem(sys.modules, "openai", None)
+    monkeypatch.delitem(sys.modules, "lumos_rl.policies.openai")
+    with pytest.raises(MissingExtraError, match=r"lumos_rl\[openai\]"):
+        importlib.import_module("lumos_rl.policies.openai")
 
 
 @pytest.mark.parametrize("bad", [{"url": "localhost:8000"}, {"timeout_s": 0}, {"retries": -1}, {"concurrency": 0}])
