@@ -21,7 +21,7 @@ from enum import StrEnum
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
 from types import MappingProxyType
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol, cast
 
 from lumos_rl.core import Task
 from lumos_rl.errors import ConfigError, DataError, UnknownNameError
@@ -39,7 +39,6 @@ BUILT_IN: Mapping[str, str] = {  # name → where its record is
     "webshop": "lumos_rl.envs.webshop.task_type:WEBSHOP",
 }
 
-Thing = TypeVar("Thing")
 Report = Callable[[str, DataError], None]  # id (or place) of a record, and what is wrong with it
 
 
@@ -153,7 +152,7 @@ class TaskType:
 
     def tool_specs(self) -> tuple[ToolSpec, ...]:
         """Name, usage and JSON Schema of each tool, without Finish."""
-        return _resolved(self.tools)
+        return cast("tuple[ToolSpec, ...]", _resolved(self.tools))
 
     def tool_names(self) -> tuple[str, ...]:
         """Names of the tools, in the order in which prompts list them."""
@@ -167,7 +166,7 @@ class TaskType:
         """
         if self.reader is None:
             raise UnknownNameError("task type with files", self.name, _having("reader"))
-        return _resolved(self.reader)
+        return cast(Reader, _resolved(self.reader))
 
     def get_annotator(self) -> Annotator:
         """What reads plans out of its own solutions.
@@ -177,7 +176,7 @@ class TaskType:
         """
         if self.annotator is None:
             raise UnknownNameError("benchmark with annotations by rule", self.name, _having("annotator"))
-        return _resolved(self.annotator)
+        return cast(Annotator, _resolved(self.annotator))
 
     def get_suite(self) -> Suite:
         """Its built-in suite.
@@ -187,7 +186,7 @@ class TaskType:
         """
         if self.suite is None:
             raise UnknownNameError("built-in suite", self.name, _having("suite"))
-        return _resolved(self.suite)
+        return cast(Suite, _resolved(self.suite))
 
     def get_resampler(self) -> Resampler | None:
         """What makes copies with other numbers; None where nothing does."""
@@ -251,7 +250,7 @@ def find(name: str) -> TaskType | None:
     if name in _added:
         return _added[name]
     if name in BUILT_IN:
-        return _imported(BUILT_IN[name])
+        return cast(TaskType, _imported(BUILT_IN[name]))
     installed = _installed().get(name)
     return None if installed is None else _loaded(installed)
 

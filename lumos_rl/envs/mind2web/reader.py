@@ -21,12 +21,13 @@ from pathlib import Path
 from typing import Any
 
 from lumos_rl.core import Task
-from lumos_rl.data.files import Reader, Report, Row, bad_field, list_field, text_field
+from lumos_rl.data.files import Reader, Row, bad_field, list_field, text_field
 from lumos_rl.envs.mind2web.files import Span, index_file, read_json
 from lumos_rl.envs.mind2web.suite import suite_record
 from lumos_rl.envs.mind2web.tools.page import Step, StepPage
 from lumos_rl.envs.mind2web.tools.session import CLICKS, OPS
 from lumos_rl.errors import DataError, MissingFileError, UnknownNameError
+from lumos_rl.task_types import Report
 
 BENCHMARK = "mind2web"
 SPLITS = ("train", "test_task", "test_website", "test_domain")

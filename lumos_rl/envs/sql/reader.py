@@ -18,8 +18,9 @@ from functools import lru_cache
 from pathlib import Path
 
 from lumos_rl.core import Task
-from lumos_rl.data.files import Reader, Report, Row, text_field
+from lumos_rl.data.files import Reader, Row, text_field
 from lumos_rl.errors import ConfigError, MissingFileError
+from lumos_rl.task_types import Report
 
 BENCHMARK = "intercode_sql"
 BUILT_IN = "synthetic"  # in place of a dump's path: the databases of the built-in suite

@@ -31,12 +31,13 @@ from typing import Any, Literal
 
 from lumos_rl.core import Task
 from lumos_rl.data.cache import CACHE_VARIABLE, cache_folder
-from lumos_rl.data.files import Reader, Report, Row
+from lumos_rl.data.files import Reader, Row
 from lumos_rl.envs.webshop.files import ITEMS, ORIGIN, Files, LoadReport, find_files, read_products
 from lumos_rl.envs.webshop.tools import catalogue as store
 from lumos_rl.envs.webshop.tools.catalogue import Catalogue
 from lumos_rl.envs.webshop.tools.goals import Goal, given_goals, human_goals, manifest_hash, synthetic_goals
 from lumos_rl.errors import ConfigError, DataError, LumosError
+from lumos_rl.task_types import Report
 
 BENCHMARK = "webshop"
 GOAL_MAKERS = {"synthetic": synthetic_goals, "human": human_goals}
