@@ -95,7 +95,7 @@ class MissingExtraError(LumosError, ImportError):
 
     def __init__(self, package: str, extra: str, hint: str = "") -> None:
         self.package, self.extra, self.hint = package, extra, hint
-        super().__init__(f"{package} is not installed; run: pip install 'lumos_rl[{extra}]'{hint}")
+        super().__init__(f"{package} is not installed; run in the clone of lumos_rl: pip install -e '.[{extra}]'{hint}")
 
     def __reduce__(self) -> tuple[object, ...]:
         return (MissingExtraError, (self.package, self.extra, self.hint))

@@ -226,5 +226,5 @@ def test_a_hub_data_set_that_cannot_be_loaded_says_what_was_asked(tmp_path, monk
 
 def test_a_hub_source_without_datasets_names_the_extra(monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "datasets", None)
-    with pytest.raises(MissingExtraError, match=r"lumos_rl\[train\]"):
+    with pytest.raises(MissingExtraError, match=r"pip install -e '\.\[train\]'"):
         load_tasks("gsm8k", "hf:openai/gsm8k")

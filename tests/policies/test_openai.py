@@ -334,7 +334,7 @@ def test_an_address_that_cannot_be_is_refused():
 def test_without_the_client_the_extra_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "openai", None)
     monkeypatch.delitem(sys.modules, "lumos_rl.policies.openai")
-    with pytest.raises(MissingExtraError, match=r"lumos_rl\[openai\]"):
+    with pytest.raises(MissingExtraError, match=r"pip install -e '\.\[openai\]'"):
         importlib.import_module("lumos_rl.policies.openai")
 
 

@@ -359,7 +359,7 @@ def sample(line):
 
 def test_missing_ray_names_the_extra(monkeypatch):
     monkeypatch.setitem(sys.modules, "ray", None)
-    with pytest.raises(MissingExtraError, match=r"lumos_rl\[ray\]"):
+    with pytest.raises(MissingExtraError, match=r"pip install -e '\.\[ray\]'"):
         list(collect(add_plans(1)))
 
 
