@@ -14,7 +14,7 @@ from fractions import Fraction
 from lumos_rl.errors import ToolError, ToolLimitError
 from lumos_rl.tools.base import Value, arguments
 from lumos_rl.tools.code.process import ChildLimits, run_child
-from lumos_rl.tools.math.expression import read_number
+from lumos_rl.tools.expression import read_number
 
 MAX_SOURCE = 10_000  # characters of code
 MAX_RESULT = 2_000  # characters of a result; the child cuts to as many, but the code can reply in its place

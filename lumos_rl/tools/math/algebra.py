@@ -24,8 +24,8 @@ from itertools import pairwise
 from lumos_rl.errors import ToolError, ToolLimitError
 from lumos_rl.tools.base import Value, arguments
 from lumos_rl.tools.code.process import SYMPY_WALL_S, ChildLimits, ask_sympy
+from lumos_rl.tools.expression import ADD, Chain, Node, parse_expression, tokenize
 from lumos_rl.tools.math.arithmetic import Real
-from lumos_rl.tools.math.expression import ADD, Chain, Node, parse_expression, tokenize
 from lumos_rl.tools.math.formula import (
     Formula,
     closed,

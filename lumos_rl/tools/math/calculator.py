@@ -21,8 +21,7 @@ from fractions import Fraction
 
 from lumos_rl.errors import ToolError, ToolLimitError
 from lumos_rl.tools.base import Value, arguments, number_text, unknown_result
-from lumos_rl.tools.math.arithmetic import PI, Real, apply_function, checked, factorial, negative, operate, order, power
-from lumos_rl.tools.math.expression import (
+from lumos_rl.tools.expression import (
     LIST_FUNCTIONS,
     Call,
     Chain,
@@ -35,6 +34,7 @@ from lumos_rl.tools.math.expression import (
     parse_expression,
     read_number,
 )
+from lumos_rl.tools.math.arithmetic import PI, Real, apply_function, checked, factorial, negative, operate, order, power
 
 Result = Real | bool | tuple["Result", ...]
 _COMPARISONS = {"=": (0,), "!=": (-1, 1), "<": (-1,), "<=": (-1, 0), ">": (1,), ">=": (0, 1)}  # orders that hold

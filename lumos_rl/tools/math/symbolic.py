@@ -5,7 +5,7 @@
     >>> respond("regions", [["abs(x - 3) < 5"], "x"])
     {'intervals': [[['exact', '-2'], False, ['exact', '8'], False]]}
 
-Texts are read by `lumos_rl.tools.math.expression`; sympy's own parser, which evaluates Python, is never used.
+Texts are read by `lumos_rl.tools.expression`; sympy's own parser, which evaluates Python, is never used.
 """
 
 from __future__ import annotations
@@ -19,8 +19,7 @@ import sympy
 from sympy.printing.str import StrPrinter
 
 from lumos_rl.errors import ToolError, ToolLimitError
-from lumos_rl.tools.math.calculator import evaluate
-from lumos_rl.tools.math.expression import (
+from lumos_rl.tools.expression import (
     AND,
     COMPARE,
     OR,
@@ -32,6 +31,7 @@ from lumos_rl.tools.math.expression import (
     Unary,
     parse_expression,
 )
+from lumos_rl.tools.math.calculator import evaluate
 
 DIGITS = 40  # of a number that is no fraction
 _ZERO = sympy.Float("1e-30")
@@ -121,7 +121,7 @@ def regions(conditions: Sequence[str], name: str) -> dict[str, Any]:
 
 
 class _Printer(StrPrinter):  # type: ignore[misc]
-    """Writes what `lumos_rl.tools.math.expression` reads."""
+    """Writes what `lumos_rl.tools.expression` reads."""
 
     def _print_log(self, expression: Any) -> str:
         return f"ln({self._print(expression.args[0])})"

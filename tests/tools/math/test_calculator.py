@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from lumos_rl.errors import ToolError, ToolLimitError
 from lumos_rl.tools.base import Value
+from lumos_rl.tools.expression import FUNCTIONS, read_number
 from lumos_rl.tools.math import arithmetic
 from lumos_rl.tools.math.calculator import Calculator, calculate
-from lumos_rl.tools.math.expression import FUNCTIONS, read_number
 
 R = {
     "R1": Value.of(24),
