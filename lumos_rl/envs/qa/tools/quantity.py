@@ -24,8 +24,8 @@ from lumos_rl.metrics import normalize_answer
 from lumos_rl.metrics import yes_no as read_yes_no
 from lumos_rl.tools.base import Value, arguments
 from lumos_rl.tools.code.code import Code, value_of_text
+from lumos_rl.tools.expression import MAX_LENGTH
 from lumos_rl.tools.math.calculator import Calculator
-from lumos_rl.tools.math.expression import MAX_LENGTH
 
 _MONTHS = "january february march april may june july august september october november december".split()
 _MONTH = "|".join(f"{name}|{name[:3]}\\.?" for name in _MONTHS)
