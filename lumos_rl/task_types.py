@@ -19,13 +19,15 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from importlib import import_module
-from importlib.metadata import EntryPoint, entry_points
 from types import MappingProxyType
-from typing import Any, Protocol, cast
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from lumos_rl.core import Task
 from lumos_rl.errors import ConfigError, DataError, UnknownNameError
 from lumos_rl.tools.base import ToolSpec
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
 
 ENTRY_POINTS = "lumos_rl.task_types"
 BUILT_IN: Mapping[str, str] = {  # name → where its record is
@@ -300,6 +302,8 @@ def _imported(place: str) -> Any:
 
 @functools.cache
 def _installed() -> Mapping[str, EntryPoint]:
+    from importlib.metadata import entry_points  # here: it takes as long to import as all the rest
+
     return {point.name: point for point in entry_points(group=ENTRY_POINTS)}
 
 
