@@ -10,10 +10,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+import gymnasium as gym
 import pytest
 import tiny_shop
 
+from lumos_rl.core import Task
 from lumos_rl.policies.base import ScriptedPolicy
+from lumos_rl.prompts import get_profile
 from lumos_rl.runs.config import RunConfig
 from lumos_rl.runs.launch import parse
 
@@ -97,6 +100,26 @@ def test_python_blocks_run(code, tmp_path, monkeypatch):
     if "gym.make" in code and "import gymnasium" not in code:
         code = f"import gymnasium as gym\nimport lumos_rl.envs\n{code}"
     exec(compile(code, "block", "exec"), names)  # noqa: S102 (our own pages)
+
+
+def test_the_program_in_readme_prints_what_it_says(tmp_path, monkeypatch, capsys):
+    (code,) = [code for (code,) in (param.values for param in blocks("python")) if "preference_pairs(" in code]
+    monkeypatch.chdir(tmp_path)
+    exec(compile(code, "README.md", "exec"), {"__name__": "readme"})  # noqa: S102 (our own page)
+    assert f"# {capsys.readouterr().out.strip()}" == code.strip().splitlines()[-1]
+
+
+def test_the_episode_in_readme_plays_as_it_is_told():
+    table = (ROOT / "README.md").read_text().partition("## One episode")[2].partition("##")[0]
+    told = re.findall(r"^\| (task|planner|grounder|execution|environment) \| `?(.*?)`? \|$", table, re.MULTILINE)
+    said = {who: [what for by, what in told if by == who] for who, _ in told}
+    answer, reward = re.fullmatch(r"answer (.*), reward (.*)", said["environment"][0]).groups()
+    task = Task("gsm8k/test/readme", "gsm8k", said["task"][0], answer)
+    env = gym.make("lumos_rl/GSM8K-v0", tasks=[task])
+    assert env.reset()[0] == said["task"][0]
+    assert [env.step(text)[0] for text in said["grounder"]] == said["execution"]
+    assert env.step("Finish()")[1] == float(reward)
+    assert get_profile("lumos").parse_subgoal(said["planner"][-1], 3) is None  # it stops
 
 
 def commands():
