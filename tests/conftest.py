@@ -1,6 +1,7 @@
 """Fixtures that more than one test folder needs."""
 
 import os
+import shutil
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -70,6 +71,34 @@ def tiny_sft(tiny_base: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     settings = SFTSettings(max_steps=80, learning_rate=1e-2, batch_size=16, save_steps=0)
     train_sft(tiny_base, CHATS, out, settings, seed=0)
     return out
+
+
+@pytest.fixture(scope="session")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of the run of `small_run.CONFIG` after the stages base and sft, to be copied."""
+    from small_run import CONFIG, fine_tune
+
+    from lumos_rl.runs.folder import RunFolder
+
+    folder = tmp_path_factory.mktemp("trained")
+    with RunFolder(folder, CONFIG) as run:
+        fine_tune(run)
+    return folder
+
+
+@pytest.fixture
+def run(trained: Path, tmp_path: Path):
+    """That run with all test episodes of every version in place, so that nothing is left to be played there."""
+    from small_run import CONFIG, always, play_gold
+
+    from lumos_rl.runs.folder import EVALUATION, RunFolder
+    from lumos_rl.runs.tasks import test_tasks
+
+    shutil.copytree(trained, tmp_path / "run")
+    with RunFolder(tmp_path / "run", CONFIG) as opened:
+        for version in ("sft", "rs-1", "rs-2", "dpo-1", "dpo-2"):
+            play_gold(opened, test_tasks(CONFIG.data), CONFIG.evaluate, version, EVALUATION, always)
+        yield opened
 
 
 @pytest.fixture(scope="session")

@@ -1,99 +1,64 @@
-"""Tests of a policy by the recipe `evaluate`: what is gone on with, and what a dry run says of it."""
+"""Tests of a policy by the recipe `evaluate`."""
 
-import os
-import shutil
+import json
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from tiny_model import create_adapter
+from small_run import adds, play
 
-from lumos_rl.errors import ConfigError, InfrastructureError, MissingFileError
-from lumos_rl.recipes.collect import weights_hash
-from lumos_rl.recipes.evaluate import EvaluateConfig, dry_run, evaluate_stage, main, validate_stage, with_target
-from lumos_rl.rollout.loop import run_episodes
+from lumos_rl.errors import ConfigError, MissingFileError
+from lumos_rl.recipes.evaluate import EvaluateConfig, dry_run, main, with_target
 from lumos_rl.rollout.plans import RolloutConfig
-from lumos_rl.runs.config import DataConfig, Engine, ModelConfig, RunConfig
-from lumos_rl.runs.folder import EVALUATION, RunFolder
+from lumos_rl.runs.config import DataConfig, RunConfig
+from lumos_rl.runs.folder import RunFolder
+from lumos_rl.runs.job import Job
 from lumos_rl.runs.launch import parse
-
-AGENT = """
-import os
-
-def reply(request):
-    if os.path.exists("down"):
-        raise ConnectionError("nobody answers")
-    if os.path.exists("limping") and "/synthetic-0#" in request.id:
-        raise ConnectionError("too many requests")
-    return "Stop."
-"""
+from lumos_rl.runs.tasks import test_tasks as tasks_to_test_on
 
 
-class Here:
-    """Plays in this process what workers would play, and counts it."""
-
-    def __init__(self):
-        self.played = []
-
-    def collect(self, plans, make_policy, make_env, profile, *rest):
-        self.played += [plan.id for plan in plans]
-        return run_episodes(make_env, plans, make_policy(), profile)
-
-    def close(self):
-        pass
-
-
-@pytest.fixture
-def run(tmp_path, monkeypatch):
-    (tmp_path / "shaky_agent.py").write_text(AGENT)
-    monkeypatch.syspath_prepend(tmp_path)
+def test_the_first_word_of_evaluate_says_what_is_tested(tmp_path, monkeypatch):
+    (tmp_path / "run" / "stages").mkdir(parents=True)
+    (tmp_path / "model").mkdir()
+    run, model = str(tmp_path / "run"), str(tmp_path / "model")
+    assert with_target([run, "--policy", "rs-1"]) == ["--run-dir", run, "--policy", "rs-1"]
+    assert with_target([model, "--run-dir", run]) == ["defaults", "--checkpoint", model, "--run-dir", run]
+    own = ["--run-dir", "runs/evaluate-org-name"]
+    assert with_target(["org/name"]) == ["defaults", "--checkpoint", "org/name", *own]
+    assert with_target(["gpt", "--model.engine", "openai"])[:3] == ["defaults", "--checkpoint", "gpt"]
+    own = ["--run-dir", "runs/evaluate-my.agent-reply", "--model.engine", "script"]
+    assert with_target(["my.agent:reply"]) == ["defaults", "--checkpoint", "my.agent:reply", *own]
+    hub = with_target(["my.agent:reply", "--benchmarks", "gsm8k=hf:openai/gsm8k"])
+    assert hub[hub.index("--model.engine") + 1] == "script"
+    assert "script" not in with_target(["gpt:4", "--model.engine=openai"])
+    (tmp_path / "run" / "config.json").write_text("{}")  # it has settings to go on with
+    assert with_target([model, "--run-dir", run]) == ["--checkpoint", model, "--run-dir", run]
+    assert with_target(["--checkpoint", model]) == ["defaults", "--checkpoint", model]
+    assert with_target([f"--run-dir={run}", f"--checkpoint={model}"]) == [f"--run-dir={run}", f"--checkpoint={model}"]
+    assert "script" not in with_target(["qwen2.5:7b", "--model.engine", "openai"])
+    (tmp_path / "model:1").mkdir()
     monkeypatch.chdir(tmp_path)
-    data = DataConfig(test_tasks=4, validation_tasks=4)
-    config = RunConfig("runs/it", data=data, model=ModelConfig(engine=Engine.SCRIPT))
-    with RunFolder(tmp_path / "runs/it", config) as opened:
-        opened.workers = Here()
-        yield opened
+    assert "script" not in with_target(["model:1"])
+    assert with_target(["svamp", "--policy", "sft"]) == ["svamp", "--policy", "sft"]
+    assert with_target(["--policy", "sft"]) == ["--policy", "sft"] and with_target([]) == []
+    with pytest.raises(MissingFileError, match=r"svamp.*got 'tinny'"):
+        with_target(["tinny"])
 
 
-@pytest.mark.parametrize("stage", [evaluate_stage, validate_stage])
-def test_episodes_that_the_machinery_failed_are_played_when_it_is_mended(run, stage):
-    Path("down").touch()
-    with pytest.raises(InfrastructureError, match=r"4 of 4 that the machinery failed; the last: .*nobody answers"):
-        stage(run, "agent", Path("shaky_agent:reply"))
-    assert not list(run.path.glob("stages/*"))
-    Path("down").unlink()
-    assert stage(run, "agent", Path("shaky_agent:reply"))["failed"] == 0
-
-
-def test_a_test_of_which_a_few_episodes_failed_counts_and_is_gone_on_with(run):
-    Path("limping").touch()
-    result = evaluate_stage(run, "agent", Path("shaky_agent:reply"))
-    assert (result["failed"], result["greedy"]["n"], result["greedy"]["excluded"]) == (1, 3, 1)
-    Path("limping").unlink()
-    run.workers.played.clear()
-    assert evaluate_stage(run, "agent", Path("shaky_agent:reply"))["greedy"]["n"] == 4
-    assert run.workers.played == ["gsm8k/test/synthetic-0#0"]
-    run.workers.played.clear()
-    assert evaluate_stage(run, "agent", Path("shaky_agent:reply"))["failed"] == 0
-    assert run.workers.played == []
-
-
-def test_a_test_that_cannot_be_gone_on_with_stays_as_it_was(run, caplog):
-    Path("limping").touch()
-    before = evaluate_stage(run, "agent", Path("shaky_agent:reply"))
-    Path("down").touch()
-    run.path.joinpath(EVALUATION).unlink()
-    assert evaluate_stage(run, "agent", Path("shaky_agent:reply")) == before
-    assert "evaluate-agent stays as it was (1 episodes that the machinery failed): expected" in caplog.text
-
-
-def test_a_model_that_was_trained_again_is_another_one(tiny_base, tmp_path):
-    base = shutil.copytree(tiny_base, tmp_path / "base")
-    adapter = create_adapter(base, tmp_path / "adapter", seed=1)
-    before = weights_hash(base), weights_hash(adapter)
-    assert len({*before}) == 2 and (weights_hash(base), weights_hash(adapter)) == before
-    os.utime(base / "model.safetensors", ns=(1, 1))
-    assert not {weights_hash(base), weights_hash(adapter)} & {*before}  # an adapter is nothing without its model
+def test_other_benchmarks_than_the_runs_stand_beside_it(tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    record = {"question": "What is 1 + 1?", "answer": "1 + 1 = <<1+1=2>>2\n#### 2"}
+    (tmp_path / "test.jsonl").write_text(json.dumps(record) + "\n")
+    config = RunConfig(data=DataConfig(test_tasks=2), evaluate=RolloutConfig(samples=2, temperatures=(0.0, 1.0)))
+    data = replace(config.data, test=("gsm8k=test.jsonl", "svamp=synthetic"))
+    with RunFolder(tmp_path / "run", config) as run:
+        folder = run.path / "benchmarks" / "gsm8k=test.jsonl-svamp=synthetic"
+        with RunFolder(folder, replace(config, data=data)) as other:
+            play(other, tasks_to_test_on(data), config.evaluate, "model", adds)
+        main(Job(config), run, EvaluateConfig(config, checkpoint="model", benchmarks="gsm8k=test.jsonl, svamp"))
+    said = capsys.readouterr().out
+    assert "gsm8k=test.jsonl  model  greedy   100.0" in said and "svamp=synthetic  model  greedy   0.0" in said
+    assert said.count("Agent Lumos") == 1 and "55.4" in said  # of a built-in suite it has no figures
 
 
 def test_a_policy_that_is_no_runs_is_tested_as_lumos_was_and_on_all_tasks():
@@ -102,18 +67,19 @@ def test_a_policy_that_is_no_runs_is_tested_as_lumos_was_and_on_all_tasks():
     assert (config.model.profile, config.data.test_tasks) == ("lumos", 0)
 
 
-def test_a_model_is_not_asked_twice_for_the_same(run):
-    config = replace(run.config, model=ModelConfig(), evaluate=RolloutConfig(samples=2))
-    run.config = config
-    with pytest.raises(ConfigError, match=r"at most one greedy episode per task.*got 2 in the 2 samples of evaluate"):
-        main(EvaluateConfig(config, checkpoint="org/model"), run)
+def test_a_model_is_not_asked_twice_for_the_same(tmp_path):
+    config = RunConfig(evaluate=RolloutConfig(samples=2))
+    said = r"at most one greedy episode per task.*got 2 in the 2 samples of evaluate"
+    with RunFolder(tmp_path / "run", config) as run, pytest.raises(ConfigError, match=said):
+        main(Job(config), run, EvaluateConfig(config, checkpoint="org/model"))
 
 
 def test_a_dry_run_is_of_the_test_alone(tmp_path, tiny_base, monkeypatch):
     monkeypatch.chdir(tmp_path)
 
     def said(*argv):
-        return dry_run(parse("About.", EvaluateConfig, with_target([*argv])))
+        config = parse("About.", EvaluateConfig, with_target([*argv]))
+        return dry_run(Job(config.run), config)
 
     told = said(str(tiny_base), "--benchmarks", "gsm8k", "--data.test-tasks", "3", "--evaluate.samples", "1")
     assert "3 from gsm8k=synthetic" in told and f"model: folder {tiny_base}" in told and "training" not in told

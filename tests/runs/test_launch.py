@@ -144,15 +144,15 @@ def test_a_folder_with_broken_settings_is_named(tmp_path):
 
 def test_a_recipe_gets_its_settings_and_its_folder(program, tmp_path):
     seen = []
-    program(lambda config, run: seen.append((config, run)), "--seed", "1")
-    ((config, run),) = seen
+    program(lambda job, run, config: seen.append((job, run, config)), "--seed", "1")
+    ((job, run, config),) = seen
     assert config == replace(TINY, seed=1, run_dir="runs/tiny-1")
-    assert run.path == tmp_path / "runs" / "tiny-1" and run.config == config
+    assert run.path == tmp_path / "runs" / "tiny-1" and run.config == config and job.config == config
     assert json.loads((run.path / "config.json").read_text())["seed"] == 1
 
 
 def test_an_error_of_ours_is_one_line_and_status_2(program, capsys):
-    def broken(config, run):
+    def broken(job, run, config):
         raise DataError("expected 1, got 2 (tasks.jsonl:3)")
 
     with pytest.raises(SystemExit) as end:
@@ -176,18 +176,18 @@ def heeds_ctrl_c():
 def test_an_interrupt_ends_with_the_command_to_go_on_with(program, capsys, tmp_path, heeds_ctrl_c, number):
     folder = tmp_path / "my run"
     with pytest.raises(SystemExit) as end:
-        program(lambda config, run: os.kill(os.getpid(), number), "--run-dir", str(folder), "--seed", "1")
+        program(lambda job, run, config: os.kill(os.getpid(), number), "--run-dir", str(folder), "--seed", "1")
     assert end.value.code == 130
     said = capsys.readouterr().err
     assert "everything that was finished is kept" in said
     (command,) = re.findall(r"Go on with: python .*? (--.*)", said)
     assert shlex.split(command) == ["--run-dir", str(folder), "--seed", "1", "--resume"]
-    program(lambda config, run: None, *shlex.split(command))
+    program(lambda job, run, config: None, *shlex.split(command))
 
 
 def test_a_dry_run_says_what_would_be_done_and_does_nothing(program, capsys, tmp_path):
     sizes = ["--data.annotated", "6", "--data.resample", "0", "--data.explore", "5", "--data.test-tasks", "4"]
-    program(lambda config, run: pytest.fail("it ran"), *sizes, "--dry-run")
+    program(lambda job, run, config: pytest.fail("it ran"), *sizes, "--dry-run")
     said = capsys.readouterr().out
     assert "sft.max_steps = " in said and "6 annotated (0 rejected), 5 to explore" in said
     assert "4 from gsm8k=synthetic" in said and "torch 2." in said
@@ -202,7 +202,7 @@ def test_a_dry_run_names_every_check_that_failed(program, capsys, tmp_path):
     (tmp_path / "empty").mkdir()
     bad = ["--data.train", "gsm8k=no.jsonl", "--model.base", "empty", "--model.profile", "lumoz", "--dry-run"]
     with pytest.raises(SystemExit) as end:
-        program(lambda config, run: None, *bad)
+        program(lambda job, run, config: None, *bad)
     assert end.value.code == 2
     printed = capsys.readouterr()
     assert "3 checks failed: training tasks: " in printed.err and "no.jsonl" in printed.err
@@ -214,8 +214,8 @@ def test_a_dry_run_knows_whether_there_is_a_model(program, capsys, tiny_base):
     for base, code in ((str(tiny_base), None), ("nobody/nothing", 2)):
         argv = ["--model.base", base, "--data.annotated", "1", "--data.explore", "1", "--dry-run"]
         if code is None:
-            program(lambda config, run: None, *argv)
+            program(lambda job, run, config: None, *argv)
             continue
         with pytest.raises(SystemExit):
-            program(lambda config, run: None, *argv)
+            program(lambda job, run, config: None, *argv)
         assert "base model: expected a model or adapter folder" in capsys.readouterr().err

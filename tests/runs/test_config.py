@@ -1,0 +1,37 @@
+import pytest
+
+from lumos_rl.errors import ConfigError, UnknownNameError
+from lumos_rl.runs.config import DataConfig, PreferenceConfig, RejectionConfig
+
+
+@pytest.mark.parametrize("settings", [RejectionConfig, PreferenceConfig])
+@pytest.mark.parametrize("bad", [{"tasks": -1}, {"samples": -2}])
+def test_counts_are_not_negative(settings, bad):
+    with pytest.raises(ConfigError, match=r"tasks and samples of a step >= 0, got .*-[12]"):
+        settings(**bad)
+
+
+def test_dev_is_not_for_choosing_and_for_testing():
+    with pytest.raises(ConfigError, match="test-split test"):
+        DataConfig(test_split="dev", validation_tasks=10)
+
+
+@pytest.mark.parametrize(
+    ("entry", "said"),
+    [("gsm8k=much", "BENCHMARK=NUMBER"), ("gsm8k=-1", "NUMBER"), ("gsm8k=nan", "from 0 to"), ("maths=1", "maths")],
+)
+@pytest.mark.parametrize(
+    ("settings", "name"),
+    [(DataConfig, "weights"), (RejectionConfig, "min_rewards"), (PreferenceConfig, "min_margins")],
+)
+def test_numbers_of_benchmarks_that_are_none_are_refused(settings, name, entry, said):
+    with pytest.raises((ConfigError, UnknownNameError), match=said):
+        settings(**{name: (entry,)})
+
+
+def test_a_share_is_at_most_all():
+    assert RejectionConfig(min_rewards=("webshop=1",)) and PreferenceConfig(min_margins=("intercode_sql=1.5",))
+    with pytest.raises(ConfigError, match="from 0 to 1, got 'webshop=75'"):
+        RejectionConfig(min_rewards=("webshop=75",))
+    with pytest.raises(ConfigError, match="from 0 to 2, got 'webshop=20'"):
+        PreferenceConfig(min_margins=("webshop=20",))

@@ -1,0 +1,48 @@
+import json
+from dataclasses import asdict, replace
+
+import pytest
+from small_run import CONFIG, evaluate, explored, half, play, play_gold, stops
+
+from lumos_rl.runs.config import (
+    DataConfig,
+    Refine,
+    RunConfig,
+)
+from lumos_rl.runs.folder import TRAJECTORIES, RunFolder
+from lumos_rl.runs.job import Job
+from lumos_rl.runs.refine import refine
+from lumos_rl.runs.score import Score
+from lumos_rl.runs.summary import write_summary
+from lumos_rl.runs.tasks import test_tasks as tasks_to_test_on
+
+
+def test_a_summary_names_scores_stages_and_versions(run):
+    run.config = replace(CONFIG, refine=replace(CONFIG.refine, steps=(Refine.RS,)))
+    play_gold(run, explored(CONFIG), CONFIG.rollout, "sft", TRAJECTORIES, half)
+    versions, _ = refine(Job(run.config), run)
+    text = write_summary(run, versions, 90.0)
+    assert text == (run.path / "SUMMARY.md").read_text()
+    assert "Success on gsm8k=synthetic (test) in percent" in text and "1.5 minutes" in text
+    assert "| rs-1 | 100.0 [43.9, 100.0] n=3 | 100.0 [43.9, 100.0] n=3 |" in text
+    rows = [line.split(" | ")[0] for line in text.partition("| stage |")[2].splitlines()[2:]]
+    assert rows == ["| base", "| sft", "| collect-for-rs-1", "| rs-1"]  # as they ended
+    summary = json.loads((run.path / "summary.json").read_text())
+    assert summary["packages"]["torch"].startswith("2.") and summary["seed"] == 0
+    assert summary["scores"] == {
+        "rs-1": {kind: asdict(Score(1.0, pytest.approx(0.4385, abs=1e-4), 1.0, 3, 0)) for kind in ("greedy", "sampled")}
+    }
+
+
+@pytest.mark.parametrize("suites", ["", "qa,webshop"])
+def test_a_summary_has_what_each_benchmark_reports_beside_success(tmp_path, suites):
+    data = DataConfig(suites=suites, test=("webshop=synthetic",), test_tasks=2)
+    with RunFolder(tmp_path / "run", RunConfig(data=data)) as run:
+        play(run, tasks_to_test_on(data), run.config.evaluate, "sft", stops)
+        result = evaluate(run, "sft", tmp_path)
+        text = write_summary(run, [], 1.0)
+    shop = text.partition("## webshop")[2].partition("##")[0]
+    score = result.get("benchmarks", {"webshop": result})["webshop"]["metrics"]["greedy"]["score"]["value"]
+    assert "| policy | greedy | sampled | score |" in shop
+    assert f"| sft | 0.0 [0.0, 65.8] n=2 | no episodes | {100 * score:.1f} |" in shop
+    assert ("| policy | greedy | sampled | em | f1 |" in text) == bool(suites)
