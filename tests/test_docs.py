@@ -14,6 +14,7 @@ import gymnasium as gym
 import pytest
 import tiny_shop
 
+from lumos_rl import task_types
 from lumos_rl.core import Task
 from lumos_rl.policies.base import ScriptedPolicy
 from lumos_rl.prompts import get_profile
@@ -134,8 +135,17 @@ def _commands():
                 yield pytest.param(words, id=f"{block.id}-{' '.join(words)[:60]}")
 
 
+@pytest.fixture
+def plugins(tmp_path, monkeypatch):
+    """The module that a page names as --plugin, as long as the test lasts."""
+    (module,) = [code for (code,) in (param.values for param in blocks("python")) if "= TaskType(" in code]
+    (tmp_path / "reverse_tasks.py").write_text(module)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.setattr(task_types, "_added", {})
+
+
 @pytest.mark.parametrize("words", commands())
-def test_commands_are_read_by_the_programs_they_name(words):
+def test_commands_are_read_by_the_programs_they_name(words, plugins):
     program, *rest = words
     if program == "python":
         _python(rest)
@@ -169,13 +179,16 @@ SMALL = """
     --rollout.max-new-tokens 8 --evaluate.max-new-tokens 8 --model.scratch.hidden 16 --model.scratch.feedforward 16
     --model.scratch.layers 2 --model.scratch.heads 2
 """.split()
-ELSEWHERE = (
+DEMO = ("python", "-m", "lumos_rl.recipes.sft_then_dpo")  # what `make demo` runs when all is installed
+ELSEWHERE = (  # a hub, a cluster, an endpoint, large files; tests/test_new_task_type.py runs those with a plugin
     "lumos-7b",
     "--ray.address",
     "openai",
     "TASK",
     "folder",
-)  # a hub, a cluster, an endpoint, large files
+    "--plugin",
+    "runs/reverse",
+)
 
 
 @pytest.mark.slow
@@ -187,11 +200,12 @@ def test_commands_run(tmp_path):
         (tmp_path / name).write_text(text)
     (tmp_path / "webshop" / "data").mkdir(parents=True)
     tiny_shop.write_files(tmp_path / "webshop" / "data", small=True)
-    (agent,) = [code for (code,) in (param.values for param in blocks("python")) if "def reply(" in code]
+    (agent,) = [code for (code,) in (param.values for param in blocks("python")) if code.startswith("def reply(")]
     (tmp_path / "my_agent.py").write_text(agent)
     typed = dict.fromkeys(tuple(words) for (words,) in (param.values for param in commands()))
     elsewhere = {*ELSEWHERE, *(() if importlib.util.find_spec("vllm") else ("vllm",))}
-    ran = [words for words in typed if words[0] == "python" and not elsewhere & set(words)]
+    programs = [DEMO if words == ("make", "demo") else words for words in typed]
+    ran = [words for words in programs if words[0] == "python" and not elsewhere & set(words)]
     for words in ran:
         argv = [{"FOLDER": ".", "rs-2": "sft"}.get(word, word) for word in words[1:]]
         if argv[1] == "lumos_rl.recipes.sft_then_dpo":

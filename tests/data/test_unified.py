@@ -5,10 +5,10 @@ import gymnasium as gym
 import pytest
 
 import lumos_rl.envs  # noqa: F401
+from lumos_rl import task_types
 from lumos_rl.data.chats import read_chats
 from lumos_rl.data.synthetic import synthetic_tasks
 from lumos_rl.data.unified import BEGIN, END, Settings, built_in_suites, main, write
-from lumos_rl.runs.config import ENVS
 
 DATA = Path(__file__).parents[2] / "data"
 
@@ -45,7 +45,7 @@ def test_every_plan_of_the_set_earns_the_full_reward(suite):
         for row in read_chats(DATA / f"{split}.jsonl")
         if row.module == "grounder"
     }
-    env = gym.make(ENVS[suite], limit=1)
+    env = gym.make(task_types.get(suite).env_id, limit=1)
     for task in synthetic_tasks(suite, "train", 40) + synthetic_tasks(suite, "dev", 10):
         _, info = env.reset(options={"task": task})
         total, ended, best = 0.0, False, info.get("best_reward", 1.0)
