@@ -44,9 +44,9 @@ with RayWorkers(RayConfig(address=sys.argv[1], workers=2)) as crew:
     for trajectory in crew.collect(add_plans({EPISODES}), policy, AddEnv, concurrency=4, label="add test"):
         print(json.dumps([trajectory.task_id, trajectory.success, trajectory.policy]), flush=True)
 """
-ENVIRONMENT = {  # workers import this folder's modules
+ENVIRONMENT = {  # workers import modules of tests/
     **os.environ,
-    "PYTHONPATH": os.pathsep.join([str(Path(__file__).parent), *sys.path]),
+    "PYTHONPATH": os.pathsep.join([str(Path(__file__).parents[1]), *sys.path]),
     "RAY_AUTH_MODE": "token",
     "RAY_AUTH_TOKEN": secrets.token_hex(32),
 }

@@ -18,13 +18,13 @@ from lumos_rl.errors import ConfigError, InfrastructureError, MissingFileError
 from lumos_rl.policies.base import ScriptedPolicy
 from lumos_rl.policies.checkpoints import load_model
 from lumos_rl.policies.serving import Serving
-from lumos_rl.recipes.collect import policy_of
 from lumos_rl.rollout.loop import run_episodes
 from lumos_rl.rollout.ray_config import RayConfig
 from lumos_rl.rollout.ray_engines import ServedPolicy
 from lumos_rl.rollout.ray_workers import RayWorkers, connect
 from lumos_rl.runs.config import Engine as Engines
 from lumos_rl.runs.config import ModelConfig, RunConfig
+from lumos_rl.runs.job import Job
 from lumos_rl.training.scratch import create_scratch_model
 from lumos_rl.training.settings import LoraSettings, SFTSettings
 
@@ -33,7 +33,7 @@ from lumos_rl.training.settings import LoraSettings, SFTSettings
 def cluster():
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("RAY_ADDRESS", "local")
-        patch.setenv("PYTHONPATH", str(Path(__file__).parent), prepend=os.pathsep)  # workers import this module
+        patch.setenv("PYTHONPATH", str(Path(__file__).parents[1]), prepend=os.pathsep)  # of what workers import
         patch.setenv("RAY_OVERRIDE_RESOURCES", '{"CPU": 4, "GPU": 2}')
         ray = connect(RayConfig(dashboard=False))
         patch.delenv("RAY_ADDRESS")  # Ray takes it for the answer to whatever cluster is asked for
@@ -139,15 +139,13 @@ def test_a_version_that_does_not_arrive_is_found_out(cluster):
 def test_vllm_on_ray_goes_on_with_new_adapters_and_outlives_its_process(cluster, tiny_adapters, caplog):
     caplog.set_level(logging.INFO, "lumos_rl.rollout.ray_workers")
     model = ModelConfig(engine=Engines.VLLM, device="cpu")
-    config = RunConfig(model=model, sft=SFTSettings(lora=LoraSettings(rank=4)))
+    job = Job(RunConfig(model=model, sft=SFTSettings(lora=LoraSettings(rank=4))))
     plans = add_plans(6, samples=2, temperatures=(1.0,), max_subgoals=2, max_new_tokens=8, logprobs=True)
     with RayWorkers(RayConfig(workers=1, max_retries=0)) as crew:
-        played = {
-            version: play(crew, policy_of(tiny_adapters / version, version, config), plans) for version in ("v0", "v1")
-        }
+        played = {version: play(crew, job.policy(tiny_adapters / version, version), plans) for version in ("v0", "v1")}
         pids = re.findall(r"engine-0 serves v\d in processes \((\d+),\)", caplog.text)
         assert len(pids) == 2 and pids[0] == pids[1]  # the running engine took the new adapters
-        rollout = crew.collect(plans, policy_of(tiny_adapters / "v1", "v1", config), AddEnv, concurrency=4)
+        rollout = crew.collect(plans, job.policy(tiny_adapters / "v1", "v1"), AddEnv, concurrency=4)
         first = next(rollout)
         os.kill(int(pids[0]), signal.SIGKILL)
         again = [first, *rollout]

@@ -10,76 +10,26 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from tiny_env import AddEnv, add_plans, solve
+from scripted_workers import (
+    Buggy,
+    abort,
+    by_seed,
+    hang_once,
+    kill_always,
+    kill_once,
+    no_folder,
+    no_memory,
+    process,
+    scripted,
+    slow,
+    threads,
+)
+from tiny_env import AddEnv, add_plans
 
 from lumos_rl.core import StopReason
 from lumos_rl.errors import ConfigError, InfrastructureError, MissingExtraError, MissingFileError
-from lumos_rl.policies.base import ScriptedPolicy
 from lumos_rl.rollout.ray_config import RayConfig
 from lumos_rl.rollout.ray_workers import RayWorkers, connect
-
-# What runs in workers.
-
-
-def scripted(reply=solve, version="scripted"):
-    return ScriptedPolicy(reply, version)
-
-
-def by_seed(request):
-    """A wrong action in one turn of three, as the request's seed says."""
-    return solve(request) if request.seed % 3 else "Oops"
-
-
-def kill_once(marker: Path, request):
-    """Kills its worker in the second turn of one task, the first time only."""
-    if "Add 5 and" in request.messages[0]["content"] and len(request.messages) > 1 and not marker.exists():
-        marker.touch()
-        os.kill(os.getpid(), signal.SIGKILL)
-    return solve(request)
-
-
-def kill_always(request):
-    if "Add 2 and" in request.messages[0]["content"]:
-        os._exit(1)
-    return solve(request)
-
-
-def hang_once(marker: Path, request):
-    if not marker.exists():
-        marker.touch()
-        time.sleep(3600)
-    return solve(request)
-
-
-def slow(request):
-    time.sleep(0.2)
-    return solve(request)
-
-
-def no_memory():
-    raise RuntimeError("CUDA out of memory, in words")
-
-
-def no_folder():
-    raise MissingFileError("expected runs/sft, got nothing")
-
-
-def abort():
-    print("the model file is torn", file=sys.stderr, flush=True)
-    os._exit(3)
-
-
-def threads():
-    return ScriptedPolicy(solve, version=os.environ["OMP_NUM_THREADS"])
-
-
-def process(version):
-    return ScriptedPolicy(solve, version=f"{version} in {os.getpid()}")
-
-
-class Buggy(AddEnv):
-    def step(self, text):
-        return text + 1
 
 
 @pytest.fixture(scope="module")
@@ -87,7 +37,7 @@ def cluster():
     """A local cluster with two CPUs and, on paper, a GPU, and what was logged when it was started."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("RAY_ADDRESS", "local")
-        patch.setenv("PYTHONPATH", str(Path(__file__).parent), prepend=os.pathsep)  # workers import this module
+        patch.setenv("PYTHONPATH", str(Path(__file__).parents[1]), prepend=os.pathsep)  # of what workers import
         patch.setenv("RAY_OVERRIDE_RESOURCES", '{"CPU": 2, "GPU": 1}')
         patch.setenv("RAY_metrics_report_interval_ms", "500")
         lines: list[str] = []
