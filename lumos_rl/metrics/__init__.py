@@ -1,4 +1,4 @@
-"""Scores and what they are worth: the benchmarks' scorers (`answers`) and intervals over episodes (`statistics`).
+"""The benchmarks' scorers (`answers`) and confidence intervals over episodes (`statistics`).
 
 >>> exact_match("The Eiffel Tower", "eiffel tower"), numeric_match("1,000.0", "1000")
 (True, True)

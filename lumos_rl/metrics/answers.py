@@ -7,8 +7,8 @@
     >>> yes_no("No, nobody knows.")
     False
 
-A scorer takes what the agent answered and the gold answer. Whatever the agent wrote is graded, never an error; a gold
-answer that the metric cannot read is the data's fault and raises `DataError`.
+A scorer takes the agent's answer and the gold answer. Any agent answer gets a score, never an error; a gold answer that
+the metric cannot read raises `DataError`.
 """
 
 from __future__ import annotations
@@ -44,9 +44,9 @@ def numeric_match(prediction: str | float | Fraction | None, gold: str | float |
     instead of text, and the relative tolerance for float golds of github.com/arkilpatel/SVAMP.
 
     An answer is read as a number with any unit: `18.0`, `1,250`, `$5`, `3/4`, `1 1/2`, `2e3`, `72 clips`. A percent
-    sign is a unit too, because these benchmarks write percentages plainly: `50%` is 50, not 0.5. Two numbers in one
-    answer are no answer. Equality is exact, with one exception: a number written with six decimals or more is a rounded
-    float (SVAMP and ASDiv write 1/3 as 0.3333333333333333) and is equal to what lies within a relative 1e-6 of it.
+    sign is a unit too, because these benchmarks write percentages plainly: `50%` is 50, not 0.5. An answer with two
+    numbers matches nothing. Equality is exact, with one exception: a number written with six decimals or more is a
+    rounded float (SVAMP and ASDiv write 1/3 as 0.3333333333333333) and equals any number within a relative 1e-6 of it.
 
     Raises:
         DataError: The gold answer holds no number.
@@ -118,10 +118,9 @@ def token_f1(prediction: str | None, gold: str) -> float:
 
 
 def yes_no(text: str | None) -> bool | None:
-    """The yes or no (or true or false) that an answer says; None when it says neither, or does not decide.
+    """The yes or no (or true or false) that an answer says; None when it says neither or both.
 
-    A word that opens the answer decides; elsewhere both kinds in one answer are undecided. `north` holds no `no`, and
-    `not true` is no `true`.
+    If the answer opens with such a word, that word decides. `north` does not count as `no`, nor `not true` as `true`.
     """
     found = list(_YES_NO.finditer(text or ""))
     if not found:
@@ -151,7 +150,7 @@ def row_iou(rows: Sequence[object] | None, gold: Sequence[object]) -> float:
     Source: reward of InterCode SQL, github.com/princeton-nlp/intercode, intercode/envs/sql/sql_env.py, first version.
 
     Args:
-        rows: The rows that are graded; None, an error or a statement without rows, scores 0.
+        rows: The rows to grade; None (an error, or a statement without rows) scores 0.
         gold: The expected rows.
     """
     if rows is None:
@@ -165,8 +164,7 @@ def row_iou_kendall(rows: Sequence[object] | None, gold: Sequence[object]) -> fl
     """`row_iou` scaled by how far the order of the common rows agrees, rounded to two places; it can be negative.
 
     Source: as `row_iou`, the release's newest version. Its tau compares rows as texts, not by rank, and pairs the
-    common rows of both lists by position. Where tau does not exist (one common row, or all alike) the unscaled score
-    stands.
+    common rows of both lists by position. Where tau is undefined (one common row, or all alike), the score is unscaled.
     """
     score = row_iou(rows, gold)
     if not rows or not gold or not score:
@@ -204,7 +202,7 @@ def _tied(counts: Counter[Any]) -> int:
 
 
 def _inversions(values: list[str]) -> int:
-    """How many pairs stand in descending order; `values` is sorted, by merging."""
+    """Number of pairs in descending order, by merge sort; `values` is sorted in place."""
     if len(values) < 2:
         return 0
     middle = len(values) // 2

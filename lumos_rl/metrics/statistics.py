@@ -1,4 +1,4 @@
-"""Intervals: what a mean over episodes is worth.
+"""Confidence intervals of means over episodes.
 
 >>> wilson_interval(55, 100)
 (0.4524460299744214, 0.6438546202048802)
@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 
 def wilson_interval(successes: int, n: int, confidence: float = 0.95) -> tuple[float, float]:
-    """Interval of a success rate: Wilson's score interval (Wilson 1927), sound for small n and for rates near 0 or 1.
+    """Wilson's score interval of a success rate (Wilson 1927), valid for small n and for rates near 0 or 1.
 
     Args:
         successes: How many of the items succeeded.
@@ -35,7 +35,7 @@ def wilson_interval(successes: int, n: int, confidence: float = 0.95) -> tuple[f
 def mean_interval(
     values: Sequence[float], confidence: float = 0.95, bounds: tuple[float, float] = (0.0, 1.0)
 ) -> tuple[float, float]:
-    """Interval of an average reward: mean ± z standard errors (sample deviation), cut at the bounds of a reward.
+    """Interval of a mean reward: mean ± z standard errors (sample deviation), clipped to the bounds of a reward.
 
     Args:
         values: One reward per episode; fewer than two give `bounds`.
@@ -52,9 +52,9 @@ def mean_interval(
 
 
 def _normal_quantile(confidence: float) -> float:
-    """The z with `confidence` of a standard normal between -z and z."""
+    """The z for which a standard normal lies between -z and z with probability `confidence`."""
     if not 0 < confidence < 1:
         raise ValueError(f"expected 0 < confidence < 1, got {confidence}")
-    from statistics import NormalDist  # here: its import takes longer than that of everything else in this file
+    from statistics import NormalDist  # here, because this import is slow
 
     return NormalDist().inv_cdf((1 + confidence) / 2)
