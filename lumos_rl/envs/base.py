@@ -1,16 +1,16 @@
-"""The Gymnasium environment of every benchmark: an action text in, the results of its tools as an observation out.
+"""The Gymnasium environment of every benchmark: it takes an action text and returns the tools' results as observation.
 
     env = gym.make("lumos_rl/GSM8K-v0")
     env.reset(options={"task": 0})         # ("Tom has 4 boxes with 12 pens each. …", {"task_id": …, "tools": …, …})
     env.step("R1 = Calculator(4 * 12)")    # ("R1 = 48", 0.0, False, False, {"results": {"R1": "48"}, "error": None})
     env.step("Finish(R1)")                 # ("The episode ended with the answer 48.", 1.0, True, False, {…})
 
-A benchmark subclasses `LumosEnv` and says which tools an episode has and how it is graded: `tools` and `grade`. That is
-all for math and questions. A benchmark whose tools act on a state (a shop, a page, a database) makes that state in
-`tools`, shows it in `first`, `show` and `observe`, tells more of it in `inform`, ends the episode by itself through
-`over`, takes its own action syntax in `read`, says in `conclude` what `Finish` makes the answer, and which task comes
-next in `draw`. State lives on the environment and is made anew by `tools`, so that a copied environment goes on by
-itself. Tools bound the work of an action; `MAX_ACTIONS` bounds the actions of a step.
+A benchmark subclasses `LumosEnv` and defines the tools of an episode (`tools`) and its score (`grade`); math and
+question answering need no more. A benchmark whose tools act on a state (a shop, a page, a database) creates that state
+in `tools` and shows it in `first`, `show`, `observe` and `inform`. It may also end the episode (`over`), read its own
+action syntax (`read`), choose the answer of `Finish` (`conclude`) and choose the next task (`draw`). The state belongs
+to the environment object, so a copy of an environment is independent. Tools bound the work of an action; `MAX_ACTIONS`
+bounds the actions of a step.
 """
 
 from __future__ import annotations
@@ -35,19 +35,19 @@ from lumos_rl.errors import ActionParseError, ActionTypeError, ConfigError, Epis
 from lumos_rl.language import parse_actions
 from lumos_rl.tools.base import Execution, Executor, Tool, Value, lookup
 
-MAX_STEPS = 16  # the longest annotated plans have 9 subgoals; this leaves room for Finish and for mended mistakes
+MAX_STEPS = 16  # the longest annotated plans have 9 subgoals; this leaves room for Finish and for corrected mistakes
 MAX_ACTIONS = 64  # in one text; the longest plan of the built-in suites, written as one text, has 13
 FINISH = "Finish"
 _RESULT_NAME = re.compile(r"R[0-9]+|Output")
 
 
 class NotResetError(EpisodeError, ResetNeeded):
-    """Used before `reset`; also Gymnasium's own error for that, so that code written for either catches it."""
+    """Used before `reset`; also a subclass of Gymnasium's own error, so that code catching either one works."""
 
 
 @dataclass(frozen=True, slots=True)
 class Grade:
-    """What a benchmark makes of an episode.
+    """The score of an episode.
 
     Attributes:
         reward: Reward of the last step.
@@ -61,12 +61,12 @@ class Grade:
 
 
 class Finish:
-    """The tool that every environment adds: it names the answer, and the environment ends the episode with it."""
+    """The tool that every environment adds: it states the answer and ends the episode."""
 
     usage = "Finish(R1): ends the task with R1 as the answer; Finish(text) with a text, Finish() with the last result"
 
     def __call__(self, args: str, bindings: Mapping[str, Value]) -> Value:
-        """The result that `args` names, or else `args` itself.
+        """The result that `args` names, otherwise `args` itself.
 
         Raises:
             ToolError: `args` is the name of a result that does not exist.
@@ -76,14 +76,14 @@ class Finish:
 
 @dataclass(slots=True)
 class _Episode:
-    """The episode under way.
+    """The current episode.
 
     Attributes:
         task: Its task.
         first: Its first observation.
         executor: Runs its actions.
         finished: Whether `Finish` ended it.
-        answer: What it was finished with; None without an answer.
+        answer: The answer given to `Finish`; None if there is none.
         ended: Whether it is over, for whatever reason.
         transcript: Each action with the observation it led to.
     """
@@ -100,8 +100,8 @@ class _Episode:
 class LumosEnv(gymnasium.Env[str, str], ABC):
     """One benchmark as a Gymnasium environment over text.
 
-    What the model does wrong comes back as an observation and `info["error"]`; what the program around it does wrong
-    raises. An `InfrastructureError` of a tool passes through `step`: it is no verdict on the action.
+    A mistake of the model becomes an observation and `info["error"]`; a mistake of the calling program raises. An
+    `InfrastructureError` of a tool passes through `step`: it says nothing about the action.
 
     Attributes:
         tasks: The tasks that an episode can be drawn from.
@@ -129,7 +129,7 @@ class LumosEnv(gymnasium.Env[str, str], ABC):
             limit: How many tasks, from the first on; None takes all.
             max_steps: Steps after which an episode is truncated.
             tasks: Tasks given directly; `source` and `split` are then not used.
-            render_mode: "ansi" makes `render` return the episode so far as text; None leaves it without.
+            render_mode: With "ansi", `render` returns the episode so far as text; with None, it returns None.
 
         Raises:
             ConfigError: No task, a task of another benchmark, or a setting out of range.
@@ -162,29 +162,29 @@ class LumosEnv(gymnasium.Env[str, str], ABC):
 
     @abstractmethod
     def tools(self, task: Task) -> Mapping[str, Tool]:
-        """The tools of a new episode by name, with whatever state they share; `Finish` is added to them."""
+        """The tools of a new episode by name, with new state if they share any; `Finish` is added to them."""
 
     @abstractmethod
     def grade(self, task: Task, answer: str | None) -> Grade:
-        """Grades the episode when it is over; `answer` is None where none was given."""
+        """Grades the episode when it is over; `answer` is None if none was given."""
 
     def first(self, task: Task) -> str:
         """The first observation."""
         return task.instruction
 
     def begin_step(self) -> None:
-        """Forgets what the step before left, if that matters; called even where the text is too long to be read."""
+        """Clears what the previous step left, if anything; called even if the text is too long to be read."""
 
     def read(self, text: str) -> list[Action]:
-        """The actions that a text stands for.
+        """The actions in a text.
 
         Raises:
-            ActionParseError: The text is no action.
+            ActionParseError: The text is not an action.
         """
         return parse_actions(text)
 
     def show(self, execution: Execution) -> str:
-        """The observation after some actions, without their error: what each output is now bound to."""
+        """The observation after some actions, without their error: the new value of each output."""
         return "\n".join(f"{name} = {text}" for name, text in execution.results.items())
 
     def observe(self, action: str, execution: Execution, notes: Sequence[str]) -> str:
@@ -192,17 +192,17 @@ class LumosEnv(gymnasium.Env[str, str], ABC):
 
         Args:
             action: The text given to `step`.
-            execution: What its actions came to.
-            notes: What went wrong, and why the episode ended, a line for each.
+            execution: The outcome of its actions.
+            notes: What went wrong, and why the episode ended; one line each.
         """
         return "\n".join(line for line in (self.show(execution), *notes) if line)
 
     def inform(self) -> dict[str, Any]:
-        """What `info` says of the state besides what it says in every environment."""
+        """The entries of `info` that only this environment has."""
         return {}
 
     def draw(self) -> int:
-        """Index of the task of an episode for which none was named."""
+        """Index of the next task when `reset` was given none."""
         return int(self.np_random.integers(len(self.tasks)))
 
     def over(self) -> bool:
@@ -214,7 +214,7 @@ class LumosEnv(gymnasium.Env[str, str], ABC):
         return 0.0
 
     def conclude(self, task: Task, executor: Executor, args: str) -> Value | None:
-        """What `Finish(args)` makes the answer; None where there is nothing that could be.
+        """The answer that `Finish(args)` gives; None if there is no result to use.
 
         Raises:
             ToolError: `args` is the name of a result that does not exist.
@@ -225,7 +225,7 @@ class LumosEnv(gymnasium.Env[str, str], ABC):
         """Begins an episode.
 
         Args:
-            seed: Seeds the generator that tasks are drawn with; None goes on with the one there is.
+            seed: Seeds the generator that tasks are drawn with; None keeps the current generator.
             options: `{"task": …}`, an index into `tasks`, a task id, or a `Task`; without it a task is drawn.
 
         Returns:
@@ -247,10 +247,10 @@ class LumosEnv(gymnasium.Env[str, str], ABC):
         return first, info | self._prompting() | self.inform()
 
     def step(self, action: str) -> tuple[str, float, bool, bool, dict[str, Any]]:
-        """Runs the actions that a text stands for, up to the first `Finish`; of more than `MAX_ACTIONS` none is run.
+        """Runs the actions in a text, up to the first `Finish`; if there are more than `MAX_ACTIONS`, none is run.
 
         Returns:
-            Observation, reward (the benchmark's metric at the end, before that `reward()`), whether the task ended,
+            Observation, reward (at the end the benchmark's metric, before that `reward()`), whether the task ended,
             whether the step budget ran out, and info: `results` (output → text), `error` (what the action did wrong, or
             None), and at the end `success`, `metrics` and `answer`.
 
@@ -295,7 +295,7 @@ class LumosEnv(gymnasium.Env[str, str], ABC):
         return "\n".join(lines)
 
     def _prompting(self) -> dict[str, Any]:
-        """How planner and grounder are told of results: the parts of the task type that are not the usual ones."""
+        """The entries of `info` that decide how the agent's prompts show results, where they are not the defaults."""
         kind = task_types.find(self.benchmark)
         told = {"reads_results": kind.reads_results, "tells_actions": kind.tells_actions} if kind else {}
         return {name: value for name, value in told.items() if value}
@@ -322,7 +322,7 @@ class LumosEnv(gymnasium.Env[str, str], ABC):
         return Execution(execution.results, self._finish(episode, actions[end].args))
 
     def _finish(self, episode: _Episode, args: str) -> str | None:
-        """Ends the episode, unless `args` names no result; returns what was wrong."""
+        """Ends the episode, unless `args` names an unknown result; returns the error, or None."""
         try:
             value = self.conclude(episode.task, episode.executor, args)
         except ToolError as error:
@@ -372,7 +372,7 @@ class LumosEnv(gymnasium.Env[str, str], ABC):
 
 
 def _cut(text: str) -> str:
-    """The text, or as much of it as a space holds, with a note."""
+    """The text, cut with a note if it is longer than the space allows."""
     if len(text) <= MAX_LENGTH:
         return text
     note = f" … (cut: {len(text)} characters in all)"

@@ -1,4 +1,4 @@
-"""Task types as ids of Gymnasium: `register_all()` makes every known one known to `gym.make`."""
+"""Registers task types with Gymnasium: after `register_all()`, `gym.make` knows every one."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ log = logging.getLogger(__name__)
 
 
 def register_all() -> None:
-    """Registers the environment of every task type that is known by now; of a broken package it says so and goes on."""
+    """Registers the environment of every known task type; a broken package is skipped with a warning."""
     for name in task_types.names():
         try:
             register(task_types.get(name))
-        except ConfigError as error:  # the fault of one installed package must not take the others away
+        except ConfigError as error:  # one broken package must not disable the others
             log.warning("task type %s is left out: %s", name, error)
 
 
@@ -32,7 +32,7 @@ def register(task_type: TaskType) -> None:
         kwargs={"benchmark": task_type.name},
         # LumosEnv enforces the order of calls itself, with its own error.
         order_enforce=False,
-        # The contract test runs `check_env`. The checker that `make` would wrap around an environment fails, in
-        # Gymnasium 1.4, at the first good call after one that raised, e.g. for a mistyped task.
+        # The contract test runs `check_env`. In Gymnasium 1.4, the checker that `make` wraps around an environment
+        # fails at the first valid call after one that raised, e.g. for a mistyped task.
         disable_env_checker=True,
     )

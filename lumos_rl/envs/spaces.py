@@ -1,12 +1,12 @@
-"""A Gymnasium space of Unicode text that also crosses process borders.
+"""A Gymnasium space of Unicode text that also works between processes.
 
     space = UnicodeText(max_length=65_536)
     "R1 = 24 €" in space     # True: any `str` up to that length is a member, NUL and lone surrogates included
 
 `gymnasium.spaces.Text` holds only the characters of a finite charset, and the shared memory of `AsyncVectorEnv` stores
-indexes into that charset. This space shares UTF-8 bytes instead, behind a length, so that `gym.make_vec` works with its
-default arguments on any text. One environment's slot takes 4 bytes and 4 more for each character of `max_length`
-(256 KiB for the default), which is the most that UTF-8 can need.
+indexes into that charset. This space shares a length and UTF-8 bytes instead, so that `gym.make_vec` works with its
+default arguments on any text. The slot of one environment takes 4 bytes, plus 4 for each character of `max_length`,
+the most that UTF-8 can need (256 KiB for the default).
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from numpy.typing import NDArray
 from lumos_rl.errors import ConfigError
 
 MAX_LENGTH = 65_536  # characters; more than any model turn or task of the benchmarks, and still a small slot
-_SAMPLE_LENGTH = 64  # characters; a longer random text exercises nothing that a short one does not
+_SAMPLE_LENGTH = 64  # characters; a longer random text tests nothing more
 _SURROGATES = range(0xD800, 0xE000)
 _CODE_POINTS = 0x110000
 _LENGTH_BYTES = 4
@@ -61,7 +61,7 @@ class UnicodeText(Space[str]):
             ConfigError: A mask or a probability was given; there is no finite set of characters to apply it to.
         """
         if mask is not None or probability is not None:
-            raise ConfigError("expected no mask and no probability, got one: any Unicode character can be drawn")
+            raise ConfigError("expected no mask and no probability, got one: samples are drawn from all of Unicode")
         length = self.np_random.integers(min(self.max_length, _SAMPLE_LENGTH) + 1)
         draws = self.np_random.integers(_CODE_POINTS - len(_SURROGATES), size=length)
         return "".join(chr(draw if draw < _SURROGATES.start else draw + len(_SURROGATES)) for draw in map(int, draws))
@@ -86,9 +86,9 @@ class UnicodeText(Space[str]):
 class SharedTexts(Sequence[str]):
     """The current texts of all environments, read from shared memory at each access.
 
-    `AsyncVectorEnv` reads its buffer once, when it is made, and from then on hands out deep copies of what it got. So
-    this must be a live view whose deep copy is the tuple of texts as they are now. With `copy=False` the view itself
-    is handed out, and changes with the next step, as Gymnasium's numpy views do.
+    `AsyncVectorEnv` reads its buffer only once, at construction, and then returns deep copies of that object. So this
+    must be a live view whose deep copy is the tuple of current texts. With `copy=False` the view itself is returned,
+    and changes with the next step, as Gymnasium's numpy views do.
     """
 
     def __init__(self, slots: NDArray[np.uint8]) -> None:
@@ -107,11 +107,11 @@ class SharedTexts(Sequence[str]):
         return slot[_LENGTH_BYTES : _LENGTH_BYTES + size].tobytes().decode("utf-8", "surrogatepass")
 
     def __deepcopy__(self, memo: dict[int, Any]) -> tuple[str, ...]:
-        """The texts as they are now."""
+        """The current texts."""
         return tuple(self)
 
     def __repr__(self) -> str:
-        """The texts as they are now, as a tuple prints them."""
+        """The current texts, as a tuple prints them."""
         return repr(tuple(self))
 
 
@@ -123,8 +123,8 @@ def _slots(space: UnicodeText, memory: Any) -> NDArray[np.uint8]:
     return np.frombuffer(memory.get_obj(), dtype=np.uint8).reshape(-1, _slot_size(space))
 
 
-# `batch_space` and `concatenate` have what is needed for any space: a `Tuple` of copies, and a tuple of values.
-# `iterate` must stay unregistered: a batch is then walked by environment; otherwise each text would be, by character.
+# The defaults of `batch_space` and `concatenate` fit: a `Tuple` of copies, and a tuple of values. `iterate` must stay
+# unregistered: a batch is then iterated by environment; registered, it would iterate each text by character.
 
 
 @create_empty_array.register(UnicodeText)
