@@ -1,8 +1,8 @@
-"""The agent: which module speaks next, about what, and what is sent to the environment.
+"""The agent: it decides which module writes next, with which prompt, and what is sent to the environment.
 
-Each formulation is a generator that reads like the episode it describes. It yields `Ask` (a module shall write a turn;
-the completion is sent back) and `Act` (text for `env.step`; the outcome is sent back), and returns why it ended. It
-knows neither models nor environments, so any loop can drive it:
+Each formulation is a generator that plays one episode. It yields `Ask` (a module writes a turn; the completion is sent
+back) and `Act` (text for `env.step`; the outcome is sent back), and returns why it ended. It knows neither models nor
+environments, so any loop can drive it:
 
     episode = play(Formulation.ITERATIVE, instruction, tools, LUMOS_PROFILE)
     next(episode)                      # Ask(PLANNER, "…Task: Tom has 3 apples…")
@@ -21,12 +21,12 @@ from lumos_rl.core import Formulation, Module, StopReason
 from lumos_rl.errors import UnknownNameError
 from lumos_rl.prompts import PromptProfile, extract_answer
 
-FINISH = "Finish()"  # the agent's own: annotated plans stop planning instead, and prompts do not list it
+FINISH = "Finish()"  # written by the agent itself: annotated plans stop planning instead, and prompts do not list it
 
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """A module shall write a turn. `prompt` is the new user message of that module's conversation."""
+    """A request for a module's turn. `prompt` is the new user message of that module's conversation."""
 
     module: Module
     prompt: str
@@ -41,11 +41,11 @@ class Act:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What a step came to.
+    """The outcome of a step.
 
     Attributes:
-        result: Text of the last result of the step; "" when it gave none.
-        error: What the action did wrong; None when nothing.
+        result: Text of the last result of the step; "" without results.
+        error: What the action did wrong; None if nothing.
         ended: Whether the environment ended the episode.
     """
 
@@ -55,7 +55,7 @@ class Outcome:
 
     @property
     def feedback(self) -> str:
-        """What the planner is told."""
+        """What the planner reads: the error, or else the result."""
         return f"Error: {self.error}" if self.error else self.result
 
 
@@ -64,7 +64,7 @@ Episode = Generator[Ask | Act, str | Outcome, StopReason]
 
 @dataclass(frozen=True, slots=True)
 class _Brief:
-    """What one episode is about, and how its modules are told."""
+    """The arguments of `play`."""
 
     instruction: str
     tools: Sequence[str]
@@ -74,7 +74,7 @@ class _Brief:
     tells_actions: bool
 
     def ground(self, subgoal_line: str, results: Sequence[str]) -> str:
-        """The grounder's prompt after as many subgoals as there are results."""
+        """The grounder's prompt; `results` holds one result per earlier subgoal."""
         if not results:
             return self.profile.grounder_first(self.instruction, subgoal_line, self.tools)
         return self.profile.grounder_next(subgoal_line, results if self.reads_results else ())
@@ -101,7 +101,7 @@ def play(
         instruction: The task as text.
         tools: Names of the available tools, for prompts that list them; Finish is left out.
         profile: The fixed text of the prompts.
-        max_subgoals: Most subgoals of the formulations that plan step by step.
+        max_subgoals: Maximum number of subgoals in formulations that plan step by step.
         reads_results: As `TaskType.reads_results`: whether the grounder reads the results of earlier subgoals.
         tells_actions: As `TaskType.tells_actions`: whether results are sentences about what was done.
 
@@ -188,5 +188,5 @@ def _outcome(sent: str | Outcome) -> Outcome:
 
 
 def _end(sent: str | Outcome, reason: StopReason) -> StopReason:
-    """`reason` when the environment accepted the end of the episode; else the agent ran out of things to do."""
+    """`reason` if the environment ended the episode; else TURN_LIMIT, as the agent has nothing left to do."""
     return reason if _outcome(sent).ended else StopReason.TURN_LIMIT

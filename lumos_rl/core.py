@@ -1,4 +1,4 @@
-"""The nouns of the framework: plain, frozen, standard-library data that every other module exchanges.
+"""The data types of the framework: frozen dataclasses that all other modules exchange.
 
 One datum, from a task to a training pair:
 
@@ -30,7 +30,7 @@ class Message(TypedDict):
 
 
 class Module(StrEnum):
-    """Who writes a turn. `SOLVER` is the single model of the baselines, which has no separate modules."""
+    """Who writes a turn. `SOLVER` is the single model of the baselines without separate modules."""
 
     PLANNER = "planner"
     GROUNDER = "grounder"
@@ -65,8 +65,8 @@ class Action:
     Attributes:
         outputs: Names that the result is bound to: `("R1",)`; empty for a bare call such as `Finish(R1)`.
         tool: Tool name, or an earlier result that is applied as a function (`R4`); "" for an alias (`R2 = R1`).
-        args: The text between the call's brackets; for an alias, the text it stands for.
-        result: The text after a second ` = `, as in annotations; None when the action carries none.
+        args: The text between the call's brackets; for an alias, the name it refers to.
+        result: The text after a second ` = `, as in annotations; None without one.
     """
 
     outputs: tuple[str, ...]
@@ -91,10 +91,10 @@ class Task:
         id: Unique over all benchmarks: "benchmark/split/key".
         benchmark: Lower-case benchmark name, e.g. "gsm8k".
         instruction: What the agent is asked, as text.
-        answer: Gold answer as text; None where the benchmark grades otherwise.
+        answer: Gold answer as text; None if the benchmark does not grade by an answer.
         split: "train", "dev" or "test" (or the benchmark's own split name).
         subgoals: Gold plan with its actions; empty when the task carries only an answer.
-        meta: JSON-like extras that only this benchmark's environment reads.
+        meta: JSON-like extras that only this benchmark's code reads.
     """
 
     id: str
@@ -108,9 +108,9 @@ class Task:
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """One model turn and what the environment made of it.
+    """One model turn and the environment's response to it.
 
-    Only the *new* user message is kept; `Trajectory.conversation` puts a module's conversation together.
+    Only the *new* user message is kept; `Trajectory.conversation` rebuilds a module's whole conversation.
 
     Attributes:
         module: Who wrote it.
@@ -118,16 +118,16 @@ class Turn:
         completion: What the model wrote, without the end-of-turn token.
         action: Text given to `env.step`, or "" when the turn made no step.
         observation: What the environment answered, or "".
-        error: What the model did wrong in this turn; None when nothing.
+        error: What the model did wrong in this turn; None if nothing.
         reward: Reward of the step.
         finish_reason: "stop" (the model ended its turn) or "length" (cut at max_new_tokens).
         prompt_tokens: Tokens of the whole prompt, history included.
         completion_tokens: Tokens the model wrote.
         latency_s: Seconds from submission to completion.
-        prompt_ids: Token ids of the prompt that the module's earlier turns do not hold, where the policy reports them.
-        completion_ids: The sampled token ids, the end-of-turn token included, where the policy reports them.
-        logprobs: Log-probability of each sampled id under the model at temperature 1, where asked for.
-        adapter: Name of the weights that wrote it, e.g. "planner@sft"; "" where the policy has one set of weights.
+        prompt_ids: Token ids that the prompt adds to the module's earlier turns; None if the policy reports none.
+        completion_ids: The sampled token ids, the end-of-turn token included; None if the policy reports none.
+        logprobs: Log-probability of each sampled id under the model at temperature 1; None if not requested.
+        adapter: Name of the weights that wrote it, e.g. "planner@sft"; "" if the policy has one set of weights.
     """
 
     module: str
@@ -149,12 +149,12 @@ class Turn:
 
 @dataclass(frozen=True, slots=True)
 class Transcript:
-    """The token ids of a module's conversation, just as an engine read and sampled them.
+    """The token ids of a module's conversation, exactly as an engine read and sampled them.
 
     Attributes:
         ids: All ids, T of them.
-        written: Which of them the model sampled, T of them.
-        tokenizer: `encoding.fingerprint` of the tokenizer that gives them their meaning.
+        written: Whether the model sampled each id, T values.
+        tokenizer: `encoding.fingerprint` of the tokenizer that the ids belong to.
     """
 
     ids: tuple[int, ...]
@@ -174,7 +174,7 @@ class Trajectory:
         instruction: The task's instruction.
         formulation: A `Formulation` value.
         policy: Version of the policy that acted, e.g. "sft" or "iteration-1".
-        sample: Which of the samples drawn for this task.
+        sample: Index among the samples drawn for this task.
         seed: Seed of the episode's sampling and environment.
         temperature: Sampling temperature of its turns; 0 is greedy.
         turns: Model turns in the order they happened.
@@ -186,10 +186,10 @@ class Trajectory:
         failure: What broke, for `StopReason.FAILED`; else None. Such an episode is never scored.
         elapsed_s: Wall-clock seconds.
         top_p: Probability mass that its turns were sampled from.
-        max_new_tokens: Most tokens of one turn; 0 where it was not recorded.
-        profile: Hash of the prompt profile, the fixed text of its prompts; "" where it was not recorded.
-        tokenizer: `encoding.fingerprint` of vocabulary and chat template behind all ids; "" where they are not known.
-        best_reward: The most reward that the task can give: its steps where each gives some, else 1.
+        max_new_tokens: Token limit of one turn; 0 if not recorded.
+        profile: Hash of the prompt profile, the fixed text of its prompts; "" if not recorded.
+        tokenizer: `encoding.fingerprint` of the tokenizer that all ids belong to; "" without ids.
+        best_reward: The highest reward that the task can give.
     """
 
     id: str
@@ -218,11 +218,11 @@ class Trajectory:
 
     @property
     def score(self) -> float:
-        """The reward as a share of the most that the task can give: what tasks of different benchmarks share."""
+        """The reward as a share of `best_reward`, comparable across benchmarks."""
         return self.reward / self.best_reward
 
     def conversation(self, module: str, before: int | None = None) -> list[Message]:
-        """The chat that `module` saw and wrote, from its first turn on.
+        """The chat that `module` read and wrote, from its first turn on.
 
         Args:
             module: Whose turns to take.
@@ -239,7 +239,7 @@ class Trajectory:
         return messages
 
     def transcript(self, module: str, before: int | None = None) -> Transcript | None:
-        """The same chat as token ids; None where the policy did not report them.
+        """The same chat as token ids; None if the policy did not report them.
 
         Args:
             module: Whose turns to take.
@@ -264,9 +264,9 @@ class PairIds:
 
     Attributes:
         prompt: Ids of the prompt, as the chosen turn's engine read them.
-        chosen: Ids of the chosen turn, as they were sampled.
-        rejected: Ids of the rejected turn, as they were sampled.
-        tokenizer: `encoding.fingerprint` of the tokenizer that gives them their meaning.
+        chosen: Sampled ids of the chosen turn.
+        rejected: Sampled ids of the rejected turn.
+        tokenizer: `encoding.fingerprint` of the tokenizer that the ids belong to.
     """
 
     prompt: tuple[int, ...]
@@ -280,17 +280,17 @@ class PreferencePair:
     """Two completions of one prompt, from two trajectories of one task that were equal up to this turn.
 
     Attributes:
-        id: "task_id:chosen sample>rejected sample".
+        id: "task_id:chosen sample>rejected sample@turn", after "stage:" in a run.
         task_id: The task both trajectories belong to.
         benchmark: The task's benchmark.
-        module: Who wrote the two completions: the module the difference is credited to.
-        turn: Index of the turn at which the trajectories part.
+        module: Who wrote the two completions.
+        turn: Index of the turn at which the trajectories diverge.
         prompt: The shared conversation, ending with a user message.
         chosen: Completion that led to the higher reward.
         rejected: Completion that led to the lower reward.
-        chosen_reward: Reward (or its estimate) after `chosen`.
-        rejected_reward: Reward (or its estimate) after `rejected`.
-        ids: The same as token ids, as they were sampled; None where the policy did not report them.
+        chosen_reward: Mean score of the episodes that continued with `chosen`.
+        rejected_reward: Mean score of the episodes that continued with `rejected`.
+        ids: The same as sampled token ids; None if the policy did not report them.
     """
 
     id: str

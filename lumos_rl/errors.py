@@ -1,22 +1,22 @@
 """Every error this package raises on purpose, in one tree.
 
     LumosError
-    ├── ActionParseError (ValueError)      text that is no action; carries the position
+    ├── ActionParseError (ValueError)      text that is not an action; carries the position
     ├── ToolError (ValueError)             what an *action* did wrong; environments turn it into an observation
     │   └── ToolLimitError                 a tool refused or stopped work that was too large or too slow
     ├── ConfigError (ValueError)           a setting that cannot work; says what is accepted
-    │   └── UnknownNameError (LookupError) a name that is not known; lists the known ones
+    │   └── UnknownNameError (LookupError) an unknown name; lists the known ones
     ├── UnknownNodeError (IndexError)      an element that is not on the page
     ├── DataError (ValueError)             a record that cannot be read: file, line, field, expected, got
-    ├── MissingFileError (FileNotFoundError)  where it was looked for, where it comes from
+    ├── MissingFileError (FileNotFoundError)  a missing file: where it was expected, where it comes from
     ├── MissingExtraError (ImportError)    an optional dependency is absent; names the extra to install
     ├── EpisodeError (RuntimeError)        `step` before `reset`, or after the episode ended
-    ├── ActionTypeError (TypeError)        an action given to `step` that is no text
-    └── InfrastructureError (RuntimeError) the machinery failed (worker, engine, network), not the model
+    ├── ActionTypeError (TypeError)        an action given to `step` that is not a `str`
+    └── InfrastructureError (RuntimeError) a worker, an engine or the network failed, not the model
 
-Three parties can be at fault, and they are kept apart: the model (`ActionParseError` and `ToolError` become
-observations and never leave an environment), the user or programmer (everything else above raises at once), the
-infrastructure (`InfrastructureError` becomes `Trajectory.failure`, is counted, and is kept out of every score).
+Errors are separated by who is at fault. The model: `ActionParseError` and `ToolError` become observations and never
+leave an environment. The infrastructure: `InfrastructureError` becomes `Trajectory.failure`, is counted, and is kept
+out of every score. The user or programmer: everything else is raised at once.
 """
 
 from __future__ import annotations
@@ -58,15 +58,15 @@ class ToolError(LumosError, ValueError):
 
 
 class ToolLimitError(ToolError):
-    """A tool refused, or stopped, work beyond its stated limits of size, power, time or memory."""
+    """A tool refused or stopped work beyond its limits of size, power, time or memory."""
 
 
 class ConfigError(LumosError, ValueError):
-    """A setting that cannot work, with what is accepted instead."""
+    """A setting that cannot work; the message says what is accepted."""
 
 
 class UnknownNameError(ConfigError, LookupError):
-    """A name nobody registered. The message lists the known names and the closest one."""
+    """An unknown name. The message lists the known names and suggests the closest one."""
 
     def __init__(self, kind: str, name: str, known: Iterable[str]) -> None:
         self.kind, self.name, self.known = kind, name, sorted(known)
@@ -79,7 +79,7 @@ class UnknownNameError(ConfigError, LookupError):
 
 
 class UnknownNodeError(LumosError, IndexError):
-    """An element that a page was asked for does not exist there."""
+    """An element that does not exist on the page."""
 
 
 class DataError(LumosError, ValueError):
@@ -87,7 +87,7 @@ class DataError(LumosError, ValueError):
 
 
 class MissingFileError(LumosError, FileNotFoundError):
-    """A file or folder that is not there: where it was looked for, and where it comes from."""
+    """A missing file or folder; the message says where it was expected and where it comes from."""
 
 
 class MissingExtraError(LumosError, ImportError):
@@ -106,8 +106,8 @@ class EpisodeError(LumosError, RuntimeError):
 
 
 class ActionTypeError(LumosError, TypeError):
-    """Something other than a `str` was given to an environment as an action."""
+    """An environment was given an action that is not a `str`."""
 
 
 class InfrastructureError(LumosError, RuntimeError):
-    """A worker, an engine or the network failed. Never the model's fault, so never a score."""
+    """A worker, an engine or the network failed. This is not the model's fault, so it never becomes a score."""

@@ -1,4 +1,4 @@
-"""The action language: what a grounder writes and an executor runs.
+"""The action language, which a grounder writes and an environment runs.
 
 One line and what it parses to:
 
@@ -7,7 +7,7 @@ One line and what it parses to:
     [Action(("R1",), "Calculator", "48 / 2", "24"), Action(("R2", "R3"), "SolveEquation", "x^2 = 4"),
      Action(("R4",), "", "R1"), Action((), "Finish", "R4")]
 
-Grammar (EBNF; blanks are allowed between symbols unless two of them are joined by "~"):
+Grammar (EBNF; blanks are allowed between symbols, except where "~" joins them):
 
     actions  = {separator}, action, {separator, {separator}, action}, {separator};
     separator= ";" | newline;
@@ -23,10 +23,10 @@ Grammar (EBNF; blanks are allowed between symbols unless two of them are joined 
     result   = any text up to a separator that is followed by `start`, or the end;
     start    = [prefix], (outputs, "=" | identifier ~ "(");
 
-Which ")" ends a call: the one that pairs with its "(", if the end, `separator, start` or `= result` follows it.
-Otherwise the text has a bracket too many or too few, as in `TYPE(R1, TEXT: hi :))`, and the call ends at the first
-later ")" that is followed so. A `; ` inside brackets therefore never splits an action. Everything takes linear time.
-A text may have any number of actions here; an environment takes at most `lumos_rl.envs.base.MAX_ACTIONS` in one step.
+A call ends at the ")" that pairs with its "(", if the end, `separator, start` or `= result` follows. Otherwise the text
+has a bracket too many or too few, as in `TYPE(R1, TEXT: hi :))`, and the call ends at the first later ")" that one of
+these follows. So a `; ` inside brackets never splits an action. Parsing takes linear time. The number of actions is not
+limited here; an environment accepts at most `lumos_rl.envs.base.MAX_ACTIONS` per step.
 
 Annotations add the plan around the actions (blocks are separated by a blank line):
 
@@ -42,7 +42,7 @@ from collections.abc import Iterable, Sequence
 from lumos_rl.core import Action, Subgoal
 from lumos_rl.errors import ActionParseError
 
-# Possessive quantifiers (`*+`) give up nothing once matched: no text can make these patterns backtrack at length.
+# Possessive quantifiers (`*+`) never backtrack, so no text can make these patterns slow.
 _NAME = r"(?:R[0-9]++|Output)(?!\w)"
 _NAMES = rf"{_NAME}(?:[ \t]*+,[ \t]*+{_NAME})*+"
 _IDENTIFIER = r"[^\W\d]\w*+"
@@ -79,8 +79,8 @@ def format_actions(actions: Iterable[Action]) -> str:
     """One line that `parse_actions` turns back into exactly these actions.
 
     Raises:
-        ValueError: There is no such line, e.g. because the arguments end in a blank or hold unpaired brackets in a way
-            that reads as the end of the call; or there are no actions.
+        ValueError: There is no such line, e.g. because the arguments end in a blank or unpaired brackets in them read
+            as the end of the call; or there are no actions.
     """
     actions = list(actions)
     text = "; ".join(map(_action_text, actions))
@@ -93,12 +93,12 @@ def format_actions(actions: Iterable[Action]) -> str:
 def parse_annotation(text: str) -> list[Subgoal]:
     """The plan written in `text` as `Subgoal k: …` and `Action k-j: …` lines.
 
-    Subgoals count from 1, and an action's first number is its subgoal's. Blank lines, trailing blanks, Windows
-    newlines and missing results are tolerated; a line that starts neither a subgoal nor an action continues the one
-    before it.
+    Subgoals are numbered from 1; an action's first number is that of its subgoal. Blank lines, trailing blanks, Windows
+    newlines and missing results are tolerated. A line that starts neither a subgoal nor an action continues the
+    previous one.
 
     Raises:
-        ActionParseError: The text is no annotation; `position` says where.
+        ActionParseError: The text is not an annotation; `position` says where.
     """
     headers = list(_HEADER.finditer(text))
     first = _skip(text, 0)
@@ -153,12 +153,12 @@ def _action_text(action: Action) -> str:
 
 
 def _skip(text: str, position: int) -> int:
-    """Index of the first character from `position` on that is no blank."""
+    """Index of the first non-blank character from `position` on."""
     return len(text) - len(text[position:].lstrip())
 
 
 class _Scanner:
-    """Parses the actions in `text[start:end]`; every position it reports is one in `text`."""
+    """Parses the actions in `text[start:end]`; reported positions count from the start of `text`."""
 
     def __init__(self, text: str, start: int, end: int) -> None:
         self.text, self.start, self.end = text, start, end
@@ -212,7 +212,7 @@ class _Scanner:
         return Action(outputs, tool, args, result), follow
 
     def _close(self, opening: int) -> tuple[int, int]:
-        """The ")" that ends the call opened at `opening`, and where what follows it starts."""
+        """The ")" that ends the call opened at `opening`, and where the next part starts."""
         pair = self._pair(opening)
         found = _CLOSE.search(self.text, opening if pair is None else pair, self.end)
         if found is not None:
@@ -231,7 +231,7 @@ class _Scanner:
         return follow.end()
 
     def _result(self, position: int) -> tuple[str | None, int]:
-        """The result whose text starts at `position`, if it has any, and where the next action starts."""
+        """The result that starts at `position` (None if empty), and where the next action starts."""
         gap = _BREAK.search(self.text, position, self.end)
         stop, follow = gap.span() if gap else (self.end, self.end)
         return self.text[position:stop].strip() or None, follow

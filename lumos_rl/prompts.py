@@ -1,9 +1,9 @@
 """Every fixed sentence a model reads or writes.
 
-A `PromptProfile` holds the fixed text of one way to talk to planner and grounder. `LUMOS_PROFILE` has the shape of the
-paper's conversations with sentences of our own; `COMPACT_PROFILE` says the same in few tokens, for models trained from
-scratch. The profile that a model was trained with is saved beside it (`save`, `load`), or read off an annotation file
-(`profile_from_records`), so that training and inference cannot drift apart.
+A `PromptProfile` is one set of fixed texts for planner and grounder. `LUMOS_PROFILE` has the form of the paper's
+conversations with sentences of our own; `COMPACT_PROFILE` says the same in few tokens, for models trained from scratch.
+A model's profile is saved with it (`save`, `load`) or extracted from an annotation file (`profile_from_records`), so
+that training and inference use the same text.
 
     >>> LUMOS_PROFILE.planner_feedback(1, "24")
     'The executed result for Subgoal 1 is 24. Should we stop planning?'
@@ -44,10 +44,10 @@ class PromptProfile:
         name: Shown in configs and reports.
         subgoal_label: Prefix that numbers a subgoal; `{index}` is filled in. "" leaves subgoals unnumbered.
         planner_before: Text before the task in the planner's first message.
-        planner_after: Text after the task there.
+        planner_after: Text after the task in that message.
         grounder_before: Text before the task in the grounder's first message; `{tools}` becomes the tool names.
         subgoal_before: Text between task and subgoal.
-        subgoals_before: The same when all subgoals come at once.
+        subgoals_before: Text between task and subgoals when all come at once.
         subgoal_after: Text after the subgoal, also in the grounder's later messages.
         feedback: The planner's later messages; `{index}` and `{result}` are filled in.
         keep: Prefix of every subgoal but the first.
@@ -85,10 +85,10 @@ class PromptProfile:
 
         Args:
             completion: What the planner wrote.
-            index: Number of the subgoal (from 1), given to a sentence that carries none.
+            index: Number of the subgoal (from 1), added to a sentence without a number.
 
         Returns:
-            The line without `keep`; None when the planner decided to stop; "" when it wrote nothing.
+            The line without `keep`; None if the planner decided to stop; "" if it wrote nothing.
         """
         text = completion.strip()
         if text.lower().startswith(self.stop.lower()):
@@ -114,7 +114,7 @@ class PromptProfile:
 
         Args:
             index: Number of the subgoal (from 1).
-            result: What it came to.
+            result: Its result.
             tells_actions: Whether results are sentences about what was done, such as "Visit button Search".
         """
         if tells_actions and self.subgoal_label and result and not result.startswith("Error: "):
@@ -135,8 +135,8 @@ class PromptProfile:
 
         Args:
             subgoal_line: The subgoal to ground.
-            results: Results of the earlier subgoals, for task types whose grounder reads them: the passages that were
-                found, the columns that a table has.
+            results: Results of the earlier subgoals, for task types whose grounder reads them, e.g. passages or the
+                columns of a table.
         """
         head = f"{self.subgoal_before.lstrip()}{subgoal_line}"
         if results:
@@ -150,7 +150,7 @@ class PromptProfile:
         return self.grounder_before.replace("{tools}", ", ".join(tools)) + instruction
 
     def save(self, folder: Path) -> None:
-        """Writes the profile beside a model, as `prompt_profile.json`."""
+        """Writes the profile to a model's folder, as `prompt_profile.json`."""
         path = folder / PROFILE_FILE
         partial = path.with_suffix(".tmp")
         partial.write_text(json.dumps(dataclasses.asdict(self), indent=1, ensure_ascii=False), encoding="utf-8")
@@ -162,13 +162,11 @@ class PromptProfile:
 
         Raises:
             MissingFileError: The folder holds none.
-            DataError: The file is no profile.
+            DataError: The file is not a profile.
         """
         path = folder / PROFILE_FILE
         if not path.is_file():
-            raise MissingFileError(
-                f"expected {path}, which training writes beside a model; pass a profile name instead"
-            )
+            raise MissingFileError(f"expected {path}, which training writes with a model; pass a profile name instead")
         try:
             return cls(**json.loads(path.read_text(encoding="utf-8")))
         except (TypeError, ValueError) as error:
@@ -245,7 +243,7 @@ def extract_answer(completion: str) -> str:
 def profile_from_records(
     planner: Iterable[Sequence[Message]], grounder: Iterable[Sequence[Message]], name: str
 ) -> PromptProfile:
-    """Reads the fixed text off annotated conversations, such as the released Lumos files.
+    """Extracts the fixed text from annotated conversations, such as the released Lumos files.
 
     Args:
         planner: Conversations of the planner.
@@ -282,12 +280,12 @@ _ANSWER_HEAD = "Answer the question in as few words as possible."
 
 
 def reading_prompt(question: str, evidence: Sequence[str], yes_no: bool = False) -> str:
-    """What a reader is asked: a question, with lines of evidence or without any.
+    """The prompt of a reader: a question, with or without lines of evidence.
 
     Args:
         question: One question.
-        evidence: Texts of one line each; without any, the reader shall answer from what it knows.
-        yes_no: Whether only yes or no will do; else the reader may say "No answer".
+        evidence: Texts of one line each; without any, the reader answers from its own knowledge.
+        yes_no: Whether the answer must be yes or no; otherwise the reader may also reply "No answer".
     """
     head = _YES_NO_HEAD if yes_no else f'{_ANSWER_HEAD} Write "{NO_ANSWER}" where it cannot be told.'
     lines = _EVIDENCE + "\n".join(" ".join(line.split()) for line in evidence) if evidence else ""
@@ -295,14 +293,14 @@ def reading_prompt(question: str, evidence: Sequence[str], yes_no: bool = False)
 
 
 def parse_reading(prompt: str) -> tuple[str, list[str], bool]:
-    """Question, evidence and `yes_no` of a text that `reading_prompt` made."""
+    """Question, evidence and `yes_no` of a prompt by `reading_prompt`."""
     before, _, after = prompt.rpartition(_QUESTION)
     head, _, evidence = before.partition(_EVIDENCE)
     return after.removesuffix("\nAnswer:"), evidence.splitlines(), head.startswith(_YES_NO_HEAD)
 
 
 def judging_prompt(question: str, answer: str, gold: str) -> str:
-    """What a judge is asked; it shall reply yes or no."""
+    """The prompt of a judge, which replies yes or no."""
     return (
         f"Question: {question}\nReference answer: {gold}\nGiven answer: {answer}\n"
         "Does the given answer mean the same as the reference answer? Reply with yes or no."

@@ -1,11 +1,11 @@
-"""Frozen dataclasses as JSON and back, with every type checked: the records of `lumos_rl.core`, and settings.
+"""Converts frozen dataclasses (records of `lumos_rl.core`, settings) to JSON and back, and checks every type.
 
     to_json(Action(("R1",), "Count", "R0"))  # '{"outputs": ["R1"], "tool": "Count", "args": "R0", "result": null}'
     from_json(Action, '{"outputs": ["R1"], "tool": 7, "args": "R0"}', "plans.jsonl:3")
     # DataError: tool: expected str, got 7 (plans.jsonl:3)
 
-Fields hold text, numbers, booleans, None, enums, dataclasses, and tuples and mappings of these. A field that has a
-default may be missing. An int counts as a float, and nothing else as another type.
+Fields hold text, numbers, booleans, None, enums, dataclasses, and tuples and mappings of these. A field with a default
+may be missing. An int is accepted as a float; no other type is converted.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ def to_json(record: object) -> str:
     """One JSON line (no newline) holding the record; non-ASCII text stays readable.
 
     Raises:
-        DataError: A field holds a value of the wrong type, so `from_json` would refuse the line.
+        DataError: A field holds a value of the wrong type, which `from_json` would refuse.
     """
     plain = msgspec.to_builtins(record, enc_hook=_plain)
     _converted(type(record), plain, f"{type(record).__name__} to be written")
@@ -34,7 +34,7 @@ def to_json(record: object) -> str:
 
 
 def from_json(kind: type[Kind], line: str, where: str = "") -> Kind:
-    """The record that `to_json` wrote.
+    """Parses a line that `to_json` wrote.
 
     Args:
         kind: The expected class.
@@ -42,7 +42,7 @@ def from_json(kind: type[Kind], line: str, where: str = "") -> Kind:
         where: File and line, for the error message.
 
     Raises:
-        DataError: The line is no JSON, or as in `from_builtins`.
+        DataError: The line is not JSON, or as in `from_builtins`.
     """
     try:
         value = json.loads(line)
@@ -52,12 +52,12 @@ def from_json(kind: type[Kind], line: str, where: str = "") -> Kind:
 
 
 def to_builtins(record: object) -> dict[str, Any]:
-    """The record as nested dicts and lists, equal to what JSON gives back."""
+    """The record as nested dicts and lists, as its JSON would parse."""
     return dict(json.loads(to_json(record)))
 
 
 def from_builtins(kind: type[Kind], value: Any, where: str = "") -> Kind:
-    """The record that `to_builtins` took apart.
+    """Builds a record from what `to_builtins` returned.
 
     Args:
         kind: The expected class.
@@ -65,18 +65,18 @@ def from_builtins(kind: type[Kind], value: Any, where: str = "") -> Kind:
         where: File and line, for the error message.
 
     Raises:
-        DataError: A field is missing, unknown or of the wrong type, or the class itself refuses a value. The message
-            names the field by its path, such as `sft.lora.rank` or `turns[0].reward`.
+        DataError: A field is missing, unknown or of the wrong type, or the class refuses a value. The message names the
+            field by its path, such as `sft.lora.rank` or `turns[0].reward`.
     """
     record = _converted(kind, value, where)
     unknown = ", ".join(_unknown(value, msgspec.to_builtins(record, enc_hook=_plain), ""))
-    if unknown:  # msgspec passes over them unless a class is its own Struct
+    if unknown:  # msgspec ignores them unless the class is a Struct
         raise DataError(f"expected the fields of {kind.__name__}, got also {unknown}{_in_brackets(where)}")
     return record
 
 
 def _plain(value: Any) -> Any:
-    """What msgspec itself does not take: other mappings, and subclasses such as NumPy's float64."""
+    """Converts what msgspec does not accept: other mappings, and subclasses such as NumPy's float64."""
     if isinstance(value, Mapping):
         return dict(value)
     for base in (str, int, float):
@@ -96,7 +96,7 @@ def _converted(kind: type[Kind], value: Any, where: str) -> Kind:
 
 
 def _reworded(says: str, got: Any) -> str:
-    """A message of msgspec with what was got, instead of its type alone."""
+    """A message of msgspec that shows the value instead of its type."""
     if found := re.fullmatch("Expected `(.+)`, got `.+`", says):
         return f"expected {found[1]}, got {got!r:.60}"
     if found := re.fullmatch("Object missing required field `(.+)`", says):
@@ -105,7 +105,7 @@ def _reworded(says: str, got: Any) -> str:
 
 
 def _at(value: Any, path: str) -> Any:
-    """What stands at a path of msgspec's; of a mapping, whose keys such a path leaves out, the whole mapping."""
+    """The value at one of msgspec's paths. Such a path omits a mapping's keys; it then gives the whole mapping."""
     for step in re.findall(r"\w+", path.partition("[...]")[0]):
         value = value[step if isinstance(value, dict) else int(step)]
     return value

@@ -1,15 +1,15 @@
-"""What a task type is, and the registry of them.
+"""Task types and their registry.
 
-A task type is one benchmark with everything the framework knows about it: its environment and tools, how its files are
-read and annotated, its built-in suite, its metrics. Each is one record, in the folder of its family:
+A task type is everything the framework knows about one benchmark: its environment and tools, how its files are read and
+annotated, its built-in suite, its metrics. Each is one record, in the folder of its family:
 
     >>> get("gsm8k").env_id
     'lumos_rl/GSM8K-v0'
     >>> [tool.name for tool in get("intercode_sql").tool_specs()]
     ['ListTables', 'DescribeTable', 'Query']
 
-Records are imported when they are asked for. A package outside this repository brings its own by the entry-point group
-`lumos_rl.task_types` (`reverse = "my_package:REVERSE"`); a module that is not installed, by `--plugin my_module`.
+Records are imported on first use. Another package registers its own with the entry-point group `lumos_rl.task_types`
+(`reverse = "my_package:REVERSE"`); `--plugin my_module` loads those of a module that is not installed.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
 
 ENTRY_POINTS = "lumos_rl.task_types"
-BUILT_IN: Mapping[str, str] = {  # name → where its record is
+BUILT_IN: Mapping[str, str] = {  # name → "module:name" of its record
     "gsm8k": "lumos_rl.envs.math.task_type:GSM8K",
     "hotpotqa": "lumos_rl.envs.qa.task_type:HOTPOTQA",
     "intercode_sql": "lumos_rl.envs.sql.task_type:INTERCODE_SQL",
@@ -41,12 +41,12 @@ BUILT_IN: Mapping[str, str] = {  # name → where its record is
     "webshop": "lumos_rl.envs.webshop.task_type:WEBSHOP",
 }
 
-Report = Callable[[str, DataError], None]  # id (or place) of a record, and what is wrong with it
+Report = Callable[[str, DataError], None]  # id or place of a record, and what is wrong with it
 
 
 @dataclass(frozen=True, slots=True)
 class Reject:
-    """A record that gives no verified plan: a short reason to count by, and the details."""
+    """A record without a verified plan: a short reason to count by, and details."""
 
     id: str
     reason: str
@@ -59,31 +59,27 @@ class Reject:
 
 
 class Reader(Protocol):
-    """How the files of a benchmark are read; `lumos_rl.data.files.Reader` is one for files of records.
+    """Reads the files of a benchmark; `lumos_rl.data.files.Reader` is one for files of records.
 
     Attributes:
-        files: For each split the file names that are looked for in a folder. Its first key is the default split.
+        files: For each split, the file names to look for in a folder. The first key is the default split.
     """
 
     @property
     def files(self) -> Mapping[str, tuple[str, ...]]: ...
 
     def read(self, source: str, split: str, report: Report | None = None) -> Iterator[Task]:
-        """The tasks of a file, a folder, or "hf:NAME"; records that cannot be read go to `report`, or raise."""
+        """The tasks of a file, a folder, or "hf:NAME"; an unreadable record goes to `report`, or raises without one."""
         ...
 
 
-Annotator = Callable[
-    [Task], Task | Reject
-]  # the task with a plan that was verified by running it, or why there is none
-Suite = Callable[
-    [str, str, int], Iterator[Task]
-]  # (task type, split, seed) → its tasks, each with a gold plan, endless
+Annotator = Callable[[Task], Task | Reject]  # the task with a plan verified by execution, or why there is none
+Suite = Callable[[str, str, int], Iterator[Task]]  # (task type, split, seed) → tasks with gold plans, without end
 Resampler = Callable[[Task, int, int], Sequence[Task]]  # (annotated task, how many, seed) → tasks with other numbers
 
 
 class Scale(StrEnum):
-    """What the numbers of a metric are."""
+    """The unit of a metric."""
 
     SHARE = "share"  # 0 to 1, shown in percent
     COUNT = "count"
@@ -95,8 +91,8 @@ class Metric:
 
     Attributes:
         name: Its key in `info["metrics"]`.
-        scale: What its numbers are.
-        reported: Whether papers report it beside success or in its place: it is a column of a run's summary.
+        scale: Its unit.
+        reported: Whether papers report it, besides or instead of success; a run's summary then has a column for it.
     """
 
     name: str
@@ -108,26 +104,26 @@ class Metric:
 class TaskType:
     """Everything the framework knows about one benchmark.
 
-    Fields that need more than the standard library to be imported may be given as "module:name"; they are imported when
-    they are first used.
+    Fields that would import more than the standard library may be given as "module:name", which is imported on first
+    use.
 
     Attributes:
         name: Lower-case name: the `benchmark` of its tasks, and its name in every flag.
         env_id: Id of its environment in Gymnasium's registry.
         env: The environment's class, called with `benchmark=name`; None for a training set, see `graded_as`.
         tools: Name, usage and JSON Schema of each tool, in the order in which prompts list them, without Finish.
-        metrics: Every metric that its environment gives.
-        group: Word of `--suites` that its built-in suite also answers to; None for its own name alone.
-        graded_as: For a training set, the task type whose environment grades its tasks; None grades them itself.
+        metrics: All metrics that its environment reports.
+        group: Word of `--suites` that also selects its built-in suite; None if only its name does.
+        graded_as: For a training set, the task type whose environment grades its tasks; None for its own environment.
         reads_results: Whether the grounder reads the results of earlier subgoals (passages, columns of a table).
-        tells_actions: Whether a result is a sentence about what was done, as in web navigation, and no value.
+        tells_actions: Whether a result is a sentence about what was done, as in web navigation, instead of a value.
         play_options: Options of the environment when planner and grounder play.
-        reader: Reads its files; None where there are none.
-        annotator: Reads plans out of its own solutions; None where no rule does.
-        suite: Its built-in suite; None where there is none.
-        resampler: Makes copies of an annotated task with other numbers and recomputed answers; None where it cannot.
+        reader: Reads its files; None without files.
+        annotator: Derives plans from the benchmark's own solutions by rule; None if no rule can.
+        suite: Its built-in suite; None without one.
+        resampler: Copies an annotated task with new numbers and recomputed answers; None if that is not possible.
         renames: Whether names, ids and values that a conversation only copies may be replaced by others.
-        published: What Agent Lumos reached, as text; "" where nothing was published.
+        published: What Agent Lumos reached, as text; "" if nothing was published.
     """
 
     name: str
@@ -161,20 +157,20 @@ class TaskType:
         return tuple(tool.name for tool in self.tool_specs())
 
     def get_reader(self) -> Reader:
-        """What reads its files.
+        """Its reader.
 
         Raises:
-            UnknownNameError: It has no files; the task types that have some are listed.
+            UnknownNameError: It has no files; the task types with files are listed.
         """
         if self.reader is None:
             raise UnknownNameError("task type with files", self.name, _having("reader"))
         return cast(Reader, _resolved(self.reader))
 
     def get_annotator(self) -> Annotator:
-        """What reads plans out of its own solutions.
+        """Its annotator.
 
         Raises:
-            UnknownNameError: No rule does; the task types that have one are listed.
+            UnknownNameError: It has none; the task types with one are listed.
         """
         if self.annotator is None:
             raise UnknownNameError("benchmark with annotations by rule", self.name, _having("annotator"))
@@ -184,18 +180,18 @@ class TaskType:
         """Its built-in suite.
 
         Raises:
-            UnknownNameError: It has none; the task types that have one are listed.
+            UnknownNameError: It has none; the task types with one are listed.
         """
         if self.suite is None:
             raise UnknownNameError("built-in suite", self.name, _having("suite"))
         return cast(Suite, _resolved(self.suite))
 
     def get_resampler(self) -> Resampler | None:
-        """What makes copies with other numbers; None where nothing does."""
+        """Its resampler; None without one."""
         return None if self.resampler is None else _resolved(self.resampler)
 
     def metric(self, name: str) -> Metric:
-        """The metric of this name; one that was not declared is a share."""
+        """The metric of this name; an undeclared one counts as a share."""
         return next((metric for metric in self.metrics if metric.name == name), Metric(name))
 
 
@@ -203,10 +199,10 @@ _added: dict[str, TaskType] = {}  # by `register`
 
 
 def register(task_type: TaskType) -> None:
-    """Makes a task type known to this process.
+    """Adds a task type to the registry of this process.
 
     Raises:
-        ConfigError: Another one has its name.
+        ConfigError: Its name belongs to another one.
     """
     known = find(task_type.name)
     if known is not None and known != task_type:
@@ -215,10 +211,10 @@ def register(task_type: TaskType) -> None:
 
 
 def load_plugins(modules: Iterable[str]) -> None:
-    """Imports modules and registers every `TaskType` that they hold.
+    """Imports modules and registers every `TaskType` in them.
 
     Raises:
-        ConfigError: A module cannot be imported, or holds none.
+        ConfigError: A module cannot be imported, or defines none.
     """
     for name in modules:
         try:
@@ -258,25 +254,25 @@ def find(name: str) -> TaskType | None:
 
 
 def names() -> list[str]:
-    """Names of all task types that are known here, sorted."""
+    """Names of all known task types, sorted."""
     return sorted({*BUILT_IN, *_installed(), *_added})
 
 
 def every() -> list[TaskType]:
-    """All task types that are known here, by name."""
+    """All known task types, sorted by name."""
     return [get(name) for name in names()]
 
 
 def environments() -> dict[str, str]:
-    """Name → id of the environment, of the task types that have one of their own."""
+    """Name → environment id, for the task types with an environment of their own."""
     return {each.name: each.env_id for each in every() if each.env is not None}
 
 
 def suites(word: str) -> list[str]:
-    """Names of the task types whose built-in suites `--suites` means by this word: a group, or one name.
+    """Names of the task types whose built-in suites a word of `--suites` selects: a group, or one name.
 
     Raises:
-        UnknownNameError: Nothing answers to it.
+        UnknownNameError: It selects none.
     """
     having = [each for each in every() if each.suite is not None]
     found = [each.name for each in having if each.group == word] or [each.name for each in having if each.name == word]
@@ -295,14 +291,14 @@ def _resolved(given: Any) -> Any:
 
 @functools.cache
 def _imported(place: str) -> Any:
-    """What "module:name" names."""
+    """The object that "module:name" refers to."""
     module, _, name = place.partition(":")
     return getattr(import_module(module), name)
 
 
 @functools.cache
 def _installed() -> Mapping[str, EntryPoint]:
-    from importlib.metadata import entry_points  # here: it takes as long to import as all the rest
+    from importlib.metadata import entry_points  # imported late: it takes as long as everything else together
 
     return {point.name: point for point in entry_points(group=ENTRY_POINTS)}
 
