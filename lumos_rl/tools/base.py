@@ -6,8 +6,8 @@
     >>> executor.bindings["R1"]
     Value(exact=Fraction(24, 1), text='24')
 
-A value keeps the exact object beside the text that the model sees, so a tool never reads a number back from its text
-and `R1` can never be replaced inside `R10`: names are looked up, texts are not edited.
+A value keeps the exact object beside the text that the model sees, so a tool never parses a number back from its text.
+Names are looked up, not substituted in texts, so `R1` is never replaced inside `R10`.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from typing import Any, Protocol, runtime_checkable
 from lumos_rl.core import Action
 from lumos_rl.errors import ToolError
 
-MAX_DECIMAL_PLACES = 20  # an exact number with more places reads better as a fraction
+MAX_DECIMAL_PLACES = 20  # an exact number with more places is easier to read as a fraction
 MAX_ERROR = 400  # characters of an error as the model sees it
 _SHOWN = Context(prec=15, rounding=ROUND_HALF_EVEN)  # significant digits shown of an inexact number
 
@@ -53,10 +53,10 @@ class Value:
 
 
 def number_text(number: Fraction | Decimal) -> str:
-    """The number as the model sees it; exact numbers lose nothing.
+    """The number as the model sees it; exact numbers are not rounded.
 
-    An exact number is an integer `72`, a terminating decimal `0.75`, or else a fraction `1/3`. An inexact one is a
-    decimal with 15 significant digits.
+    An exact number is written as an integer `72`, a terminating decimal `0.75`, or a fraction `1/3`. An inexact one is
+    a decimal with 15 significant digits.
     """
     if isinstance(number, Decimal):
         shown = _SHOWN.plus(number)
@@ -76,7 +76,7 @@ def number_text(number: Fraction | Decimal) -> str:
 
 
 def _decimal_places(denominator: int) -> int | None:
-    """Decimal places of n/denominator in lowest terms; None when too many or endless."""
+    """Decimal places of n/denominator in lowest terms; None when infinite or more than the maximum."""
     for places in range(MAX_DECIMAL_PLACES + 1):
         if 10**places % denominator == 0:
             return places
@@ -98,7 +98,7 @@ class Tool(Protocol):
 
         Args:
             args: The text as written.
-            bindings: What the names known so far stand for.
+            bindings: The values of the names bound so far.
 
         Returns:
             One value, or several in order (e.g. the solutions of an equation).
@@ -111,7 +111,7 @@ class Tool(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class ToolSpec:
-    """What can be said of a tool before an episode has one.
+    """The description of a tool, known before an episode creates it.
 
     Attributes:
         name: Its name in the action language.
@@ -125,18 +125,18 @@ class ToolSpec:
 
     @classmethod
     def of(cls, tool: Any, name: str = "") -> ToolSpec:
-        """What a tool, or its class, says of itself; its class's name is its own unless one is given."""
+        """The description of a tool or tool class; the default name is the name of the class."""
         return cls(name or tool.__name__, tool.usage, tool.schema)
 
 
 def arguments(**described: str | tuple[str, str]) -> dict[str, Any]:
-    """JSON Schema of arguments that are all needed.
+    """JSON Schema of arguments, all of them required.
 
     >>> arguments(results=("array", "Earlier results, such as R1."))["properties"]["results"]["items"]
     {'type': 'string'}
 
     Args:
-        **described: What each argument is: a text, or ("array", …) for a list of texts.
+        **described: The description of each argument: a text, or ("array", text) for a list of texts.
     """
     properties: dict[str, Any] = {}
     for name, words in described.items():
@@ -158,7 +158,7 @@ class Applicable(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Execution:
-    """What running some actions came to.
+    """The outcome of running some actions.
 
     Attributes:
         results: Output name → text, in the order bound.
@@ -188,9 +188,9 @@ class Executor:
         self.last = None
 
     def run(self, actions: Sequence[Action]) -> Execution:
-        """Run the actions until one fails; what was bound before stays bound.
+        """Run the actions until one fails; earlier bindings are kept.
 
-        A result written in an action (`… = 24`) is a claim, not a fact: it is ignored. A bare call is bound to the
+        A result that the model wrote in an action (`… = 24`) is ignored. A call without an output name is bound to the
         next free `R`, so that its result can be seen and used.
         """
         results: dict[str, str] = {}
@@ -241,7 +241,7 @@ def lookup(name: str, bindings: Mapping[str, Value]) -> Value:
     """What `name` is bound to.
 
     Raises:
-        ToolError: Nothing; lists the known names.
+        ToolError: It is not bound; the message lists the known names.
     """
     if name not in bindings:
         raise unknown_result(name, bindings)
@@ -262,7 +262,7 @@ def _as_one(value: Value | tuple[Value, ...]) -> Value:
 def _as_several(value: Value | tuple[Value, ...]) -> tuple[Value, ...]:
     if isinstance(value, tuple):
         return value
-    items = value.exact if isinstance(value.exact, tuple) else (value,)  # of values, or of another tool's own things
+    items = value.exact if isinstance(value.exact, tuple) else (value,)  # its items may be a tool's own objects
     return items if all(isinstance(item, Value) for item in items) else (value,)
 
 

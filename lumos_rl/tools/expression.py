@@ -1,13 +1,13 @@
-"""Reading arithmetic and algebra as people and models write it: text to tokens to a small syntax tree.
+"""Parses arithmetic and algebra as people and models write it: text to tokens to a small syntax tree.
 
     parse_expression("1,250 * 20% - R1")  # Chain(4, Chain(5, Number(1250), (("*", Percent…),)), (("-", Name("R1")),))
 
-Nothing is evaluated here and nothing is ever given to Python's own parser. Rules, loosest binding first:
+Nothing is evaluated here, and Python's own parser is never used. Operators, loosest binding first:
 
     or · and · not · = == != < <= > >= (may be chained) · + - · * / // x × ÷ of mod % and no sign, as in 2(3 + 4),
     2x or 2pi · sign · ^ ** (from the right; -2^2 is -4) · ! and the percent sign
 
-- Brackets are (), [] and {}; a list of several expressions in brackets stands for a list.
+- Brackets are (), [] and {}; several expressions in brackets are a list.
 - Numbers: 1,250 · .5 · 5. · 2.5e-3 · $5 · mixed 1 1/2 · 1½. A comma followed by exactly three digits belongs to the
   number, except inside max(…), min(…), sum(…), gcd(…), lcm(…), where it separates: max(100,200).
 - `%` is the remainder if a number, a result or a bracket follows (17 % 5, R1 % R2, 17 % (2 + 3)), otherwise a percent
@@ -75,7 +75,7 @@ _PLAIN = re.compile(rf"([-+]?)\s*[$€£]?\s*((?:{_GROUPED}|{_DIGITS}){_TAIL}|\.
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """A piece of an expression: `kind` is "number", "name" or "op"; `value` is a number's."""
+    """A piece of an expression: `kind` is "number", "name" or "op"; `value` is set for numbers."""
 
     kind: str
     text: str
@@ -116,7 +116,7 @@ class Power:
 
 @dataclass(frozen=True, slots=True)
 class Chain:
-    """Operands joined by operators of one level, e.g. `a - b + c`: flat, so that long sums are not deep trees."""
+    """Operands joined by operators of one level, e.g. `a - b + c`; flat, so that long sums are not deep trees."""
 
     level: int
     first: Node
@@ -145,11 +145,11 @@ def parse_expression(text: str, *, algebra: bool = False) -> Node:
     """The syntax tree of one expression, comparison or equation.
 
     Args:
-        text: What to read.
-        algebra: Whether a lone `x` is a letter instead of a times sign.
+        text: The expression.
+        algebra: Whether `x` between two operands is an unknown instead of a times sign.
 
     Raises:
-        ToolError: It cannot be read; the message names the unexpected word.
+        ToolError: It cannot be parsed; the message names the unexpected word.
         ToolLimitError: It is too long or too deeply nested.
     """
     _, tokens = tokenize(text, algebra=algebra)
@@ -167,7 +167,7 @@ def parse_tokens(tokens: list[Token]) -> Node:
 
 
 def read_number(text: str) -> Fraction | None:
-    """The number that a short text is, as in `$1,250`, `3/4`, `-.5`, `20%`; None if it is anything else."""
+    """The number in a text such as `$1,250`, `3/4`, `-.5` or `20%`; None if it is anything else."""
     match = _PLAIN.fullmatch(text.strip()) if len(text) <= MAX_LENGTH else None
     if match is None or (match[3] is not None and int(match[3]) == 0):
         return None
@@ -180,7 +180,7 @@ def read_number(text: str) -> Fraction | None:
 
 
 def tokenize(text: str, *, algebra: bool = False) -> tuple[str, list[Token]]:
-    """The tokens, and the text with typographic signs (× ÷ − ≤ ²) made plain, which the positions refer to.
+    """The text with typographic signs (× ÷ − ≤ ²) made plain, and its tokens, whose positions refer to that text.
 
     Raises:
         ToolError: A character belongs to no token.
@@ -190,7 +190,7 @@ def tokenize(text: str, *, algebra: bool = False) -> tuple[str, list[Token]]:
         raise ToolLimitError(f"expected at most {MAX_LENGTH} characters, got {len(text)}")
     text = text.translate(_SIGNS)
     tokens: list[Token] = []
-    position, brackets = 0, ""  # brackets: "L" for those of max, min …, in which a comma always separates; else "("
+    position, brackets = 0, ""  # open brackets: "L" for those of max, min …, where a comma always separates; else "("
     while position < len(text):
         match = (_LIST_TOKEN if "L" in brackets else _TOKEN).match(text, position)
         if match is None:
@@ -252,7 +252,7 @@ class _Parser:
         self.tokens, self.index, self.depth, self.marks = tokens, 0, 0, 0
 
     def expression(self, level: int) -> Node:
-        """The longest expression from here on whose operators bind at least as tightly as `level`."""
+        """The longest expression from the current token whose operators bind at least as tightly as `level`."""
         self.depth += 1
         if self.depth > MAX_DEPTH:
             raise ToolLimitError(_TOO_DEEP)
@@ -284,7 +284,7 @@ class _Parser:
         return self.tokens[index] if index < len(self.tokens) else None
 
     def _level(self) -> int:
-        """How tightly the operator that comes next binds; -1 if none comes."""
+        """How tightly the next operator binds; -1 if there is none."""
         token = self._peek()
         if token is None:
             return -1
@@ -295,7 +295,7 @@ class _Parser:
     def _take_operator(self) -> str:
         token = self.tokens[self.index]
         if token.kind != "op" or token.text in _CLOSERS:
-            return "*"  # 2(3 + 4): nothing is written between the factors
+            return "*"  # 2(3 + 4): there is no sign between the factors
         self.index += 1
         return {"of": "*", "%": "mod"}.get(token.text, token.text)
 
@@ -312,7 +312,7 @@ class _Parser:
             if token.text != "!" and (token.text != "%" or _takes_remainder(self._peek(1))):
                 break
             self.index += 1
-            self.marks += not isinstance(node, Number | Name)  # else a sum of percentages would count as nested
+            self.marks += not isinstance(node, Number | Name)  # a sum of plain percentages is not nested
             if self.marks > MAX_DEPTH:
                 raise ToolLimitError(_TOO_DEEP)
             node = Unary(token.text, node)

@@ -1,4 +1,4 @@
-"""The script that `lumos_rl.tools.code.process` starts as a child process. Never imported by the package.
+"""The script that `lumos_rl.tools.code.process` starts as a child process. The package never imports it.
 
 It reads one JSON request from its standard input, sets the limits the request names, does the job, and writes one JSON
 reply: `{"text": "42"}` or `{"error": "ZeroDivisionError: division by zero (line 2)", "limit": false}`.
@@ -24,8 +24,8 @@ from fractions import Fraction
 from types import CodeType, TracebackType
 from typing import Any
 
-SHOWN = 2000  # characters of a result
-DIGITS = 1000  # of a number
+SHOWN = 2000  # most characters of a result
+DIGITS = 1000  # most digits of a number
 LAST = "_last_value"
 # Outside quotes only; a quoted text is matched first and left alone.
 _PSEUDO = re.compile(r"""("(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)*'|#[^\n]*)|[\^×·÷−–←≤≥≠]""")
@@ -53,15 +53,15 @@ def main() -> None:
 
 
 def set_limits(cpu_s: int, memory_mb: int, **_others: float) -> None:
-    """Bound what this process and those it starts may use from here on; only the superuser can raise a bound again."""
+    """Limit the resources of this process and its children; only the superuser can raise a limit again."""
     bounds = {
         resource.RLIMIT_CPU: cpu_s,
         resource.RLIMIT_FSIZE: 0,
         resource.RLIMIT_NOFILE: 64,
         resource.RLIMIT_CORE: 0,
-        resource.RLIMIT_NPROC: 0,  # the superuser is not bound by this one
+        resource.RLIMIT_NPROC: 0,  # has no effect for the superuser
     }
-    if sys.platform != "darwin":  # which refuses to set it
+    if sys.platform != "darwin":  # macOS refuses to set it
         bounds[resource.RLIMIT_AS] = memory_mb * 2**20
     for kind, amount in bounds.items():
         _, hard = resource.getrlimit(kind)
@@ -81,7 +81,7 @@ def describe(kind: type[BaseException], error: BaseException, trace: TracebackTy
 
 
 class Tail(io.TextIOBase):
-    """Standard output of which only the end is kept."""
+    """Standard output that keeps only its end."""
 
     def __init__(self) -> None:
         self.text = ""
@@ -99,7 +99,7 @@ class SourceLoader(importlib.abc.InspectLoader):
         self.tree = tree
 
     def get_source(self, fullname: str) -> str:
-        """The source is a tree already."""
+        """The source of the tree."""
         return ast.unparse(self.tree)
 
     def get_code(self, fullname: str) -> CodeType:
@@ -119,7 +119,7 @@ def run_code(request: dict[str, Any]) -> dict[str, object]:
     if "random" in request["source"]:
         importlib.import_module("random").seed(0)  # the same action gives the same result
     output = sys.stdout = Tail()
-    with contextlib.suppress(SystemExit):  # as at the end of a script, what was printed counts
+    with contextlib.suppress(SystemExit):  # what was printed before it counts, as at the end of a script
         loader.exec_module(module)
     printed = [line.strip() for line in output.text.splitlines() if line.strip()]
     if printed:
@@ -131,7 +131,7 @@ def run_code(request: dict[str, Any]) -> dict[str, object]:
 
 
 def parse(source: str) -> ast.Module:
-    """The code's tree, after what models write beside Python is made Python."""
+    """The syntax tree, after fences, typographic signs and written-out line breaks are turned into Python."""
     fenced = _FENCE.fullmatch(source)
     text = fenced[1] if fenced else source
     text = _PSEUDO.sub(lambda found: found[1] or _PLAIN[found[0]], text)
@@ -155,7 +155,7 @@ def keep_last_value(tree: ast.Module) -> str:
 
 
 def decode(kind: str, value: Any) -> object:
-    """A bound result as a Python object."""
+    """The Python object of a bound result."""
     if kind == "fraction":
         number = Fraction(value)
         return number.numerator if number.denominator == 1 else number

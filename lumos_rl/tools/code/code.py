@@ -17,7 +17,7 @@ from lumos_rl.tools.code.process import ChildLimits, run_child
 from lumos_rl.tools.expression import read_number
 
 MAX_SOURCE = 10_000  # characters of code
-MAX_RESULT = 2_000  # characters of a result; the child cuts to as many, but the code can reply in its place
+MAX_RESULT = 2_000  # characters of a result; the child cuts too, but the code can write its own reply
 _FLOAT_DIGITS = 15  # a decimal with more comes from floating point
 
 
@@ -25,21 +25,21 @@ class Code:
     r"""Python or simple pseudo-code, run in a child process.
 
     The result is the last line printed; else the value of the last statement, if that is an expression or `return`;
-    else the variable `answer` or `result`; else the variable that the last statement assigns. Results are given as
-    variables: R1 is an int or a `fractions.Fraction` where it is exact, a float where not, a list, bool or str. Only
-    the standard library can be imported.
+    else the variable `answer` or `result`; else the variable that the last statement assigns. Earlier results are
+    variables: R1 is an int or `fractions.Fraction` if exact, a float if not, or a list, bool or str. Only the standard
+    library can be imported.
 
-    Beside Python this is read: a ```-fenced block; ^ × · ÷ − ← ≤ ≥ ≠ outside quotes (^ is always a power); `\n` written
-    as two characters where the text is one line that is no Python otherwise; `return` outside a function.
+    These are accepted besides Python: a ```-fenced block; ^ × · ÷ − ← ≤ ≥ ≠ outside quotes (^ is always a power); `\n`
+    written as two characters, if the text is one line and is not valid Python otherwise; `return` outside a function.
 
-    What protects the machine: the child has at most `limits.cpu_s` seconds of processor time, `limits.wall_s` seconds
-    in all, `limits.memory_mb` of memory and `limits.output_bytes` of reply; it can write nothing to a file (file size
-    limit 0), has an empty environment, empty standard input and a temporary folder as its own; its process group is
-    killed at the end. Unless it runs as the superuser it can start no process.
+    Protection: the child has at most `limits.cpu_s` seconds of processor time, `limits.wall_s` seconds in all,
+    `limits.memory_mb` of memory and `limits.output_bytes` of reply. It cannot write to a file (file size limit 0). It
+    has an empty environment, an empty standard input and a temporary folder of its own. Its process group is killed at
+    the end. It cannot start a process, unless it runs as the superuser.
 
-    What does not: this is no security sandbox. The child runs as the same user: it can read every file that user can
-    read, delete files that user can delete, open network connections and signal that user's processes. As the superuser
-    it can also lift its limits and start processes that leave the group. Run untrusted models in a container.
+    This is not a security sandbox. The child runs as the same user: it can read every file that user can read, delete
+    files that user can delete, open network connections and signal that user's processes. As the superuser it can also
+    lift its limits and start processes that leave the group. Run untrusted models in a container.
     """
 
     usage = "Code(code): runs Python or pseudo-code and gives the last line it prints; R1, R2 ... are variables"
@@ -53,7 +53,7 @@ class Code:
 
         Raises:
             ToolError: The code fails (with the last line of its traceback) or has no result.
-            ToolLimitError: It runs into a limit.
+            ToolLimitError: It exceeds a limit.
         """
         if not args.strip():
             raise ToolError("expected code such as print(2 + 3), got nothing")
@@ -65,7 +65,7 @@ class Code:
 
 
 def value_of_text(text: str) -> Value:
-    """The value that a text means: a number, True or False, a list of these, or else the text itself."""
+    """The value of a text: a number, True or False, a list of these, or otherwise the text itself."""
     text = text.strip()
     if text[:1] == "[" and text[-1:] == "]":
         items = [_plain_value(item) for item in text[1:-1].split(",") if item.strip()]
@@ -85,7 +85,7 @@ def _plain_value(text: str) -> Value:
 
 
 def _is_float(text: str) -> bool:
-    """Whether the text looks like the rounded result of floating point rather than an exact decimal."""
+    """Whether the text looks like a rounded float rather than an exact decimal."""
     mantissa = text.lower().partition("e")[0]
     digits = mantissa.lstrip("-0.").replace(".", "")
     return "." in mantissa and digits.isdigit() and len(digits) >= _FLOAT_DIGITS

@@ -1,11 +1,11 @@
-"""Work that must be stoppable runs in a child process: the code a model wrote, and algebra that may not end.
+"""Runs work that must be stoppable in a child process: the code a model wrote, and algebra that may not end.
 
     >>> run_child({"job": "code", "source": "print(6 * 7)", "names": {}})
     {'text': '42'}
 
-The child (`lumos_rl/tools/child.py`) sets its own limits before it looks at the request, and the parent kills its whole
-process group when the wall clock runs out. No signal handler, fork or thread of the parent is involved, so this works
-in threads and in Ray actors. POSIX only.
+The child (`child.py`) sets its own limits before it runs the request, and the parent kills its whole process group when
+the wall-clock time is over. The parent uses no signal handler, fork or thread, so this works in threads and in Ray
+actors. POSIX only.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from typing import IO, Any
 
 from lumos_rl.errors import InfrastructureError, ToolError, ToolLimitError
 
-SYMPY_WALL_S = 60.0  # sympy never sleeps: its processor time ends it, so that a busy machine does not decide
+SYMPY_WALL_S = 60.0  # long, so that sympy, which never sleeps, is stopped by processor time, not by a busy machine
 MAX_REQUEST = 60_000  # bytes; fits into a pipe's buffer, so writing it never waits for the child
 _CHILD = Path(__file__).with_name("child.py")
 
@@ -38,7 +38,7 @@ class ChildLimits:
     Attributes:
         cpu_s: Seconds of processor time. The same work is stopped on a busy machine as on an idle one.
         wall_s: Seconds until it is killed, however little it computed.
-        memory_mb: Megabytes of address space; macOS does not hold a process to it.
+        memory_mb: Megabytes of address space; not enforced on macOS.
         output_bytes: Bytes of its reply.
     """
 
@@ -52,13 +52,13 @@ def run_child(request: Mapping[str, object], limits: ChildLimits | None = None) 
     """The child's reply to a request.
 
     Args:
-        request: `job` names a function of child.py; the rest is what it reads.
+        request: `job` names a function of child.py; the rest are its inputs.
         limits: What the child may use.
 
     Raises:
-        ToolError: The reply is an error, or there is none because the code ended the child or forged its reply.
-        ToolLimitError: The child ran into a limit.
-        InfrastructureError: No child can be started on this machine.
+        ToolError: The reply is an error, or is missing because the code ended the child or forged the reply.
+        ToolLimitError: The child exceeded a limit.
+        InfrastructureError: This machine cannot start a child process.
     """
     limits = limits or ChildLimits()
     data = json.dumps({**request, "limits": asdict(limits)}).encode()
@@ -81,7 +81,7 @@ def run_child(request: Mapping[str, object], limits: ChildLimits | None = None) 
 
 
 def _is_reply(reply: object, job: object) -> bool:
-    """Whether this is what child.py writes; code that a model wrote can write to its descriptor."""
+    """Whether this has the form of a reply; code that a model wrote can write to the reply's descriptor."""
     if not isinstance(reply, dict):
         return False
     if "error" in reply:
@@ -96,10 +96,10 @@ def ask_sympy(function: str, arguments: list[object], limits: ChildLimits) -> di
 
 
 def _talk(data: bytes, folder: str, limits: ChildLimits) -> tuple[bytes, int]:
-    """What the child answers to `data`, and its exit status; it is gone when this returns."""
+    """The child's reply to `data`, and its exit status; the child has ended when this returns."""
     child = subprocess.Popen(
-        # -s -S -P with an otherwise empty environment isolate as -I does, but let the hash seed be fixed: without it
-        # the order of a set, and so a result, would differ from run to run.
+        # -s -S -P and an otherwise empty environment isolate as -I does, but -I would ignore the fixed hash seed:
+        # without it the order of a set, and so a result, would differ from run to run.
         [sys.executable, "-s", "-S", "-P", str(_CHILD)],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
@@ -111,20 +111,20 @@ def _talk(data: bytes, folder: str, limits: ChildLimits) -> tuple[bytes, int]:
     assert child.stdin is not None
     assert child.stdout is not None
     try:
-        with contextlib.suppress(BrokenPipeError):  # it died at once; its status says how
+        with contextlib.suppress(BrokenPipeError):  # the child has ended already; its status says why
             child.stdin.write(data)
             child.stdin.close()
         output = _read(child.stdout, limits)
     finally:
         with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(child.pid, signal.SIGKILL)  # before wait: until then the id cannot be given to another process
+            os.killpg(child.pid, signal.SIGKILL)  # before wait, while no other process can get this id
         child.wait()
         child.stdout.close()
     return output, child.returncode
 
 
 def _read(pipe: IO[bytes], limits: ChildLimits) -> bytes:
-    """Everything the child writes until it closes its end."""
+    """Everything the child writes until it closes the pipe."""
     data, deadline = b"", time.monotonic() + limits.wall_s
     with selectors.DefaultSelector() as selector:
         selector.register(pipe, selectors.EVENT_READ)

@@ -17,5 +17,5 @@ SPECS = tuple(map(ToolSpec.of, _CLASSES))
 
 
 def math_tools() -> dict[str, Tool]:
-    """Tool name → tool, in the order they are shown to the model."""
+    """Tool name → tool, in the order shown to the model."""
     return {tool.__name__: tool() for tool in _CLASSES}

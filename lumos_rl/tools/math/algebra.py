@@ -2,17 +2,17 @@
 
     R1 = SetEquation(2x + 3 = 11)              2x + 3 = 11
     R2 = SolveEquation(R1)                     4
-    R3, R4 = SolveEquation(x^2 = 4)            -2 and 2: solutions are real and come from the smallest on
+    R3, R4 = SolveEquation(x^2 = 4)            -2 and 2: the real solutions in ascending order
     R5, R6 = SolveEquation(x + y = 3, x - y = 1)
-                                               2 and 1: the unknowns of a system in reading order
+                                               2 and 1: a system's unknowns in reading order
     R7 = Define(f(a, b) = a^2 + b)
     R8 = R7(R5, R6)                            5
 
 An unknown is a letter or a word (`2x`, `3 * cost`); letters written together are one unknown. Linear systems and
 equations of degree 2 are solved here with fractions. The rest is given to sympy in a child process that is stopped
-after two seconds of computing (`process.ChildLimits`); text never reaches sympy's own parser. What is solved for: the
-unknowns named after the equations (`SolveEquation(x + y = 3, y)`), else all of them, or, where the equations are fewer,
-as many of the first ones in reading order; the solution is then a formula in the others.
+after two seconds of computing (`process.ChildLimits`); sympy's own parser is never used. Unknowns may be named after
+the equations (`SolveEquation(x + y = 3, y)`); otherwise all are solved for. If there are fewer equations than unknowns,
+only the first unknowns in reading order are, and the solution is a formula in the others.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ from lumos_rl.tools.math.polynomial import (
     value_at,
 )
 
-MAX_EQUATIONS = 12  # of a system, and as many unknowns
+MAX_EQUATIONS = 12  # in a system; also the limit of its unknowns
 _AN_EQUATION = "an equation such as x + 3 = 5"
 _NAMES = re.compile(r"\s*[^\W\d]\w*(?:\s*,\s*[^\W\d]\w*)*\s*")
 _DEFINITION = re.compile(r"\s*([^\W\d]\w*)\s*(?:\(([^()]*)\))?\s*(?:=(?!=)|:)(.*)", re.DOTALL)
@@ -61,7 +61,7 @@ class SetEquation:
     schema = arguments(equation="An equation, such as 2x + R1 = 11.")
 
     def __call__(self, args: str, bindings: Mapping[str, Value]) -> Value:
-        """The equation as a formula; raises `ToolError` when it is none."""
+        """The equation as a formula; raises `ToolError` when it is not an equation."""
         text = closed(args, bindings)
         function = _function(text)
         if function is not None and set(function.parameters) & set(unknowns(function.text)):
@@ -109,11 +109,11 @@ class SolveEquation:
         """The solutions.
 
         Returns:
-            The solutions of one unknown from the smallest on; one value per unknown of a system.
+            The solutions of one unknown in ascending order; for a system, one value per unknown.
 
         Raises:
-            ToolError: There is no equation, no unknown, no real solution, or every number is one.
-            ToolLimitError: The equations are too many or take too long.
+            ToolError: There is no equation, no unknown or no real solution, or every number is a solution.
+            ToolLimitError: There are too many equations, or they take too long.
         """
         parts = split(closed(args, bindings))
         targets = [part for part in parts if not is_relation(part) and unknowns(part) == (part,)]
@@ -152,7 +152,7 @@ class Count:
     schema = arguments(items="A list, such as [a, b, c], or the name of one, such as R1.")
 
     def __call__(self, args: str, bindings: Mapping[str, Value]) -> Value:
-        """The number of items; an empty `[]` has none. Raises `ToolError` when there is nothing to count."""
+        """The number of items; 0 for `[]`. Raises `ToolError` when there is nothing to count."""
         text = args.strip()
         if text in bindings:
             bound = bindings[text]
@@ -167,7 +167,7 @@ class Count:
 
 
 def _count_items(text: str) -> int:
-    """Items between commas outside brackets; "1,000" is one item where the list's commas have blanks after them."""
+    """Number of items between commas outside brackets; "1,000" is one item if the list has blanks after its commas."""
     if re.search(r",\s", text):
         text = re.sub(r"(?<=[0-9]),(?=[0-9]{3}(?![0-9]))", "", text)
     depth, items, filled = 0, 0, False
@@ -191,7 +191,7 @@ def _function(text: str) -> Formula | None:
 
 
 def _is_description(text: str) -> bool:
-    """Whether words, not an expression, follow in `x = number of apples`."""
+    """Whether the right side is words, as in `x = number of apples`, and not an expression."""
     try:
         tokens = tokenize(text, algebra=True)[1]
     except ToolLimitError:
@@ -212,7 +212,7 @@ def _differences(equation: str) -> list[Node]:
 
 
 def _solved(differences: list[Node], names: list[str], targets: list[str]) -> Value | tuple[Value, ...]:
-    """The solutions where fractions are enough; raises `BeyondPolynomialsError` where not."""
+    """The solutions, if polynomials are enough; otherwise raises `BeyondPolynomialsError`."""
     ratios = [ratio(difference) for difference in differences]
     if len(names) == 1:
         return tuple(Value.of(root) for root in _common_roots(ratios, names[0]))

@@ -1,9 +1,9 @@
-"""Operations on numbers: exact on fractions, 40-digit decimals where a value is no fraction, and never long.
+"""Operations on numbers: exact with fractions, 40-digit decimals for other values, and bounded in time.
 
     >>> operate("/", Fraction(1), Fraction(3)), power(Fraction(8), Fraction(1, 3)), power(Fraction(2), Fraction(1, 2))
     (Fraction(1, 3), Fraction(2, 1), Decimal('1.414213562373095048801688724209698078570'))
 
-Powers and factorials are measured before they are computed: no number may have more than `MAX_DIGITS` digits.
+The size of powers and factorials is checked before they are computed: no number may exceed `MAX_DIGITS` digits.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ MAX_DIGITS = 1000  # of a numerator or denominator
 _MAX_BITS = int(MAX_DIGITS * math.log2(10))
 _MAX_FACTORIAL = 449  # 450! has more than MAX_DIGITS digits
 _MAX_ANGLE = 10**9  # radians
-# Arithmetic on decimals goes through this context only: operators on Decimal would round to the thread's own 28 digits.
+# All decimal arithmetic uses this context: plain operators on Decimal would round to the thread's 28 digits.
 CONTEXT = decimal.Context(
     prec=40,
     Emax=2000,
@@ -43,7 +43,7 @@ def checked(number: Fraction) -> Fraction:
 
 
 def operate(operator: str, left: Real, right: Real) -> Real:
-    """`left operator right` for + - * /, // (rounded down) and mod (what // leaves, with the sign of the divisor)."""
+    """`left operator right` for + - * /, // (rounded down) and mod (remainder of //, with the sign of the divisor)."""
     if operator in ("/", "//", "mod") and right == 0:
         raise ToolError("division by zero; check the divisor")
     if isinstance(left, Fraction) and isinstance(right, Fraction):
@@ -52,12 +52,12 @@ def operate(operator: str, left: Real, right: Real) -> Real:
 
 
 def negative(number: Real) -> Real:
-    """The number with its sign turned."""
+    """The number with the opposite sign."""
     return -number if isinstance(number, Fraction) else number.copy_negate()
 
 
 def order(left: Real, right: Real) -> int:
-    """-1, 0 or 1: how left compares to right."""
+    """-1, 0 or 1 if left is less than, equal to or greater than right."""
     if isinstance(left, Fraction) and isinstance(right, Fraction):
         return (left > right) - (left < right)
     a, b = _decimal(left), _decimal(right)
@@ -68,7 +68,7 @@ def order(left: Real, right: Real) -> int:
 
 
 def power(base: Real, exponent: Real) -> Real:
-    """`base ^ exponent`; an odd root of a negative number is its real one."""
+    """`base ^ exponent`; an odd root of a negative number is the real root."""
     if base == 0 and exponent < 0:
         raise ToolError("division by zero: 0 to a negative power")
     if isinstance(exponent, Decimal) or isinstance(base, Decimal):
@@ -86,7 +86,7 @@ def power(base: Real, exponent: Real) -> Real:
 
 
 def factorial(number: Real) -> Fraction:
-    """The factorial of an integer from 0 on."""
+    """The factorial of an integer >= 0."""
     n = _integer(number, "before '!' or in factorial")
     if n < 0:
         raise ToolError(f"expected an integer from 0 on for a factorial, got {n}")
@@ -154,7 +154,7 @@ def _exact_root(number: Fraction, degree: int) -> Fraction | None:
 
 
 def _integer_root(number: int, degree: int) -> int:
-    """The largest integer whose power is not above `number`."""
+    """The largest integer whose power of this degree is at most `number`."""
     if degree == 2:
         return math.isqrt(number)
     low, high = 0, 1 << (number.bit_length() // degree + 1)
@@ -171,7 +171,7 @@ def _integer(number: Real, what: str) -> int:
 
 
 def _rounded(number: Real, places: Real = Fraction(0)) -> Real:
-    """Rounded to so many decimal places, halves away from zero."""
+    """Rounded to `places` decimal places, halves away from zero."""
     digits = _integer(places, "of places in round")
     if abs(digits) > MAX_DIGITS:
         raise ToolLimitError(f"expected at most {MAX_DIGITS} places in round")
@@ -195,7 +195,7 @@ def _natural_logarithm(number: Real) -> Decimal:
 
 
 def _sine(number: Real, quarters: int = 0) -> Decimal:
-    """The sine of `number` plus so many quarter turns: a Taylor series after the angle is brought to -pi … pi."""
+    """The sine of `number` plus some quarter turns: a Taylor series after the angle is reduced to -pi … pi."""
     if number > _MAX_ANGLE or number < -_MAX_ANGLE:
         raise ToolLimitError(f"expected an angle of at most {_MAX_ANGLE} radians")
     with decimal.localcontext(CONTEXT) as context:
@@ -206,7 +206,7 @@ def _sine(number: Real, quarters: int = 0) -> Decimal:
         while abs(term) > Decimal("1e-50"):
             term *= -square / ((n + 1) * (n + 2))
             total, n = total + term, n + 2
-    # A decimal for pi is not pi: what is left of sin(pi) is that error, not a value.
+    # A decimal is not exactly pi, so a tiny sin(pi) is an error of rounding.
     return CONTEXT.plus(total) if total.copy_abs() > Decimal("1e-29") else Decimal(0)
 
 

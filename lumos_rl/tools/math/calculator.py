@@ -3,13 +3,13 @@
     >>> Calculator()("1,250 * 20% + R1", {"R1": Value.of(Fraction(1, 3))})
     Value(exact=Fraction(751, 3), text='751/3')
 
-How expressions are read stands in `expression`. Numbers are fractions, so nothing is rounded, except
-where a value is no fraction: sqrt(2), 2^0.5, log, ln, exp, sin, cos, tan, pi. These are decimals of 40 digits (shown
+`lumos_rl.tools.expression` explains how expressions are parsed. Numbers are fractions, so nothing is rounded, except
+values that are no fraction: sqrt(2), 2^0.5, log, ln, exp, sin, cos, tan, pi. These are decimals of 40 digits (shown
 with 15; two of them are equal when they agree to 20). `log(x)` has base 10, `log(x, b)` base b; angles are in radians;
-`round` takes halves away from zero; the remainder has the sign of its divisor; max, min, sum, gcd and lcm also take
+`round` rounds halves away from zero; the remainder has the sign of its divisor; max, min, sum, gcd and lcm also take
 lists, e.g. the solutions of an equation.
 
-Nothing takes long: expressions are short (`expression.MAX_LENGTH`) and so are numbers (`arithmetic.MAX_DIGITS`).
+Evaluation is fast, because expressions (`expression.MAX_LENGTH`) and numbers (`arithmetic.MAX_DIGITS`) are bounded.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ class Calculator:
     schema = arguments(expression="Arithmetic or a comparison, such as 48 / 2 or R1 > 3.")
 
     def __call__(self, args: str, bindings: Mapping[str, Value]) -> Value:
-        """The value of the expression; raises `ToolError` when it has none."""
+        """The value of the expression; raises `ToolError` if it has no value."""
         result = evaluate(parse_expression(args), bindings)
         if isinstance(result, tuple):
             raise ToolError("expected one number, got a list")
@@ -55,7 +55,7 @@ class Calculator:
 
 
 def calculate(expression: str, bindings: Mapping[str, Value] | None = None) -> str:
-    """The text of an expression's value: `calculate("48 / 2")` is "24". Raises `ToolError` when it has none."""
+    """The text of an expression's value: `calculate("48 / 2")` is "24". Raises `ToolError` if it has no value."""
     return Calculator()(expression, bindings or {}).text
 
 
@@ -63,8 +63,8 @@ def evaluate(node: Node, bindings: Mapping[str, Value]) -> Result:
     """The value of a syntax tree.
 
     Args:
-        node: What to evaluate.
-        bindings: What the names in it stand for.
+        node: The tree.
+        bindings: The values of the names in it.
 
     Raises:
         ToolError: It has no value, e.g. a division by zero or an unknown name.

@@ -1,4 +1,4 @@
-"""Equations and expressions with unknowns, as results that later actions build on.
+"""Equations and expressions with unknowns, as results that later actions can use.
 
     >>> R1 = Formula("a*x = 12")
     >>> R1.apply("a=3", {})
@@ -6,8 +6,8 @@
     >>> closed("2x + R1 = R10", {"R1": Value.of(5), "R10": Value.of(Fraction(1, 3))})
     '2x + 5 = 1/3'
 
-A formula is kept as text in which every result's name has been replaced, token by token, by what it stands for, in
-brackets where needed: R1 is never replaced inside R10, and exact numbers stay exact.
+A formula is stored as text. Every name of a result in it is replaced by its value, in brackets where needed. The text
+is replaced token by token, so R1 is never replaced inside R10, and exact numbers stay exact.
 """
 
 from __future__ import annotations
@@ -25,17 +25,17 @@ from lumos_rl.tools.math.calculator import evaluate
 
 SEPARATORS = frozenset({",", ";", "and", "for"})  # between the equations of a system, and before what to solve for
 RELATIONS = frozenset({"=", "!=", "<", "<=", ">", ">="})
-_LOOSE = SEPARATORS | RELATIONS | {"or", "(", "[", "{", ")", "]", "}"}  # beside these an expression needs no brackets
+_LOOSE = SEPARATORS | RELATIONS | {"or", "(", "[", "{", ")", "]", "}"}  # next to these, no brackets are needed
 _NO_UNKNOWNS = FUNCTIONS | {"pi", "True", "False", "for"}
 _PLAIN = re.compile(r"[0-9]+(?:\.[0-9]+)?|[^\W\d]\w*")
 
 
 @dataclass(frozen=True, slots=True)
 class Formula:
-    """An expression, an equation or several, or inequalities, with unknowns.
+    """An expression, equations or inequalities with unknowns.
 
     Attributes:
-        text: As written, results replaced by what they stand for.
+        text: As written, with results replaced by their values.
         parameters: The unknowns in the order in which `R4(R5, R6)` fills them; empty for reading order.
     """
 
@@ -43,10 +43,10 @@ class Formula:
     parameters: tuple[str, ...] = ()
 
     def apply(self, args: str, bindings: Mapping[str, Value]) -> Value:
-        """What becomes of the formula with `args` for its unknowns: by position (`5, R2`) or by name (`a=3`).
+        """The formula with `args` for its unknowns: by position (`5, R2`) or by name (`a=3`).
 
         Returns:
-            A number, or True or False, when no unknown is left; otherwise the formula in those that are.
+            A number, True or False when no unknown is left; otherwise a formula in the remaining unknowns.
 
         Raises:
             ToolError: There are more arguments than unknowns, or the result has no value.
@@ -61,7 +61,7 @@ class Formula:
 
 
 def formula_value(text: str) -> Value:
-    """A closed text as a value: a number where it has no unknowns and compares nothing, otherwise a formula."""
+    """The value of a closed text: a number if it has no unknowns and no comparison, otherwise a formula."""
     if unknowns(text) or is_relation(text):
         return Value(Formula(text), text)
     return Value.of(evaluate(parse_expression(text, algebra=True), {}))
@@ -73,10 +73,10 @@ def value_from_sympy(kind: str, text: str) -> Value:
 
 
 def closed(text: str, bindings: Mapping[str, Value]) -> str:
-    """The text with every bound name replaced by what it stands for.
+    """The text with every bound name replaced by its value.
 
     Raises:
-        ToolError: A name is bound to something that cannot stand in a formula, or an `R` is bound to nothing.
+        ToolError: A name is bound to something that a formula cannot contain, or an `R` is not bound.
     """
     replacements = {}
     for token in tokenize(text, algebra=True)[1]:
@@ -88,7 +88,7 @@ def closed(text: str, bindings: Mapping[str, Value]) -> str:
 
 
 def rewritten(text: str, replacements: Mapping[str, str]) -> str:
-    """The text with names replaced, all at once, in brackets where the neighbours ask for them."""
+    """The text with all names replaced in one pass, in brackets where the neighbouring tokens require them."""
     text, tokens = tokenize(text, algebra=True)
     pieces, end = [], 0
     for index, token in enumerate(tokens):
@@ -100,7 +100,7 @@ def rewritten(text: str, replacements: Mapping[str, str]) -> str:
 
 
 def split(text: str, separators: frozenset[str] = SEPARATORS) -> list[str]:
-    """The parts of a list or system, between separators outside brackets; brackets around it all are dropped."""
+    """The parts of a list or system between separators outside brackets; brackets around the whole are dropped."""
     text, tokens = tokenize(text, algebra=True)
     if tokens and tokens[0].text in "[{" and _closing(tokens) == len(tokens) - 1:
         return split(text[tokens[0].end : tokens[-1].start], separators)
@@ -114,7 +114,7 @@ def split(text: str, separators: frozenset[str] = SEPARATORS) -> list[str]:
 
 
 def unknowns(text: str) -> tuple[str, ...]:
-    """The letters and words in a formula that stand for no number, in reading order."""
+    """The unknowns in a formula, in reading order."""
     names = (token.text for token in tokenize(text, algebra=True)[1] if token.kind == "name")
     return tuple(dict.fromkeys(name for name in names if name not in _NO_UNKNOWNS))
 
@@ -125,11 +125,11 @@ def is_relation(text: str) -> bool:
 
 
 def relation(text: str, wanted: str) -> Chain:
-    """The comparison that the text is.
+    """The comparison in a text.
 
     Args:
         text: Closed text.
-        wanted: What was expected, for the error message.
+        wanted: What the error message says was expected.
     """
     node = parse_expression(text, algebra=True)
     if not isinstance(node, Chain) or node.level != COMPARE:
@@ -180,7 +180,7 @@ def _embedded(name: str, text: str, before: Token | None, after: Token | None) -
 
 
 def _closing(tokens: list[Token]) -> int:
-    """Index of the bracket that closes the first token's."""
+    """Index of the bracket that closes the first token."""
     depth = 0
     for index, token in enumerate(tokens):
         depth += (token.text in ("(", "[", "{")) - (token.text in (")", "]", "}"))

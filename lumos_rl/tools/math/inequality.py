@@ -3,9 +3,9 @@
     >>> SolveInequality()("x^2 >= 4, x < R1", {"R1": Value.of(5)}).text
     'x <= -2 or 2 <= x < 5'
 
-Whether a condition holds can only change where two compared sides are equal or a denominator is zero. Where these are
-roots of degree 1 or 2, they are found exactly and one sample in between decides; the rest is given to sympy in a child
-process, as in `lumos_rl.tools.math.algebra`.
+A condition can only change its truth where two compared sides are equal or a denominator is zero. If these points are
+roots of degree 1 or 2, they are found exactly, and one sample decides each interval between them. The rest is given to
+sympy in a child process, as in `lumos_rl.tools.math.algebra`.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from lumos_rl.tools.math.polynomial import BeyondPolynomialsError, ratio, roots
 
 _AN_INEQUALITY = "an inequality such as 2x + 1 > 5"
 _EVERYTHING = "all real numbers"
-Interval = tuple[Real | None, bool, Real | None, bool]  # low, whether it belongs, high, whether it belongs
+Interval = tuple[Real | None, bool, Real | None, bool]  # low, whether low is included, high, whether high is included
 
 
 class SolveInequality:
@@ -42,7 +42,7 @@ class SolveInequality:
         """The solution as a formula such as `x > 3`, `-2 < x <= 2` or `x < 1 or x > 2`.
 
         Raises:
-            ToolError: There is no inequality, not exactly one unknown, or no number for which it holds.
+            ToolError: There is no inequality, not exactly one unknown, or no solution.
             ToolLimitError: It takes too long.
         """
         text = closed(args, bindings)
@@ -65,7 +65,7 @@ class SolveInequality:
 
 
 def _where(conditions: list[Node], name: str) -> list[Interval]:
-    """The intervals in which all conditions hold: they can only change at a root, so one sample each is enough."""
+    """The intervals in which all conditions hold; truth changes only at roots, so one sample per interval is enough."""
     cuts: list[Real] = []
     for left, right in (pair for condition in conditions for pair in _compared(condition)):
         difference = ratio(Chain(ADD, left, (("-", right),)))
@@ -80,7 +80,7 @@ def _where(conditions: list[Node], name: str) -> list[Interval]:
 
 
 def _intervals(cuts: list[Real], truths: list[bool]) -> list[Interval]:
-    """Runs of cells that hold; the cells are, in turn, the open intervals between cuts and the cuts themselves."""
+    """Runs of true cells; the cells are, alternately, the open intervals between cuts and the cuts themselves."""
     found: list[Interval] = []
     start = None
     for index, holds in enumerate([*truths, False]):
@@ -101,7 +101,7 @@ def _holds(conditions: list[Node], name: str, number: Real) -> bool:
     except ToolLimitError:
         raise
     except ToolError:
-        return False  # it has no value here, e.g. a division by zero
+        return False  # it has no value at this number, e.g. a division by zero
 
 
 def _compared(node: Node) -> list[tuple[Node, Node]]:

@@ -6,7 +6,7 @@
     >>> roots(ratio(parse_expression("x^2 - 4", algebra=True)).top)
     [Fraction(-2, 1), Fraction(2, 1)]
 
-Whatever is no quotient of small polynomials raises `BeyondPolynomialsError` and is left to `symbolic`.
+Anything but a quotient of small polynomials raises `BeyondPolynomialsError` and is left to `symbolic`.
 """
 
 from __future__ import annotations
@@ -21,26 +21,26 @@ from lumos_rl.tools.expression import ADD, MULTIPLY, Chain, Name, Node, Number, 
 from lumos_rl.tools.math.arithmetic import Real, checked, operate, order, power
 from lumos_rl.tools.math.calculator import evaluate
 
-Monomial = tuple[tuple[str, int], ...]  # (("x", 2), ("y", 1)) is x^2 y; () is the constant's
+Monomial = tuple[tuple[str, int], ...]  # (("x", 2), ("y", 1)) is x^2 y; () is the constant term
 Polynomial = dict[Monomial, Fraction]  # without zero coefficients
 MAX_TERMS = 60
 MAX_DEGREE = 8
 
 
 class BeyondPolynomialsError(Exception):
-    """Signals, inside the tools only, that an expression needs more than this file can do."""
+    """An expression needs more than this file can do; only used inside the tools."""
 
 
 @dataclass(frozen=True, slots=True)
 class Ratio:
-    """`top / bottom`. Nothing is ever cancelled, so the expression has no value exactly where `bottom` is zero."""
+    """`top / bottom`. It is never reduced, so the expression is undefined exactly where `bottom` is zero."""
 
     top: Polynomial
     bottom: Polynomial
 
 
 def ratio(node: Node) -> Ratio:
-    """The expression as a quotient of polynomials; its terms are bounded, so this cannot take long."""
+    """The expression as a quotient of polynomials; fast, because the number of terms is bounded."""
     match node:
         case Number(value):
             return _constant(value)
@@ -64,7 +64,7 @@ def degree(polynomial: Polynomial) -> int:
 
 
 def value_at(polynomial: Polynomial, point: Mapping[str, Real]) -> Real:
-    """The polynomial's value where each name is the number that `point` gives."""
+    """The polynomial's value at `point`, which gives a number for each name."""
     total: Real = Fraction(0)
     for monomial, coefficient in polynomial.items():
         term: Real = coefficient
@@ -75,7 +75,7 @@ def value_at(polynomial: Polynomial, point: Mapping[str, Real]) -> Real:
 
 
 def roots(polynomial: Polynomial) -> list[Real]:
-    """The real roots of a polynomial of degree 1 or 2 in one unknown, from the smallest on.
+    """The real roots of a polynomial of degree 1 or 2 in one unknown, in ascending order.
 
     Raises:
         BeyondPolynomialsError: The degree is higher.
@@ -120,7 +120,7 @@ def solve_linear(polynomials: Sequence[Polynomial], names: Sequence[str]) -> lis
 
 
 def is_zero(number: Real) -> bool:
-    """Whether the number is 0, as far as can be told."""
+    """Whether the number is 0 (within the tolerance of `order` if it is inexact)."""
     return order(number, Fraction(0)) == 0
 
 
@@ -142,7 +142,7 @@ def _value(node: Node) -> Fraction:
         value = evaluate(node, {})
     except ToolError as error:
         if type(error) is not ToolError:
-            raise  # a limit holds for sympy, too
+            raise  # the limit also applies to sympy
         raise BeyondPolynomialsError from error
     if not isinstance(value, Fraction):
         raise BeyondPolynomialsError

@@ -1,11 +1,11 @@
-"""What only sympy can solve. Runs in the child process of `tools.code.process`, which may be killed at any time.
+"""Solves with sympy what the other modules cannot, in the child process of `lumos_rl.tools.code.process`.
 
     >>> respond("solve", [["2^x = 8"], ["x"]])
     {'rows': [[['exact', '3']]]}
     >>> respond("regions", [["abs(x - 3) < 5"], "x"])
     {'intervals': [[['exact', '-2'], False, ['exact', '8'], False]]}
 
-Texts are read by `lumos_rl.tools.expression`; sympy's own parser, which evaluates Python, is never used.
+Texts are parsed by `lumos_rl.tools.expression`; sympy's own parser, which evaluates Python, is never used.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from lumos_rl.tools.expression import (
 )
 from lumos_rl.tools.math.calculator import evaluate
 
-DIGITS = 40  # of a number that is no fraction
+DIGITS = 40  # of an inexact number
 _ZERO = sympy.Float("1e-30")
 
 _RELATIONS: dict[str, Any] = {
@@ -65,7 +65,7 @@ def respond(function: str, arguments: Sequence[Any]) -> dict[str, Any]:
 
 
 def solve(equations: Sequence[str], targets: Sequence[str]) -> dict[str, Any]:
-    """The real solutions of equations: `rows` holds, for each, what every target is."""
+    """The real solutions of equations: `rows` holds, for each solution, the value of every target."""
     relations = [_sympy(parse_expression(text, algebra=True)) for text in equations]
     if all(equation == sympy.true for equation in relations):
         raise ToolError("every number is a solution")
@@ -99,12 +99,12 @@ def _real_solutions(relations: list[Any], symbols: list[Any]) -> list[list[Any]]
 
 
 def _is_real(value: Any) -> bool:
-    """Whether a solution is real; a formula is unless sympy knows better."""
+    """Whether a solution is real; a formula counts as real unless sympy knows that it is not."""
     return abs(sympy.im(value.evalf(DIGITS))) < _ZERO if value.is_number else value.is_real is not False
 
 
 def regions(conditions: Sequence[str], name: str) -> dict[str, Any]:
-    """Where conditions on one unknown hold: `intervals` of low, whether it belongs, high, whether it belongs."""
+    """Where conditions on one unknown hold: `intervals` of low, whether low is included, high, whether high is."""
     condition = sympy.And(*(_sympy(parse_expression(text, algebra=True)) for text in conditions))
     if condition in (sympy.true, sympy.false):
         return {"intervals": [[None, False, None, False]] if condition == sympy.true else []}
@@ -170,7 +170,7 @@ def _sympy(node: Node) -> Any:
 
 
 def _constant(node: Node) -> Any:
-    """The fraction that a part without unknowns is, computed within the calculator's limits; else None."""
+    """The exact value of a part without unknowns, within the calculator's limits; None for any other part."""
     try:
         value = evaluate(node, {})
     except ToolLimitError:
