@@ -29,15 +29,15 @@ def load_tasks(
     """Tasks of one split, in the source's order.
 
     Args:
-        benchmark: Name of a task type; "synthetic" sources know those with a built-in suite.
+        benchmark: Name of a task type; "synthetic" needs one with a built-in suite.
         source: "synthetic", a file, a folder as the benchmark distributes it, or "hf:NAME" or "hf:NAME:CONFIG".
-        split: Which file of a folder, which split of a hub data set; part of the ids.
+        split: Which file of a folder, or split of a hub data set; part of the ids.
         limit: How many tasks; None takes all.
-        report: Called with id and error of each record that cannot be read, which is then left out; None raises.
+        report: Called with id and error of each unreadable record, which is then skipped; None raises the error.
 
     Raises:
         UnknownNameError: Unknown benchmark or split; the known ones are listed.
-        MissingFileError: No such file; says where it was looked for and where it comes from.
+        MissingFileError: No such file; says where it was expected and where it comes from.
         MissingExtraError: A hub source without `datasets` installed.
         DataError: A record cannot be read, and `report` is None.
     """

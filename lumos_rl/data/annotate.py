@@ -1,4 +1,4 @@
-"""A benchmark's own solution as a verified gold plan: `annotate(task)` gives the task with its plan, or a `Reject`.
+"""Turns a benchmark's own solution into a verified gold plan: `annotate(task)` returns the new task or a `Reject`.
 
 >>> from lumos_rl.core import Task
 >>> task = Task("svamp/test/0", "svamp", "Dan had 4 dollars and spent 3. How many are left?", "1",
@@ -15,12 +15,12 @@ from lumos_rl.task_types import Reject
 
 
 def annotate(task: Task) -> Task | Reject:
-    """The task with a plan that reads out of its solution and was verified by running it, or why there is none.
+    """The task with a plan derived from its solution and verified by execution, or why there is none.
 
-    A task that has a plan already is returned as it is.
+    A task that already has a plan is returned unchanged.
 
     Raises:
-        UnknownNameError: This benchmark has no annotations by rule; those that have are listed.
+        UnknownNameError: This benchmark has no annotator; the benchmarks with one are listed.
         DataError: The task's solution or equation cannot be read.
     """
     return task if task.subgoals else task_types.get(task.benchmark).get_annotator()(task)

@@ -16,7 +16,7 @@ from lumos_rl.data.files import Row, bad_field, list_field, read_rows, text_fiel
 from lumos_rl.errors import ActionParseError
 from lumos_rl.language import format_actions, parse_actions
 
-_MODEL_FREE = ("solution", "equation")  # meta that only the annotators read
+_MODEL_FREE = ("solution", "equation")  # meta that only annotators read, so files leave it out
 
 
 def annotation_record(task: Task) -> dict[str, Any]:
@@ -37,11 +37,11 @@ def annotation_record(task: Task) -> dict[str, Any]:
 
 
 def read_annotations(path: Path) -> list[Task]:
-    """The annotated tasks of a file that `annotation_record` lines were written to.
+    """The annotated tasks of a file whose lines `annotation_record` made.
 
     Raises:
         MissingFileError: There is no such file.
-        DataError: A line is no annotated task: file, line, field, expected, got.
+        DataError: A line is not an annotated task: file, line, field, expected, got.
     """
     return [_task(row) for row in read_rows(path)]
 

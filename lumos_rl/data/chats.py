@@ -1,9 +1,9 @@
-"""Conversations that others wrote, as training rows: the released Lumos annotations, and the unified set.
+"""Reads stored conversations as training rows: the released Lumos annotations, or the unified set.
 
     {"dataset": "gsm8k", "id": "gsm8k_12", "messages": [{"role": "user", "content": "…Task: …"}, …]}
 
-Released files hold one module each, so its name is given; records of `lumos_rl.data.unified` name it themselves. The
-fixed sentences that a released model was trained with are read off such files too (`chats_profile`).
+A released file holds one module, whose name the caller gives; records of `lumos_rl.data.unified` name theirs.
+`chats_profile` extracts the fixed sentences that a released model was trained with.
 
     rows = read_chats(Path("lumos_maths_plan_iterative/train.jsonl"), "planner")
 """
@@ -27,11 +27,11 @@ def read_chats(path: Path, module: str = "") -> list[ChatRow]:
 
     Args:
         path: The file.
-        module: Who writes the assistant turns; "" takes what each record says under "module".
+        module: Who writes the assistant turns; "" takes the "module" of each record.
 
     Raises:
         MissingFileError: There is no such file.
-        DataError: A record is no conversation: file, line, field, expected, got.
+        DataError: A record is not a conversation: file, line, field, expected, got.
     """
     return [_row(row, module) for row in read_rows(path)]
 
@@ -44,7 +44,7 @@ def chats_profile(rows: Sequence[ChatRow], name: str) -> PromptProfile:
         name: Name of the profile.
 
     Raises:
-        ConfigError: A module is missing, or its conversations do not start with one instruction.
+        ConfigError: A module is missing, or its conversations do not all start with the same text.
     """
     parts = {module: [row.messages for row in rows if row.module == module] for module in ("planner", "grounder")}
     missing = [module for module, found in parts.items() if not found]
@@ -60,7 +60,7 @@ def _row(row: Row, module: str) -> ChatRow:
     messages = tuple(_message(row, item) for item in list_field(row, "messages"))
     roles = [message["role"] for message in messages]
     if not roles or roles != [ROLES[turn % 2] for turn in range(len(roles))]:
-        raise bad_field(row, "messages", "turns of user and assistant by turns, the user first", roles)
+        raise bad_field(row, "messages", "alternating turns of user and assistant, the user first", roles)
     identifier = row.value.get("id", row.index)
     return ChatRow(str(identifier), text_field(row, "dataset"), who, messages)
 

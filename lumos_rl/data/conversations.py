@@ -1,12 +1,12 @@
-"""An annotated task as the conversations that its planner and grounder shall learn.
+"""Turns an annotated task into the conversations that planner and grounder learn.
 
     task      "Tom has 4 boxes with 12 pens each. …"  with gold subgoals and actions
     planner   user "…Task: Tom has 4 boxes…"                     assistant "Subgoal 1: Find the pens in the boxes."
               user "The executed result for Subgoal 1 is 48. …"  assistant "No, I will keep planning. Subgoal 2: …"
     grounder  user "…Subgoal to be grounded: Subgoal 1: Find …"  assistant "R1 = Calculator(4 * 12)"
 
-The agent itself is played (`lumos_rl.agent.play`), with the gold plan in the place of models and environment, so that a
-model learns to answer what it will be asked. The sentences come from a prompt profile.
+`lumos_rl.agent.play` drives the episode, and the gold plan replaces models and environment. So a model is trained on
+exactly the prompts that it later gets. The sentences come from a prompt profile.
 """
 
 from __future__ import annotations
@@ -34,18 +34,18 @@ def conversations(
     """What each module reads and writes when it solves the task by its gold plan.
 
     Args:
-        task: A task with subgoals, each with actions that carry their results.
-        formulation: ITERATIVE, ONETIME or INTEGRATED; the other baselines need no plan.
+        task: A task with subgoals, each with actions and their results.
+        formulation: ITERATIVE, ONETIME or INTEGRATED; the other baselines have no plan.
         profile: The fixed text.
-        tools: Names of the available tools, for profiles that list them; None takes those of the task's type.
+        tools: Names of the available tools, for profiles that list them; None takes those of the task type.
 
     Returns:
         One conversation per module: planner and grounder, or the solver of INTEGRATED.
 
     Raises:
-        DataError: The task has no plan, a subgoal without actions, or a subgoal that the profile reads as the decision
+        DataError: The task has no plan, a subgoal without actions, or a subgoal that the profile parses as the decision
             to stop.
-        ConfigError: A formulation without a plan.
+        ConfigError: The formulation has no plan.
     """
     if not task.subgoals or not all(subgoal.actions for subgoal in task.subgoals):
         raise DataError(f"expected subgoals with actions, got none or an empty one (task {task.id})")
@@ -67,13 +67,13 @@ def conversations(
         found.setdefault(step.module, []).extend([_user(step.prompt), _assistant(sent)])
     if any(next(turns, None) is not None for turns in script.values()):
         raise DataError(
-            f"expected a plan that profile {profile.name!r} can say, got one that ends early (task {task.id})"
+            f"expected a plan that profile {profile.name!r} can express, got one that ends early (task {task.id})"
         )
     return found
 
 
 def _next(episode: Episode, sent: str | Outcome | None) -> Ask | Act | None:
-    """What the agent wants next; None when its episode is over."""
+    """The agent's next request; None when its episode is over."""
     try:
         return episode.send(sent)  # type: ignore[arg-type]  # a generator is started with None
     except StopIteration:
@@ -114,9 +114,9 @@ _GOLD: Mapping[Formulation, Callable[[Task, PromptProfile], Script]] = {
 
 
 def _outcomes(task: Task, tells_actions: bool) -> Iterator[Outcome]:
-    """What each step of the plan comes to, then the end of the episode.
+    """The outcome of each step of the plan, then the end of the episode.
 
-    Where results tell what was done, plans are stored without them, and a result is the subgoal itself.
+    With `tells_actions`, a stored plan has no results, and the subgoal's text is the result.
     """
     for subgoal in task.subgoals:
         result = subgoal.actions[-1].result or (subgoal.text if tells_actions else "")
@@ -125,7 +125,7 @@ def _outcomes(task: Task, tells_actions: bool) -> Iterator[Outcome]:
 
 
 def numbered_plan(task: Task) -> list[tuple[str, tuple[Action, ...]]]:
-    """Subgoal texts with their actions, where the name `Output` has become the next free R."""
+    """Subgoal texts with their actions; the name `Output` becomes the next free R."""
     names = [name for subgoal in task.subgoals for action in subgoal.actions for name in action.outputs]
     following = 1 + max((int(name[1:]) for name in names if re.fullmatch(r"R\d+", name)), default=0)
     return [

@@ -1,8 +1,8 @@
-"""Turns benchmark files into annotations that planner and grounder can learn, each plan verified by running it.
+"""Turns benchmark files into annotations for planner and grounder; each plan is verified by execution.
 
     python -m lumos_rl.data.convert --benchmark gsm8k --source train.jsonl --out annotations/gsm8k
 
-writes to the folder `--out`
+writes to the folder `--out`:
 
     planner.jsonl, grounder.jsonl     {"dataset": "gsm8k", "id": "gsm8k/train/0", "messages": [{"role": "user", …}, …]}
     planner_onetime.jsonl, grounder_onetime.jsonl    the same in the onetime form
@@ -11,8 +11,8 @@ writes to the folder `--out`
     yield.json                        {"read": 7473, "kept": 7392, "rejected": {"the result is not …": 76, …}, …}
     prompt_profile.json               the fixed text of the conversations
 
-and prints the yield. A record that cannot be read is rejected with file, line, field, what was expected and what was
-got, and the conversion goes on. Each file is written whole or not at all.
+and prints the yield. An unreadable record is rejected with file, line, field, expected and actual value, and the
+conversion continues. Each file is written completely or not at all.
 """
 
 from __future__ import annotations
@@ -46,19 +46,19 @@ class Settings:
     """Turns benchmark files into verified annotations for planner and grounder.
 
     Attributes:
-        benchmark: gsm8k, hotpotqa, intercode_sql, mawps, mind2web, strategyqa, svamp or webshop, or another task type
-            that is installed or that `plugin` brings.
+        benchmark: gsm8k, hotpotqa, intercode_sql, mawps, mind2web, strategyqa, svamp or webshop, or another task type,
+            installed or from `plugin`.
         source: A file, a folder as the benchmark distributes it, or hf:NAME or hf:NAME:CONFIG.
-        out: Folder to write to; made if it is not there. Files of an earlier run are replaced.
-        split: Which file of a folder, or split of a hub data set; part of the ids. By default the split that a file is
-            named for, else the benchmark's first.
+        out: Folder to write to; created if missing. Files of an earlier run are replaced.
+        split: Which file of a folder, or split of a hub data set; part of the ids. By default the split in the file's
+            name, else the benchmark's first.
         formulation: Which conversations to write.
         profile: Prompt profile of the conversations: lumos, compact, or a folder with a prompt_profile.json.
-        resample: New tasks per kept one with the same program and other numbers, where that is safe. Never train on
+        resample: New tasks per kept one, with the same program and other numbers, where that is safe. Never train on
             tasks made from a test set.
-        seed: Which numbers they get.
-        limit: Most readable records to convert; all by default.
-        plugin: Modules that bring task types from outside this package.
+        seed: Seed of the new numbers.
+        limit: Maximum number of readable records to convert; all by default.
+        plugin: Modules with task types from outside this package.
     """
 
     benchmark: str
@@ -75,7 +75,7 @@ class Settings:
 
 @dataclass(frozen=True, slots=True)
 class Conversion:
-    """What came of a conversion: annotated tasks, tasks made from them, and the rejected records."""
+    """The result of a conversion: annotated tasks, tasks resampled from them, and rejected records."""
 
     kept: list[Task] = field(default_factory=list)
     resampled: list[Task] = field(default_factory=list)
@@ -99,7 +99,7 @@ def convert(settings: Settings) -> Conversion:
     Raises:
         UnknownNameError: Unknown benchmark or split.
         MissingFileError: There is no such file.
-        ConfigError: A number that cannot be.
+        ConfigError: A negative number.
     """
     reader = task_types.get(settings.benchmark).get_reader()
     resample = task_types.get(settings.benchmark).get_resampler()
@@ -127,13 +127,13 @@ def convert(settings: Settings) -> Conversion:
 
 
 def split_of(source: str, splits: Sequence[str]) -> str:
-    """The split that a file is named for: "test" for `SVAMP_test.json`; the first of `splits` if for none."""
+    """The split in a file's name: "test" for `SVAMP_test.json`; the first of `splits` if there is none."""
     name = "" if source.startswith("hf:") else Path(source).name.lower()
     return next((split for split in (*splits, "train", "dev", "test") if split in name), splits[0])
 
 
 def write(conversion: Conversion, settings: Settings) -> None:
-    """Writes all files of a conversion; an interruption leaves each file as it was or as it shall be.
+    """Writes all files of a conversion; an interruption leaves each file either old or complete.
 
     Raises:
         OSError: A file cannot be written.
@@ -175,10 +175,10 @@ def _write_whole(path: Path, lines: Iterable[str]) -> None:
 
 
 def check_writable(folder: Path) -> None:
-    """Makes the folder and tries to write in it.
+    """Creates the folder and tries to write to it.
 
     Raises:
-        ConfigError: That cannot be done.
+        ConfigError: That failed.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -191,7 +191,7 @@ def check_writable(folder: Path) -> None:
 
 
 def yield_table(summary: Mapping[str, Any], title: str) -> str:
-    """The yield as text, one line per reason."""
+    """The yield as a table, one line per reason."""
     read = summary["read"]
     rows = [
         ("read", read),
@@ -205,7 +205,7 @@ def yield_table(summary: Mapping[str, Any], title: str) -> str:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """The command line; 0 when something was kept, 1 when nothing was, 2 for a setting that cannot work."""
+    """The command line. Returns 0 if a record was kept, 1 if none was, 2 for a setting that cannot work."""
     settings = tyro.cli(Settings, args=arguments, prog="python -m lumos_rl.data.convert")
     try:
         task_types.load_plugins(settings.plugin)

@@ -1,11 +1,11 @@
-"""Plans that an agent found by itself, as annotated tasks.
+"""Turns successful episodes into annotated tasks.
 
     plan_of(trajectory, LUMOS_PROFILE)
     → (Subgoal("Find the price of the pens.", (Action(("R1",), "Calculator", "3 * 4", "12"),)), …)
 
-A successful episode is an annotation nobody wrote. As a task with a plan it can be treated like any other: so
-`TaskType.resampler` makes copies of it with new numbers and answers by execution. A plan may reach the right answer by
-a wrong way, and then its copies teach that way; where an answer takes several exact steps, this is rare.
+The plan of a successful episode is used like a gold plan, so `TaskType.resampler` can copy the task with new numbers
+and recomputed answers. A plan may reach the right answer in a wrong way, and its copies then teach that way; this is
+rare where an answer takes several exact steps.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ def plan_of(trajectory: Trajectory, profile: PromptProfile) -> tuple[Subgoal, ..
 
     Args:
         trajectory: A finished episode.
-        profile: The profile its planner spoke.
+        profile: The profile of its prompts.
 
     Returns:
-        The plan; () when the episode is of another formulation, or some turn had an error or cannot be read.
+        The plan; () if the episode has another formulation, or a turn had an error or cannot be parsed.
     """
     if trajectory.formulation != Formulation.ITERATIVE or any(turn.error for turn in trajectory.turns):
         return ()
@@ -64,18 +64,18 @@ def discovered_tasks(
     min_reward: float = 1.0,
     min_rewards: Mapping[str, float] | None = None,
 ) -> list[Task]:
-    """One annotated task for each different plan that earned enough and whose last result was the answer.
+    """One annotated task for each distinct plan whose episode scored enough and whose last result was the answer.
 
     Args:
         trajectories: Episodes of any tasks.
         tasks: The tasks by id.
-        profile: The profile the planners spoke.
-        min_reward: Least share of the reward that its task can give, of an episode that is kept.
-        min_rewards: Other least shares, by benchmark; None for none.
+        profile: The profile of their prompts.
+        min_reward: Minimum `Trajectory.score` of an episode that is kept.
+        min_rewards: The same for single benchmarks, which overrides `min_reward`; None for none.
 
     Returns:
-        The tasks with their plans, ids "task_id#sample"; an episode without a readable plan is left out, and so is one
-        whose plan differs from an earlier one only in the wording of subgoals.
+        The tasks with their plans, ids "task_id#sample". An episode is left out if its plan cannot be parsed or differs
+        from an earlier one only in the wording of subgoals.
     """
     found: dict[tuple[str, tuple[Subgoal, ...]], Task] = {}
     for trajectory in trajectories:

@@ -1,12 +1,12 @@
-"""Reading benchmark files record by record: where each record stands, what is wrong with it, and where files are.
+"""Finds benchmark files and reads them record by record; errors name file and line.
 
     >>> from pathlib import Path
     >>> for row in read_rows(Path("test.jsonl")):       # also .json (a list or lines) and .csv    # doctest: +SKIP
     ...     print(row.index, row.where, text_field(row, "question"))
     0 test.jsonl:1 Janet’s ducks lay 16 eggs per day. …
 
-A record that cannot be read raises `DataError`, or goes to `report` and is left out where the caller gave one. Blank
-lines and a byte order mark are skipped. Bytes that are no UTF-8 spoil their own record only.
+An unreadable record raises `DataError`; if the caller gives `report`, it goes there and is skipped. Blank lines and a
+byte order mark are skipped. Bytes that are not UTF-8 invalidate only their own record.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from lumos_rl.task_types import Report
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One record of a file: its position among the records (from 0), "file:line", and its parsed value."""
+    """One record of a file: its index (from 0), "file:line", and its parsed value."""
 
     index: int
     where: str
@@ -37,14 +37,14 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Reader:
-    """How one benchmark is read.
+    """Reads the files of one benchmark.
 
     Attributes:
         benchmark: Its name.
         origin: Where its files come from, with the licence.
-        files: For each split the file names (glob patterns, relative to a folder) in the order they are looked for.
+        files: For each split, the file names to look for (glob patterns, relative to a folder), in this order.
         task: Builds the task of one record of a split; raises `DataError`.
-        hub_config: Name of the configuration on the Hugging Face hub, where it needs one.
+        hub_config: Name of the configuration on the Hugging Face hub, if it needs one.
     """
 
     benchmark: str
@@ -57,7 +57,7 @@ class Reader:
         """The file of `split`: `source` itself, or the first of `files` in the folder `source`.
 
         Raises:
-            UnknownNameError: `source` is a folder, and this benchmark has no such split.
+            UnknownNameError: `source` is a folder and the benchmark has no such split.
             MissingFileError: There is no such file.
         """
         if source.is_file():
@@ -92,7 +92,7 @@ class Reader:
         return self.tasks(read_rows(self.find(Path(source), split), report), split, report)
 
     def tasks(self, rows: Iterable[Row], split: str, report: Report | None = None) -> Iterator[Task]:
-        """Tasks of the records that can be read.
+        """The tasks of all readable records.
 
         Raises:
             DataError: A record cannot be read, or repeats an id, and `report` is None.
@@ -117,7 +117,7 @@ def read_rows(path: Path, report: Report | None = None) -> Iterator[Row]:
 
     Args:
         path: A file; ".csv" is read as CSV with a header, anything else as JSON, a list or one object per line.
-        report: Takes what cannot be read; None raises it.
+        report: Called with the errors of unreadable records; None raises them.
 
     Raises:
         MissingFileError: There is no such file.
@@ -144,7 +144,7 @@ def read_rows(path: Path, report: Report | None = None) -> Iterator[Row]:
 
 
 def _json_lines(text: str) -> Iterator[tuple[int, Any]]:
-    """Line number and value of each line; the value is a ValueError where the line is no JSON."""
+    """Line number and value of each line; the value is a ValueError if the line is not JSON."""
     for number, line in enumerate(text.split("\n"), 1):
         if line.strip():
             try:
@@ -154,7 +154,7 @@ def _json_lines(text: str) -> Iterator[tuple[int, Any]]:
 
 
 def _json_list(text: str) -> Iterator[tuple[int, Any]]:
-    """The same for the items of one list. Nothing can be read behind an item that is no JSON."""
+    """The same for the items of one list. Reading stops at an item that is not JSON."""
     decoder = json.JSONDecoder()
     position, line = text.index("[") + 1, 1
     counted = 0
@@ -174,7 +174,7 @@ def _json_list(text: str) -> Iterator[tuple[int, Any]]:
 
 
 def _csv_rows(text: str) -> Iterator[tuple[int, Any]]:
-    """The same for the rows of a CSV file, as mappings from the header's names."""
+    """The same for the rows of a CSV file, as dicts by column name."""
     reader = csv.DictReader(io.StringIO(text, newline=""))
     while True:
         try:
@@ -199,7 +199,7 @@ def _encoding_error(value: Any) -> ValueError | None:
 
 
 def rows_from_hub(name: str, split: str, config: str | None = None) -> Iterator[Row]:
-    """The records of a data set that `datasets.load_dataset` knows: a name on the hub, or a local folder.
+    """The records of a data set that `datasets.load_dataset` can load: a name on the hub, or a local folder.
 
     Raises:
         MissingExtraError: `datasets` is not installed.
@@ -222,7 +222,7 @@ def rows_from_hub(name: str, split: str, config: str | None = None) -> Iterator[
 
 
 def text_field(row: Row, name: str) -> str:
-    """A field that must be text and not blank.
+    """A field that must be non-blank text.
 
     Raises:
         DataError: It is not.
@@ -234,7 +234,7 @@ def text_field(row: Row, name: str) -> str:
 
 
 def number_field(row: Row, name: str) -> str:
-    """A field that must be a number or its text, written shortly: `51.0` gives "51", `0.25` gives "0.25".
+    """A field that must be a number or its text, in short form: `51.0` gives "51", `0.25` gives "0.25".
 
     Raises:
         DataError: It is not.
@@ -264,7 +264,7 @@ def short_number(text: str) -> str:
     """`"51.0"` as "51", `"1,250"` as "1250", `"0.50"` as "0.5".
 
     Raises:
-        ValueError: The text is no finite number.
+        ValueError: The text is not a finite number.
     """
     plain = text.strip().replace(",", "")
     if not math.isfinite(float(plain)) or "_" in plain:

@@ -1,12 +1,12 @@
-"""Conversations with other words in the place of those that are only copied: names, item ids, values, numbers.
+"""Copies conversations with new words for those that are only copied: names, item ids, values, numbers.
 
     "… items? R1 = b0lxrl9m9s - Tervik Green Tea"  →  "Look at the first item, b0lxrl9m9s."  →  "R2 = Click(b0lxrl9m9s)"
     "… items? R1 = c4wknv2f7d - Tervik Green Tea"  →  "Look at the first item, c4wknv2f7d."  →  "R2 = Click(c4wknv2f7d)"
 
-A model that learns from few conversations knows their names by heart and writes them where others stand. In copies
-whose names are drawn anew, only reading helps. Jia and Liang 2016 recombine the entities of semantic parses to that
-end; here a rule finds what may change, in the conversations of any benchmark whose results need not be computed from
-the words of the task, as math's are (`lumos_rl.envs.math.resample` makes its copies).
+A model that learns from few conversations memorises their names and writes them in place of others. In copies with
+other names it has to read them. Jia and Liang 2016 recombine the entities of semantic parses for this reason; here a
+rule finds the words that may change. It is for benchmarks whose results are not computed from the words of the task.
+Math needs computed results, so `lumos_rl.envs.math.resample` makes its copies.
 """
 
 from __future__ import annotations
@@ -21,29 +21,28 @@ from lumos_rl.core import Message
 from lumos_rl.data.rows import ChatRow
 
 _WORD = re.compile(r"(?<!Subgoal )(?<![^\W_])[^\W_]{2,}")
-_MOST_SHARE = 0.05  # of a benchmark's tasks; a word that more of them name belongs to its language
-_LEAST_COUNT = 2  # tasks that may name a word even where there are few
-_SHORTEST_ID = 4  # characters of a word of letters and digits; R1 and its like are shorter
+_MOST_SHARE = 0.05  # of a benchmark's tasks; a word that more tasks use belongs to the benchmark's language
+_LEAST_COUNT = 2  # tasks that may share a word even if a benchmark has few tasks
+_SHORTEST_ID = 4  # characters of an id of letters and digits; names such as R1 are shorter
 _LETTERS, _DIGITS = "bcdfghjklmnpqrstvwxz", "0123456789"
 
 
 def renamed(rows: Sequence[ChatRow], copies: int, seed: int, held_out: Collection[str] = ()) -> list[ChatRow]:
-    """Copies of conversations in which the words that are only copied are others.
+    """Copies of conversations with new words for those that are only copied.
 
-    A word may change when every conversation of its task writes it, each after having read it, when few tasks of the
-    benchmark name it, and when it is no plural or singular of another word of the task. It changes everywhere in the
-    task's conversations: numbers and ids into random ones of the same form, another word into one that may change in
-    another task, or into the beginning of one and the end of a second. Results in the conversations are not computed
-    anew.
+    A word may change if every conversation of its task writes it, each after reading it; if few tasks of the benchmark
+    contain it; and if it is not the plural or singular of another word of the task. It changes everywhere in the
+    task's conversations. A number or id becomes a random one of the same form. Any other word becomes a changeable word
+    of another task, or the first half of one joined to the second half of another. Results are not recomputed.
 
     Args:
         rows: Conversations; those of one task have the same id.
         copies: How many of each.
-        seed: Which words.
-        held_out: Texts of tasks that no copy may become by chance.
+        seed: Seed of the new words.
+        held_out: Texts of tasks that no copy may contain.
 
     Returns:
-        The copies, ids `{row.id}~1`, …, without token ids; none of a task without such words.
+        The copies, ids `{row.id}~1`, …, without token ids; none for a task without such words.
     """
     tasks: dict[tuple[str, str], list[ChatRow]] = defaultdict(list)
     for row in rows:
@@ -78,7 +77,7 @@ def _words(rows: Sequence[ChatRow]) -> set[str]:
 
 
 def _copied(rows: Sequence[ChatRow]) -> list[str]:
-    """Words that each of these conversations writes, none before having read it; in lower case."""
+    """Words, in lower case, that every one of these conversations writes, each only after reading it."""
     words = _words(rows)
     copied = {
         word
@@ -103,7 +102,7 @@ def _copied(rows: Sequence[ChatRow]) -> list[str]:
 def _rename(
     rows: Sequence[ChatRow], words: Sequence[str], pool: Sequence[str], rng: random.Random, key: str
 ) -> list[ChatRow]:
-    """The rows with another word for each of these; none where there is none."""
+    """The rows with new words in place of `words`; [] if no word could be replaced."""
     taken = _words(rows)
     others: dict[str, str] = {}
     for word in words:
@@ -120,7 +119,7 @@ def _rename(
 
 
 def _other(word: str, pool: Sequence[str], rng: random.Random) -> str:
-    """A number or an id of the same form, or a word of the pool, or one made of two of them."""
+    """A number or id of the same form; else a word of the pool, or one made from two of them."""
     if word.isdecimal():
         return rng.choice(_DIGITS[1:]) + "".join(rng.choices(_DIGITS, k=len(word) - 1))
     if not word.isalpha():
@@ -131,7 +130,7 @@ def _other(word: str, pool: Sequence[str], rng: random.Random) -> str:
 
 def _replaced(message: Message, others: Mapping[str, str]) -> Message:
     def written(match: re.Match[str]) -> str:
-        """The other word in the case of this one."""
+        """The new word, in the case of the old one."""
         new = others.get(match[0].lower())
         if new is None:
             return match[0]

@@ -1,11 +1,11 @@
 """Training rows: what planner and grounder learn, from annotations and from their own episodes.
 
     annotated task        → annotation_rows → ChatRow(module="planner", messages=[…]), ChatRow(module="grounder", …)
-    successful episodes   → success_rows    → the same, each different conversation once
+    successful episodes   → success_rows    → the same, each different episode once
     episodes of one task  → preference_pairs → PreferencePair(module="grounder", prompt=[…], chosen="…", rejected="…")
 
-Every row names its module, so "one shared model" and "one adapter per module" differ only by a filter. Rows of episodes
-hold the token ids that the engine sampled, where it told them, beside the text; training learns the ids.
+Every row names its module, so "one shared model" and "one adapter per module" differ only by a filter. A row from an
+episode also holds the sampled token ids if the engine reported them; training then uses the ids instead of the text.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class ChatRow:
         benchmark: Its benchmark.
         module: Who writes the assistant turns.
         messages: The conversation.
-        transcript: The same as token ids, as they were sampled; None for conversations that no model wrote.
+        transcript: The same as sampled token ids; None if no model wrote it or the policy did not report them.
     """
 
     id: str
@@ -42,7 +42,7 @@ class ChatRow:
 def annotation_rows(
     tasks: Iterable[Task], formulation: Formulation, profile: PromptProfile, tools: Sequence[str] | None = None
 ) -> list[ChatRow]:
-    """One row per module and annotated task; tasks without a plan are passed over."""
+    """One row per module and annotated task; tasks without a plan are skipped."""
     return [
         ChatRow(task.id, task.benchmark, module.value, tuple(messages))
         for task in tasks
@@ -52,12 +52,12 @@ def annotation_rows(
 
 
 def weighted(rows: Sequence[ChatRow], weights: Mapping[str, float], seed: int) -> list[ChatRow]:
-    """Rows as often as their benchmark's weight says, in order; the fraction of a weight is drawn by seed.
+    """Repeats each row by its benchmark's weight, in order; the fraction of a weight is drawn at random.
 
     Args:
-        rows: What there is.
-        weights: How often, by benchmark; once where a benchmark is not named.
-        seed: Which rows get one more.
+        rows: The rows.
+        weights: Weight by benchmark; 1 if a benchmark is not listed.
+        seed: Seed of the draw.
     """
     rng = random.Random(seed)
     times = ((row, weights.get(row.benchmark, 1.0)) for row in rows)
@@ -65,7 +65,7 @@ def weighted(rows: Sequence[ChatRow], weights: Mapping[str, float], seed: int) -
 
 
 def balanced(rows: Sequence[ChatRow], seed: int) -> list[ChatRow]:
-    """Rows of each benchmark about as often as those of the one with most of them, by repeating them."""
+    """Repeats rows so that every benchmark has about as many as the largest one."""
     count = Counter(row.benchmark for row in rows)
     return weighted(rows, {name: max(count.values()) / own for name, own in count.items()}, seed)
 
@@ -77,18 +77,18 @@ def success_rows(
     allow_errors: bool = False,
     min_rewards: Mapping[str, float] | None = None,
 ) -> list[ChatRow]:
-    """Rows of rejection sampling: the conversations of episodes that earned enough.
+    """Rows for rejection sampling: the conversations of episodes that scored enough.
 
     Args:
         trajectories: Episodes of any tasks.
-        min_reward: Least share of the reward that its task can give, of an episode that is kept.
-        max_per_task: Most different episodes kept per task, so that easy tasks do not crowd out hard ones.
-        allow_errors: Whether an episode with a failed action may be kept. Its later turns recover from the error, but
-            the failed turn would be learned as well.
-        min_rewards: Other least shares, by benchmark; None for none.
+        min_reward: Minimum `Trajectory.score` of an episode that is kept.
+        max_per_task: Maximum number of episodes kept per task, so that easy tasks do not crowd out hard ones.
+        allow_errors: Whether to keep episodes with a failed action. Their later turns recover from the error, but the
+            failed turn would be learned as well.
+        min_rewards: The same as `min_reward` for single benchmarks, which it overrides; None for none.
 
     Returns:
-        Rows in the order of the trajectories; a conversation that occurred before is left out.
+        Rows in the order of the trajectories; an episode with the same turns as an earlier one is left out.
     """
     rows: list[ChatRow] = []
     kept: dict[str, int] = defaultdict(int)
@@ -124,14 +124,14 @@ def _rows(trajectory: Trajectory) -> list[ChatRow]:
 
 @dataclass(slots=True)
 class _Node:
-    """A point that episodes of one task reached by writing the same turns."""
+    """A node that episodes of one task reached with the same turns."""
 
     episodes: list[Trajectory] = field(default_factory=list)
     children: dict[tuple[str, str], _Node] = field(default_factory=dict)
 
     @property
     def value(self) -> float:
-        """Mean score of the episodes that came through here."""
+        """Mean score of the episodes that passed through it."""
         return sum(episode.score for episode in self.episodes) / len(self.episodes)
 
 
@@ -142,22 +142,21 @@ def preference_pairs(
     seed: int = 0,
     min_margins: Mapping[str, float] | None = None,
 ) -> list[PreferencePair]:
-    """Pairs of turns that part the episodes of one task.
+    """Pairs of turns at which the episodes of one task diverge.
 
-    The episodes of a task form a tree: they share a node as long as they wrote the same turns (and so saw the same
-    observations). Where a node has several next turns, each is worth the mean score of the episodes that took it; the
-    best is paired with every one that is worth at least `min_margin` less, and the pair belongs to the module that
-    wrote the turn.
+    The episodes of a task form a tree: they share a node as long as their turns (and so their observations) are equal.
+    If a node has several next turns, each has as value the mean score of the episodes that took it. The best turn is
+    paired with every turn whose value is lower by at least `min_margin`.
 
     Args:
         trajectories: Episodes of any tasks; failed ones are left out.
-        min_margin: Least difference in worth.
-        max_per_task: Most pairs per task; those with the largest margin are kept, then drawn by seed.
-        seed: Seed of that draw.
-        min_margins: Other least differences, by benchmark; None for none.
+        min_margin: Minimum difference in value.
+        max_per_task: Maximum number of pairs per task; those with the largest margin are kept, ties at random.
+        seed: Seed for these ties.
+        min_margins: The same as `min_margin` for single benchmarks, which it overrides; None for none.
 
     Returns:
-        Pairs ordered by task id; tasks whose episodes all earned the same give none.
+        Pairs ordered by task id; a task whose episodes all have the same score gives none.
     """
     by_task: dict[str, list[Trajectory]] = defaultdict(list)
     for trajectory in trajectories:
@@ -189,7 +188,7 @@ def _pairs(node: _Node, depth: int, min_margin: float) -> list[PreferencePair]:
         best, chosen = max(node.children.items(), key=lambda item: (item[1].value, len(item[1].episodes)))
         for key, rejected in node.children.items():
             margin = chosen.value - rejected.value
-            if key[0] == best[0] and margin > 0 and margin >= min_margin - 1e-9:  # 1 - 0.8 is less than 0.2
+            if key[0] == best[0] and margin > 0 and margin >= min_margin - 1e-9:  # as floats, 1 - 0.8 < 0.2
                 found.append(_pair(chosen, rejected, depth))
     for child in node.children.values():
         found += _pairs(child, depth + 1, min_margin)
@@ -215,7 +214,7 @@ def _pair(chosen: _Node, rejected: _Node, turn: int) -> PreferencePair:
 
 
 def _pair_ids(good: Trajectory, bad: Trajectory, turn: int) -> PairIds | None:
-    """Ids of a pair. Turns of equal text are one to the tree, however they were spelled: the prompt is the chosen's."""
+    """Token ids of a pair. Turns of equal text share a node even if their ids differ; the chosen episode's are used."""
     prompt = good.transcript(good.turns[turn].module, before=turn)
     chosen, rejected = good.turns[turn].completion_ids, bad.turns[turn].completion_ids
     if prompt is None or chosen is None or rejected is None or good.tokenizer != bad.tokenizer:
@@ -224,7 +223,7 @@ def _pair_ids(good: Trajectory, bad: Trajectory, turn: int) -> PairIds | None:
 
 
 def count_by_module(rows: Iterable[ChatRow | PreferencePair]) -> Mapping[str, int]:
-    """How many rows or pairs each module has."""
+    """Number of rows or pairs per module."""
     counts: dict[str, int] = {}
     for row in rows:
         counts[row.module] = counts.get(row.module, 0) + 1

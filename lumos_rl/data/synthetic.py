@@ -1,9 +1,9 @@
-"""Built-in suites: tasks made by rule, with gold plans, for work without any download.
+"""Built-in suites: generated tasks with gold plans, for work without downloads.
 
     synthetic_tasks("gsm8k", "train", limit=2)     # word problems of two to four steps
     synthetic_tasks("webshop", "test")             # purchases in a shop of made-up products
 
-The suite of each task type stands in its folder (`lumos_rl.envs.math.suite` and the like). Splits share no task.
+The suite of each task type is in its folder (e.g. `lumos_rl.envs.math.suite`). Splits share no task.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ DEFAULT_SIZE: Mapping[str, int] = {"test": 300, "dev": 300, "train": 4000}
 
 
 def synthetic_tasks(benchmark: str, split: str = "test", limit: int | None = None, seed: int = 0) -> list[Task]:
-    """Problems of a built-in suite.
+    """The first tasks of a built-in suite.
 
     Args:
         benchmark: Name of a task type with a built-in suite.
         split: "train", "dev" or "test".
         limit: How many; None gives `DEFAULT_SIZE[split]`. A smaller limit gives a prefix of a larger one.
-        seed: Which problems; ids carry it unless it is 0.
+        seed: Seed of the tasks; part of their ids unless it is 0.
 
     Returns:
         Tasks with gold answer and gold plan, each text once.
@@ -48,7 +48,7 @@ def _drawn(benchmark: str, split: str, seed: int) -> _Drawn:
 
 
 class _Drawn:
-    """The problems of a suite that were drawn so far: hundreds of environments in one process draw them once."""
+    """Caches the tasks of a suite, so that hundreds of environments in one process generate them only once."""
 
     def __init__(self, stream: Iterator[Task]) -> None:
         self._stream, self._tasks = stream, list[Task]()

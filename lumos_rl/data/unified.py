@@ -37,11 +37,11 @@ class Settings:
     """Writes the unified annotation set of the built-in suites.
 
     Attributes:
-        out: Folder to write train.jsonl and dev.jsonl to; a README.md there gets its table of counts anew.
-        tasks: Tasks of each suite in train; dev has a quarter of them.
+        out: Folder to write train.jsonl and dev.jsonl to; the table of counts in its README.md is updated.
+        tasks: Tasks of each suite in train; dev has a quarter as many.
         profile: Prompt profile of the conversations: lumos, compact, or a folder with a prompt_profile.json.
         formulation: iterative (Lumos-I) or onetime (Lumos-O).
-        seed: Which tasks.
+        seed: Seed of the tasks.
     """
 
     out: Path
@@ -52,7 +52,7 @@ class Settings:
 
 
 def built_in_suites() -> list[str]:
-    """Names of the suites of this package, sorted; those of other packages are not part of the set."""
+    """Names of this package's suites, sorted; those of other packages are not part of the set."""
     return [name for name in sorted(task_types.BUILT_IN) if task_types.get(name).suite is not None]
 
 
@@ -105,7 +105,7 @@ def counts_table(found: Mapping[str, Sequence[Mapping[str, Any]]]) -> str:
 
 
 def write(settings: Settings) -> str:
-    """Writes the files; returns the table of counts.
+    """Writes the files and returns the table of counts.
 
     Raises:
         OSError: A file cannot be written.
@@ -126,7 +126,7 @@ def write(settings: Settings) -> str:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """The command line; 0 when everything was written, 2 when it could not be."""
+    """The command line. Returns 0 if everything was written, else 2."""
     settings = tyro.cli(
         Settings, args=arguments, prog="python -m lumos_rl.data.unified", config=(tyro.conf.EnumChoicesFromValues,)
     )
