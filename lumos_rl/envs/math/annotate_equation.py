@@ -6,7 +6,7 @@
                          Subtract the result of Subgoal 1 from the 85 dollars to find how much money.
                          R2 = Calculator(85 - R1) = 35
 
-A sentence names the operation and its operands in the words of the task; the last one names what is asked.
+Each sentence names the operation and its operands in the words of the task; the last one also names the goal.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _TEMPLATES = {
     "/": "Divide {left} by {right}",
 }
 _MOST_NOUN_WORDS = 4
-_MOST_TOKENS = 200  # of an equation
+_MOST_TOKENS = 200  # in an equation
 _NO_NOUN = frozenset(
     "a about after all altogether am an and are as at away back be because been before but by can could did do"
     " does during each every extra fewer first for from gave get gets give given got had has have he her his how"
@@ -44,7 +44,7 @@ _AUXILIARY = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """One operation of an equation; an operand that is no operation is a number as text."""
+    """One operation of an equation; an operand is another operation, or a number as text."""
 
     operator: str
     left: Operation | str
@@ -57,10 +57,10 @@ def annotated(task: Task) -> Task | Reject:
 
 
 def plans(task: Task) -> Iterator[Plan]:
-    """The plan that the equation in `task.meta` stands for; none where it has no operation.
+    """The plan of the equation in `task.meta`; none if the equation has no operation.
 
     Raises:
-        DataError: The equation cannot be read.
+        DataError: The equation cannot be parsed.
     """
     try:
         tree = parse_equation(str(task.meta.get("equation", "")))
@@ -75,7 +75,7 @@ def plans(task: Task) -> Iterator[Plan]:
 
 
 def parse_equation(text: str) -> Operation | str:
-    """The tree of an equation, prefix (`- 85 * 10 5`) or infix with every bracket written (`( 85.0 - 50.0 )`).
+    """The tree of an equation, in prefix (`- 85 * 10 5`) or fully bracketed infix notation (`( 85.0 - 50.0 )`).
 
     Raises:
         ValueError: The text is neither.
@@ -116,7 +116,7 @@ def _infix(tokens: list[str], index: int) -> tuple[Operation | str, int]:
 
 
 class _Names:
-    """What the numbers of a text count: "the 10 books". Each mention of a number is named once, the last one again."""
+    """Names numbers by what they count in a text: "the 10 books". Each mention is used once, the last one again."""
 
     def __init__(self, text: str) -> None:
         self._text = text
@@ -150,7 +150,7 @@ class _Names:
 
 
 def _add(tree: Operation, builder: PlanBuilder, names: _Names, goal: str) -> str | None:
-    """Adds the subgoals of a tree, operands first; the name of its result, None where it cannot be calculated."""
+    """Adds the subgoals of a tree, operands first; returns the name of its result, None if it cannot be calculated."""
     operands, spoken = [], []
     for operand in (tree.left, tree.right):
         if isinstance(operand, str):

@@ -1,14 +1,14 @@
-"""Gold plans for GSM8K, by rule from its worked solutions.
+"""Gold plans for GSM8K, made from its worked solutions by rules.
 
     Natalia sold 48/2 = <<48/2=24>>24 clips in May.          →   Natalia sold how many clips in May?
                                                                   R1 = Calculator(48 / 2) = 24
     Natalia sold 48+24 = <<48+24=72>>72 clips altogether …   →   Natalia sold how many clips altogether …?
                                                                   R2 = Calculator(48 + R1) = 72
 
-Each line of the solution that computes something becomes a subgoal. Its sentence is asked as a question, because a
-plan must not give the result away: the calculation is replaced by "how many", "how much" or "what percentage".
-Equations with an unknown are solved where the solution says what the unknown is. Percentages, cents and rounding follow
-what the solution states. A number that the solution merely states is never made an action.
+Each line of the solution that computes something becomes a subgoal. Its sentence becomes a question, because a plan
+must not reveal the result: the calculation is replaced by "how many", "how much" or "what percentage". Equations with
+an unknown are solved if the solution states the unknown's value. Percentages, cents and rounding follow the solution. A
+number that the solution states without a calculation never becomes an action.
 """
 
 from __future__ import annotations
@@ -38,9 +38,9 @@ def annotated(task: Task) -> Task | Reject:
 def plans(task: Task) -> Iterator[Plan]:
     """Plans for the task, the likeliest first.
 
-    A solution is read with exact values first, and again with values rounded as it states them, or with a slip in its
-    last line put right by the Calculator, where it has such places. Of each reading the plan that ends with the answer
-    as the last line states it (rounded, in percent, an earlier result) comes before the plan that does not.
+    A solution is read with exact values first. If it rounds values, or has an error in its last line, it is read again
+    with the rounded values, or with the Calculator's value. From each reading come first the plans that turn the last
+    result into the answer in the last line (rounded, as a percentage, an earlier result), then the plan without that.
     """
     lines = [line.strip() for line in str(task.meta.get("solution", "")).split("\n") if line.strip()]
     given = given_numbers(task.instruction)
@@ -66,7 +66,7 @@ class _Reading:
         doubts: Other kinds of reading that would differ from this one.
         lines: The lines read so far.
         open_equations: Equations with unknowns so far.
-        solved: Unknown → the result that it is.
+        solved: Unknown → name of the result that solves it.
     """
 
     builder: PlanBuilder
@@ -88,10 +88,10 @@ class _Reading:
                 self._read_unknown(equation, line)
 
     def _calculate(self, equation: Equation, is_last: bool) -> Equation | None:
-        """Adds one calculation; a plain one only if it comes to what the text states, on one scale or the other.
+        """Adds one calculation; an unmarked one only if it gives the stated value, as a number or in percent.
 
         Returns:
-            The calculation with the value that it has; None when it was not added.
+            The calculation with its actual value; None if it was not added.
         """
         if not equation.computes:
             return None
@@ -139,7 +139,7 @@ class _Reading:
 
 
 def _in_percent(terms: tuple[str, ...]) -> tuple[str, ...]:
-    """The terms with percentages as plain numbers, where that may be what the text means; else ().
+    """The terms with percentages as plain numbers, if the text may mean that; otherwise ().
 
     `100% - 40%` is 60 (percent), and `6 / 15 * 100%` is 40 (percent).
     """
@@ -152,7 +152,7 @@ def _in_percent(terms: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _rounded(builder: PlanBuilder, terms: Sequence[str], stated: str) -> tuple[str, ...]:
-    """The terms inside the rounding that gives what is stated; as they are where none does."""
+    """The terms inside a rounding function that gives the stated value; unchanged if none does."""
     places = len(stated.partition(".")[2])
     for function in _ROUNDINGS if places == 0 else ("round",):
         wrapped = (f"{function}(", *terms, *((",", str(places)) if places else ()), ")")
@@ -162,9 +162,9 @@ def _rounded(builder: PlanBuilder, terms: Sequence[str], stated: str) -> tuple[s
 
 
 def _closed(builder: PlanBuilder, question: str, line: str) -> Iterator[Plan]:
-    """The plan ended with what turns the last result into the answer that the last line states.
+    """Plans with a last subgoal that turns the last result into the answer in the last line.
 
-    Each is a plan of its own; the builder is left as it is.
+    Each is a separate plan; the builder does not change.
     """
     last, name = builder.last, builder.last_name
     numbers = [(_value(found), bool(found["percent"])) for found in _NUMBER.finditer(line)]

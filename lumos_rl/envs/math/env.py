@@ -24,6 +24,6 @@ class MathEnv(LumosEnv):
         return math_tools()
 
     def grade(self, task: Task, answer: str | None) -> Grade:
-        """Reward 1 where the answer is the gold number, written in whatever way (`lumos_rl.metrics.numeric_match`)."""
+        """Reward 1 if the answer is the gold number, in any notation (`lumos_rl.metrics.numeric_match`)."""
         correct = answer is not None and task.answer is not None and numeric_match(answer, task.answer)
         return Grade(float(correct), correct, {"accuracy": float(correct)})

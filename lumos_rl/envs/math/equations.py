@@ -1,13 +1,13 @@
-"""Finds the equations that a worked solution writes in its sentences, marked ones and plain ones.
+"""Finds the equations in the sentences of a worked solution, marked and unmarked.
 
     >>> equations("Working 50 minutes, she earned 0.2 x 50 = $<<0.2*50=10>>10.")
     [Equation(terms=('0.2', '*', '50'), stated='10', marked=True, start=31, end=58)]
     >>> [(found.text, found.stated) for found in equations("14 pieces/house * 60 houses = 840 pieces")]
     [('14 * 60', '840')]
 
-A *mark* is GSM8K's calculator annotation `<<0.2*50=10>>`. In plain text, units between number and operator are
+A *mark* is GSM8K's calculator annotation `<<0.2*50=10>>`. In unmarked text, units between number and operator are
 skipped (`14 pieces/house * 60 houses`), `x`, `×` and words such as "plus" are operators, and "of" multiplies after a
-fraction or a percentage. Only what leads up to an `=` sign, or to the word "equals", is read.
+fraction or a percentage. Only expressions before an `=` sign or the word "equals" are read.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _OPERATORS = {"×": "*", "·": "*", "•": "*", "÷": "/", "–": "-", "−": "-
 _OPERATOR_WORDS = {"times": "*", "plus": "+", "minus": "-"}
 _OPERATORS_WITH_BY = {"divided": "/", "multiplied": "*"}
 _UNIT_LETTERS = frozenset("mglLhskF")  # other single letters are unknowns
-_MOST_UNIT_WORDS = 8  # between a number and the operator behind it
+_MOST_UNIT_WORDS = 8  # between a number and the operator after it
 _DEEPEST = 10  # nested brackets
 
 
@@ -57,7 +57,7 @@ class Equation:
 
     @property
     def computes(self) -> bool:
-        """Whether there is anything to compute, rather than one number stated again."""
+        """Whether there is anything to compute, rather than a repeated number."""
         return any(term in "+-*/" for term in self.terms)
 
 
@@ -69,7 +69,7 @@ def spell(terms: Sequence[str]) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """A piece of text: `kind` names a group of the token pattern, or is "unit" for a slash or hyphen between words."""
+    """A piece of text: `kind` is a group of the token pattern, or "unit" for a slash or hyphen between words."""
 
     kind: str
     text: str
@@ -78,7 +78,7 @@ class Token:
 
 
 def stated_value(stated: str) -> Fraction | None:
-    """The number that a text states, "60%" as 0.6; None where it is no number."""
+    """The number in a text, "60%" as 0.6; None if it is not a number."""
     try:
         return Fraction(stated[:-1]) / 100 if stated.endswith("%") else Fraction(stated)
     except (ValueError, ZeroDivisionError):
@@ -86,7 +86,7 @@ def stated_value(stated: str) -> Fraction | None:
 
 
 def agrees(value: Fraction, stated: str) -> bool:
-    """Whether a stated number is this value, perhaps rounded or cut at the decimals it is written with."""
+    """Whether a stated number is this value, perhaps rounded or truncated to its number of decimals."""
     number = stated_value(stated)
     if number is None:
         return False
@@ -95,7 +95,7 @@ def agrees(value: Fraction, stated: str) -> bool:
 
 
 def equations(text: str) -> list[Equation]:
-    """The equations of one line of a solution, from left to right; none twice."""
+    """The equations of one line of a solution, from left to right, without duplicates."""
     tokens = tokenize(text)
     found: list[Equation] = []
     used: set[int] = set()
@@ -112,7 +112,7 @@ def equations(text: str) -> list[Equation]:
 
 @lru_cache(maxsize=1024)
 def tokenize(text: str) -> tuple[Token, ...]:
-    """Tokens, with the letter x, unit slashes and hyphens resolved by what stands beside them."""
+    """Tokens, with the letter x, unit slashes and hyphens resolved by their neighbours."""
     found = [Token(str(match.lastgroup), match.group(), match.start(), match.end()) for match in _TOKEN.finditer(text)]
     tokens: list[Token] = []
     for index, token in enumerate(found):
@@ -145,7 +145,7 @@ def _resolve(token: Token, before: Token | None, after: Token | None) -> Token:
 
 
 def _times(token: Token, before: Token | None, after: Token | None) -> bool:
-    """Whether a letter x multiplies, as in `5 x 3`, `5x3`, `5 cats x $3`, and is no unknown, as in `2x + 3`."""
+    """Whether a letter x multiplies, as in `5 x 3`, `5x3`, `5 cats x $3`, and is not an unknown, as in `2x + 3`."""
     if before is None or after is None or after.kind not in ("number", "currency", "open"):
         return False
     return before.kind in ("number", "close", "word", "percent") and not (
@@ -170,9 +170,9 @@ def _chains(tokens: Sequence[Token]) -> Iterator[list[int]]:
 
 
 def _read_chain(tokens: Sequence[Token], chain: Sequence[int], low: int, used: set[int]) -> tuple[Equation | None, int]:
-    """The equation of one chain of equals signs, and the index of the first token behind its value.
+    """The equation of one chain of equals signs, and the index of the first token after its value.
 
-    The first side that computes anything is its expression, the last side that starts with a number its value.
+    Its expression is the first side that computes anything; its value is the last side that starts with a number.
     """
     terms, start = _left_side(tokens, chain, low)
     for index in reversed(chain):
@@ -220,7 +220,7 @@ def _from_mark(mark: Token, start: int, end: int) -> Equation:
 
 
 def _value_end(tokens: Sequence[Token], mark: int) -> int:
-    """Where the value that the text repeats behind a mark ends."""
+    """End of the value that the text repeats after a mark."""
     value = _skip_currency(tokens, mark + 1)
     if value < len(tokens) and tokens[value].kind == "number":
         return tokens[value].end
@@ -236,7 +236,7 @@ def _skip_currency(tokens: Sequence[Token], index: int) -> int:
 def _expression_before(tokens: Sequence[Token], end: int, low: int, depth: int = 0) -> tuple[tuple[str, ...], int]:
     """The longest expression in `tokens[low:end]` that ends at `end`, and the index of its first token.
 
-    It is read from right to left, because what stands before an expression is prose. Without one: `()` and `end`.
+    It is read from right to left, because prose stands before it. `()` and `end` if there is none.
     """
     terms: list[str] = []
     first, index, operator = end, end, ""
@@ -261,14 +261,14 @@ def _expression_before(tokens: Sequence[Token], end: int, low: int, depth: int =
 
 
 def _signed(terms: list[str], operator: str, tokens: Sequence[Token], first: int) -> tuple[tuple[str, ...], int]:
-    """The expression when nothing stands before its first operator: a sign is kept, another operator is prose."""
+    """The expression when there is nothing before its first operator: a sign is kept, another operator is prose."""
     if operator == "-" and terms and tokens[first - 1].end == tokens[first].start:
         return ("-", *terms), first - 1
     return tuple(terms), first
 
 
 def _operand_before(tokens: Sequence[Token], end: int, low: int, depth: int) -> tuple[tuple[str, ...], int]:
-    """Number or bracket that ends at `end`, units behind it skipped; `()` where there is none."""
+    """Number or bracket that ends at `end`, ignoring units after it; `()` if there is none."""
     index = end
     for _ in range(_MOST_UNIT_WORDS):
         if index > low and _is_unit(tokens[index - 1]):
@@ -314,7 +314,7 @@ def _skip_back(tokens: Sequence[Token], index: int, low: int) -> int:
 
 
 def _is_share(tokens: Sequence[Token], of: int, low: int) -> bool:
-    """Whether a percentage or a fraction stands before the word "of"."""
+    """Whether there is a percentage or a fraction before the word "of"."""
     if of - 1 >= low and tokens[of - 1].kind == "percent":
         return True
     return of - 2 >= low and tokens[of - 1].kind == "number" and tokens[of - 2].text == "/"

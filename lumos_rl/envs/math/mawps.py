@@ -1,6 +1,6 @@
 """MAWPS + ASDiv-A as SVAMP's authors prepared them for training: short word problems with number slots. MIT licence.
 
-One record, a row of `train.csv` (columns that are not read are left out here):
+One record, a row of `train.csv` (without the columns that are not used):
 
     Question  Conner has number0 dollars in his bank account . Every month he spends number1 dollars . …
     Numbers   25000.0 1500.0 8.0

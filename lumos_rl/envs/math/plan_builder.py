@@ -1,4 +1,4 @@
-"""Gold plans of math by rule, each verified by running it.
+"""Builds gold plans for math by rules, and verifies each by running it.
 
     >>> builder = PlanBuilder("Natalia sold clips to 48 friends in April and half as many in May. How many in all?")
     >>> builder.calculate(("48", "/", "2"), stated="24")
@@ -7,8 +7,8 @@
     >>> builder.calculate(("48", "+", "24"), stated="72"), builder.actions[-1].args      # 24 is an earlier result
     (Fraction(72, 1), '48 + R1')
 
-An annotator reads a task with its worked solution or its equation and proposes plans. It never sees the gold answer:
-`verified` compares afterwards, on the text that a model will read, written with `format_annotation`, parsed back, run.
+An annotator proposes plans from a task's worked solution or equation. It never sees the gold answer. Then `verified`
+writes each plan as the text that a model will read, parses and runs that text, and compares the result.
 """
 
 from __future__ import annotations
@@ -48,8 +48,8 @@ class Plan:
 
     Attributes:
         subgoals: Its subgoals with their actions.
-        choices: Where a literal equals several earlier results or also stands in the question: "R5" (the action's
-            output) → for each such literal what it may stand for, the chosen reading first.
+        choices: For ambiguous literals, which equal several earlier results or also occur in the question: "R5" (the
+            action's output) → for each such literal its possible readings, the chosen one first.
     """
 
     subgoals: tuple[Subgoal, ...]
@@ -57,7 +57,7 @@ class Plan:
 
 
 def new_executor() -> Executor:
-    """An executor of the math tools without results."""
+    """An executor of the math tools, without results."""
     return Executor(_tools())
 
 
@@ -81,7 +81,7 @@ def verified(task: Task, plans: Iterable[Plan]) -> Task | Reject:
 
 
 def check(subgoals: Sequence[Subgoal], gold: str) -> tuple[str, str]:
-    """Runs a plan from its text; reason and detail of what is wrong, both "" when it gives the gold answer."""
+    """Runs a plan from its text; returns reason and detail of a failure, both "" if it gives the gold answer."""
     try:
         plan = parse_annotation(format_annotation(subgoals))
     except (ActionParseError, ValueError) as error:
@@ -101,7 +101,7 @@ def given_numbers(text: str) -> set[Fraction]:
 
 
 def worded_numbers(text: str) -> set[Fraction]:
-    """The numbers that a text has as words; a part of something stands for how many of it make the whole: third, 3."""
+    """The numbers that a text writes as words; a fraction word gives its denominator: "third" gives 3."""
     return {Fraction(_NUMBER_WORDS[word]) for word in re.findall(r"[a-z]+", text.lower()) if word in _NUMBER_WORDS}
 
 
@@ -121,12 +121,12 @@ class PlanBuilder:
     """Collects the actions and subgoals of one plan and runs each action at once.
 
     Attributes:
-        question: The task's text; literals that stand in it may stay literals.
-        keep_literals: Whether no literal is ever taken for an earlier result.
+        question: The task's text; literals that occur in it may stay literals.
+        keep_literals: Whether literals are never replaced by earlier results.
         subgoals: The subgoals closed so far.
         actions: Actions of the open subgoal.
         choices: As in `Plan`.
-        known: The numbers that closed subgoals came to, with what a sentence may call them.
+        known: The results of closed subgoals, each with the words a sentence may use for it.
     """
 
     question: str
@@ -144,22 +144,22 @@ class PlanBuilder:
 
     @property
     def plan(self) -> Plan:
-        """What was built, without an open subgoal."""
+        """The plan so far, without the open subgoal."""
         return Plan(tuple(self.subgoals), dict(self.choices))
 
     @property
     def last(self) -> Fraction:
-        """The latest number; only once there is one."""
+        """The latest result; there must be one."""
         return self._results[-1].value
 
     @property
     def last_name(self) -> str:
-        """Its name."""
+        """Name of the latest result."""
         return self._results[-1].name
 
     @property
     def last_is_percent(self) -> bool:
-        """Whether the solution states the latest number as a percentage while its value is the share (0.6 for 60%)."""
+        """Whether the solution states the latest result as a percentage while its value is a fraction (0.6 for 60%)."""
         result = self._results[-1]
         return result.percent and result.stated == result.value
 
@@ -170,13 +170,13 @@ class PlanBuilder:
     def calculate(
         self, terms: Sequence[str], stated: str = "", must_agree: bool = False, percent: bool = False
     ) -> Fraction | None:
-        """Adds `R3 = Calculator(R1 + 5)` for these terms, with literals that are results replaced.
+        """Adds `R3 = Calculator(R1 + 5)` for these terms; literals that equal earlier results are replaced by them.
 
         Args:
             terms: Numbers, operators, brackets and names of results.
-            stated: What the solution says it comes to.
-            must_agree: Whether to add nothing where the value is not what is stated.
-            percent: Whether the value counts percent, so that 60 stands for 60%.
+            stated: The value in the solution.
+            must_agree: Whether to add nothing if the value differs from the stated one.
+            percent: Whether the value is in percent, so that 60 means 60%.
 
         Returns:
             Its value; None when nothing was added.
@@ -220,12 +220,12 @@ class PlanBuilder:
         return name
 
     def value(self, terms: Sequence[str]) -> Fraction | None:
-        """What `calculate` would come to, without adding it; None where it cannot be calculated."""
+        """The value that `calculate` would give, without adding it; None if it cannot be calculated."""
         value = self._call("Calculator", spell([self._refer(term, [], []) for term in terms]))
         return value.exact if value and isinstance(value.exact, Fraction) else None
 
     def ended(self, terms: Sequence[str], sentence: str) -> Plan:
-        """The plan with one more subgoal that calculates the terms, or takes up the one result they name."""
+        """The plan with one more subgoal, which calculates the terms or repeats the one result they name."""
         tool, args = ("", terms[0]) if len(terms) == 1 else ("Calculator", spell(terms))
         value = self._bindings[args] if not tool else self._call(tool, args)
         assert value is not None, "the caller has calculated it"
@@ -259,10 +259,10 @@ class PlanBuilder:
         return name
 
     def _refer(self, term: str, used: list[_Result], choices: list[list[str]]) -> str:
-        """The term, or the earlier result that a literal stands for.
+        """The term, or the earlier result that replaces a literal.
 
-        A result that nothing uses yet comes first, the latest of them; then the literal, where it stands in the
-        question; then the latest result.
+        The latest unused result comes first, then the literal itself if it occurs in the question, then the latest
+        used result.
         """
         if self.keep_literals or not (term[0].isdigit() or term[0] == "."):
             return term
@@ -289,7 +289,7 @@ class PlanBuilder:
 
 
 def _written(result: _Result, value: Fraction, is_percent: bool, is_given: bool) -> str:
-    """How a literal of this value is written with a result, "" where they do not match. A percentage is a share."""
+    """A literal of this value written with a result, e.g. `(R1 / 100)`; "" if they do not match."""
     if value in (result.value, result.stated):
         return result.name
     if is_percent and value * 100 in (result.value, result.stated):

@@ -1,4 +1,4 @@
-"""Sentences of plans, made from the sentences of a worked solution without giving its results away.
+"""Makes the sentences of plans from the sentences of a worked solution, without its results.
 
 >>> line = "Weng earns 12/60 = $<<12/60=0.2>>0.2 per minute."
 >>> ask(line, equations(line), set())
@@ -22,7 +22,7 @@ _MARK = re.compile(r"<<[^<>]*>>")
 _ANY_NUMBER = re.compile(rf"(?P<currency>[$£€]\s?)?(?<![\w.])(?P<number>{NUMBER})(?P<percent>\s?%)?")
 _QUESTION_WORD = r"(?:how many|how much|what percentage)"
 _ASKED = re.compile(_QUESTION_WORD, re.IGNORECASE)
-# A last clause that only backs up or spells out what the sentence asks already, as in `because how much`.
+# A last clause that only explains or repeats the question of the sentence, as in `because how much`.
 _TAIL = re.compile(
     rf"(?:\s*(?P<colon>[:=])|\s+(?:because|since|as|so))\s*\(?{_QUESTION_WORD}(?:\s[\w./%]+){{0,3}}\W*$", re.I
 )
@@ -38,13 +38,13 @@ _ORDERS = {"-": "Subtract {1} from {0}", "*": "Multiply {0} by {1}", "/": "Divid
 def ask(
     line: str, found: Sequence[Equation], given: Collection[Fraction], known: Mapping[Fraction, str] | None = None
 ) -> str:
-    """The line as a question, or as an order where it is one.
+    """The line as a question, or as an instruction if little but a calculation is left of it.
 
     Args:
         line: A line of a worked solution.
-        found: Its equations whose results must not show.
-        given: Numbers that may show anyway, because the task gives them.
-        known: What results of earlier subgoals are called where the sentence has to name operands.
+        found: Its equations, whose results are hidden.
+        given: Numbers of the task, which are not hidden.
+        known: Words for the results of earlier subgoals, for sentences that name operands.
     """
     hidden = {stated_value(equation.stated) for equation in found} - set(given)
     pieces, position = [], 0
@@ -62,7 +62,7 @@ def ask(
 
 
 def ask_for_unknown(letter: str, lines: Sequence[str]) -> str:
-    """The sentence for solving an equation: what the unknown stands for, if some line says it.
+    """The sentence for solving an equation; it says what the unknown is, if a line defines it.
 
     >>> ask_for_unknown("x", ['Let x be the price of a necklace.', "3x = 12"])
     'Set up an equation for x, the price of a necklace, and solve it.'
@@ -91,7 +91,7 @@ def _question_word(calculation: str, rest: str) -> str:
 
 
 def _hide(text: str, hidden: Collection[Fraction | None]) -> str:
-    """The text with every hidden number asked for."""
+    """The text with every hidden number replaced by a question word."""
 
     def asked(found: re.Match[str]) -> str:
         if stated_value(found["number"].replace(",", "")) not in hidden:
@@ -102,7 +102,7 @@ def _hide(text: str, hidden: Collection[Fraction | None]) -> str:
 
 
 def _cut_tail(text: str) -> str:
-    """Without a last clause that only repeats the question: `He ate how many slices because how much`."""
+    """The text without a last clause that only repeats the question: `He ate how many slices because how much`."""
     tail = _TAIL.search(text)
     if tail and (tail["colon"] == ":" or _ASKED.search(text[: tail.start()])):
         return text[: tail.start()]
@@ -110,7 +110,7 @@ def _cut_tail(text: str) -> str:
 
 
 def _finish(text: str, found: Sequence[Equation], known: Mapping[Fraction, str]) -> str:
-    """The sentence with its capital and its last sign; one that says too little names the operation as well."""
+    """The sentence with a capital and a final mark; a sentence that says too little also names the operation."""
     text = re.sub(r"\s+", " ", text).replace(" ,", ",").replace("; ", ", ").strip(" .,;:=?!-")
     said = [word for word in re.findall(r"\w+", _ASKED.sub("", text).lower()) if word not in _FILLERS]
     if found and ("=" in text or len(said) < 3):
@@ -120,7 +120,7 @@ def _finish(text: str, found: Sequence[Equation], known: Mapping[Fraction, str])
 
 
 def _order(terms: Sequence[str], known: Mapping[Fraction, str]) -> str:
-    """`Multiply 5 by the result of Subgoal 1` for a line that holds little but a calculation."""
+    """`Multiply 5 by the result of Subgoal 1`, for a line with little but a calculation."""
     spoken = [known.get(value, term) if (value := stated_value(term)) is not None else term for term in terms]
     operands, operators = spoken[::2], set(spoken[1::2])
     if operators == {"+"}:

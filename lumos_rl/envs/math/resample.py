@@ -1,13 +1,13 @@
-"""New tasks from annotated ones: the same program with other numbers, names and things, in text and plan alike.
+"""New tasks from annotated ones: the same program with other numbers, names and things, in both text and plan.
 
     "Dan had $ 3 left with him after he bought a candy bar. If he had $ 4 at the start, …"   R1 = Calculator(4 - 3) = 1
     "Leo had $ 5 left with him after he bought a candy bar. If he had $ 6 at the start, …"   R1 = Calculator(6 - 5) = 1
 
-The answer comes from running the program. Numbers stay plausible: whole numbers stay whole, positive results positive,
-divisions that came out even still do, shares stay between 0 and 1, and sizes stay similar. Only numbers that stand in
-the task in digits and in the program change. A task is left alone where the same program might be wrong for other
-numbers: where a literal could also have been another result, where a number in the program is not explained by the
-task, or where the task compares.
+The answer comes from running the program. Numbers stay plausible: whole numbers stay whole, positive results stay
+positive, exact divisions stay exact, fractions stay between 0 and 1, and sizes stay similar. Only numbers that occur
+in the program, and as digits in the task, change. A task gets no new versions if its program might be wrong for other
+numbers: if a literal could also be another result, if the task does not explain a number in the program, or if the
+task compares numbers.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from lumos_rl.tools.base import number_text
 _TERM = re.compile(rf"(?<![\w.])(?:{NUMBER})")
 _FREE = re.compile(
     rf"(?<![\w.,:/-])(?:{NUMBER})(?!\w|[:/]\s?\d|-\d)"
-)  # no part of a word, fraction, range, time or date
+)  # not part of a word, fraction, range, time or date
 _MOST_TRIES = 400  # for each new task
 _STEPS = (1000, 500, 100, 50, 20, 10, 5, 1)
 _CONSTANTS = {Fraction(text) for text in "0 1 2 7 10 12 24 30 52 60 100 365 1000 .01 .1 .5 .25".split()}
@@ -38,7 +38,7 @@ _UNITS = re.compile(
     r"pint|cent|quarter|dime|nickel|percent|decade|century|leg|wheel|tire|side)",
     re.IGNORECASE,
 )
-# Words of tasks whose solution compares, so that other numbers may need another program.
+# Words of tasks whose solution depends on a comparison, so that other numbers may need another program.
 _COMPARES = re.compile(
     r"\b(?:which|whichever|whether|cheap(?:er|est)|larg(?:er|est)|small(?:er|est)|highest|lowest|old(?:er|est)|youngest|"
     r"longest|shortest|fast(?:er|est)|slow(?:er|est)|greatest|biggest|fewest|best|better|overtime|at least|at most|"
@@ -54,11 +54,11 @@ def resample(task: Task, n: int, seed: int = 0) -> list[Task]:
     Args:
         task: An annotated task.
         n: How many new tasks to look for.
-        seed: Which numbers and words.
+        seed: Selects numbers and words.
 
     Returns:
-        Up to `n` tasks, ids `{task.id}~1`, …, all different; fewer where plausible numbers are not found, none where
-        the task has to be left alone.
+        Up to `n` tasks, ids `{task.id}~1`, …, all different; fewer if plausible numbers are not found, none if the
+        program might be wrong for other numbers.
     """
     slots = _slots(task)
     if not slots or not _is_safe(task):
@@ -66,7 +66,7 @@ def resample(task: Task, n: int, seed: int = 0) -> list[Task]:
     rng = random.Random(f"{seed}/{task.id}")
     found: list[Task] = []
     seen = {task.instruction}
-    failed = 0  # since the last one that was found
+    failed = 0  # tries since the last new task
     while len(found) < n and failed < _MOST_TRIES:
         failed += 1
         numbers = {value: slot.draw(rng) for value, slot in slots.items()}
@@ -81,14 +81,14 @@ def resample(task: Task, n: int, seed: int = 0) -> list[Task]:
 
 @dataclass(frozen=True, slots=True)
 class _Slot:
-    """One number of the text that may change: its value, and how it is written."""
+    """A number of the text that may change: its value and its format."""
 
     value: Fraction
     places: int  # decimal places
     is_percent: bool
 
     def draw(self, rng: random.Random) -> Fraction:
-        """A number of similar size, about half to twice as large and as round as this one."""
+        """A number about half to twice as large as this one, and equally round."""
         unit = Fraction(1, 10**self.places)
         whole = self.value / unit
         step = next(step for step in _STEPS if whole % step == 0 and (step == 1 or whole >= 4 * step))
@@ -121,7 +121,7 @@ def _slots(task: Task) -> dict[Fraction, _Slot]:
 
 
 def _is_safe(task: Task) -> bool:
-    """Whether the same program is right for other numbers, as far as can be told."""
+    """Whether the same program is probably right for other numbers."""
     given = given_numbers(task.instruction)
     constants = _CONSTANTS if _UNITS.search(task.instruction) else frozenset()
     terms = {_number(term) for action in _actions(task.subgoals) for term in _TERM.findall(action.args)}
@@ -134,7 +134,7 @@ def _is_safe(task: Task) -> bool:
 def _rewrite(
     task: Task, numbers: Mapping[Fraction, Fraction], slots: Mapping[Fraction, _Slot], key: str
 ) -> Task | None:
-    """The task with other numbers; None where a result would not be plausible."""
+    """The task with other numbers; None if a result would not be plausible."""
     executor = new_executor()
     fixed = given_numbers(task.instruction)
     replaced = dict(numbers)
@@ -164,7 +164,7 @@ def _reword(task: Task, swaps: Mapping[str, str]) -> Task:
 
 
 def _is_plausible(before: Fraction | None, after: object) -> bool:
-    """Whether a result is of the same kind and of a similar size as the one it takes the place of."""
+    """Whether a result has the same kind and a similar size as the one it replaces."""
     if before is None or not isinstance(after, Fraction):
         return before is None and not isinstance(after, Fraction)
     if (before > 0, before < 0, 0 < before < 1) != (after > 0, after < 0, 0 < after < 1):
@@ -173,12 +173,12 @@ def _is_plausible(before: Fraction | None, after: object) -> bool:
 
 
 def _places(number: Fraction) -> int:
-    """Decimal places; 99 for an endless decimal."""
+    """Decimal places; 99 for an infinite decimal."""
     return next((places for places in range(7) if (number * 10**places).denominator == 1), 99)
 
 
 def _replace(text: str, numbers: Mapping[Fraction, Fraction], slots: Mapping[Fraction, _Slot]) -> str:
-    """The text with each number that has a new value, written the same way."""
+    """The text with the new numbers, each in the format of the old one."""
 
     def written(match: re.Match[str]) -> str:
         value = _number(match[0])

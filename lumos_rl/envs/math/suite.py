@@ -8,8 +8,8 @@ a number that is not needed. One datum:
     subgoals     "Find how many pens Tom has in all." R1 = Calculator(4 * 12) = 48
                  "Find how many pens Tom has left."   R2 = Calculator(R1 - 9) = 39
 
-Splits are disjoint by construction: template and numbers of a problem are hashed, and the hash alone decides its split,
-so no train problem and test problem share template and numbers, however many of each are drawn.
+Splits are disjoint by construction: a hash of template and numbers alone decides the split of a problem, so no problem
+of train shares both template and numbers with one of test.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ TEMPLATES: Mapping[str, tuple[Template, ...]] = {
 
 
 def math_stream(benchmark: str, split: str, seed: int) -> Iterator[Task]:
-    """The problems of a split, without end; `seed` says which."""
+    """An infinite stream of problems of a split; `seed` selects which."""
     rng = random.Random(f"{benchmark}/{split}/{seed}")
     seen: set[str] = set()
     label = f"{benchmark}/{split}/synthetic-" + (f"{seed}-" if seed else "")

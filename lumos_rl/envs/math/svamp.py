@@ -1,4 +1,4 @@
-"""SVAMP (Patel et al. 2021): short word problems that vary wording, order and needless numbers. MIT licence.
+"""SVAMP (Patel et al. 2021): short word problems that vary wording, order and irrelevant numbers. MIT licence.
 
 One record of the list in `SVAMP.json`:
 
@@ -26,7 +26,7 @@ def task(row: Row, split: str) -> Task:
 
 
 def join_question(body: str, question: str) -> str:
-    """Body and question as one text; a body that is half a sentence is continued after a comma."""
+    """Body and question as one text; a body without a final mark is continued after a comma."""
     if body.endswith((".", "!", "?")):
         return f"{body} {question}"
     return f"{body.rstrip(',')}, {question[:1].lower()}{question[1:]}"

@@ -1,4 +1,4 @@
-"""The task types of math: GSM8K, SVAMP, and MAWPS with ASDiv-A to train for SVAMP."""
+"""The task types of math: GSM8K, SVAMP, and MAWPS + ASDiv-A as training data for SVAMP."""
 
 from lumos_rl.task_types import Metric, TaskType
 

@@ -1,4 +1,4 @@
-"""What a template of a built-in suite is."""
+"""The template of a problem of the built-in suites."""
 
 from __future__ import annotations
 
@@ -27,5 +27,5 @@ class Template:
 
 
 def ranges(**bounds: tuple[int, int]) -> Callable[[random.Random], Numbers]:
-    """Draws each number evenly between its bounds, both included."""
+    """Draws each number uniformly between its bounds, both included."""
     return lambda rng: {name: rng.randint(low, high) for name, (low, high) in bounds.items()}

@@ -1,4 +1,4 @@
-"""Templates of the built-in suite in the manner of GSM8K: problems of two to four steps, six phrasings each.
+"""Templates of the built-in suite in the style of GSM8K: problems of two to four steps, six phrasings each.
 
 "{name} has {a} boxes with {b} {item} each, gives away {c} and then finds {d}. How many {item} now?"
 → Calculator(a * b), Calculator(R1 - c), Calculator(R2 + d)

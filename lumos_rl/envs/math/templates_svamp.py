@@ -1,4 +1,4 @@
-"""Templates of the built-in suite in the manner of SVAMP: problems of one or two steps, with a number not needed.
+"""Templates of the built-in suite in the style of SVAMP: problems of one or two steps, with an irrelevant number.
 
 "{name} had {a} {item} and {c} bags. {b} {item} were sold. How many {item} are left?"   → Calculator(a - b)
 """

@@ -1,10 +1,10 @@
-"""Finds the equations with unknowns that a worked solution writes, and what it says the unknowns are.
+"""Finds the equations with unknowns in a worked solution, and the values that it states for the unknowns.
 
     >>> found = letter_equations("All the ships had S + 2S + 4S = 7S = 847 people, so S = <<121=121>>121.")
     >>> [(equation.text, equation.letters, equation.solution) for equation in found]
     [('S + 2 * S + 4 * S = 847', frozenset({'S'}), None), ('S = 121', frozenset({'S'}), ('S', '121'))]
 
-An unknown is a single letter. Of a chain of equals signs the first and the last side are kept.
+An unknown is a single letter. From a chain of equals signs, the first and the last side are kept.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from lumos_rl.envs.math.equations import Token, spell, tokenize
 
 _MOST_UNIT_WORDS = 3
-_LONGEST_SIDE = 200  # tokens; longer stretches are no equations that people write
+_LONGEST_SIDE = 200  # tokens; people write no longer equations
 _TIGHT = {"number", "letter", "close"}  # kinds that multiply what follows them directly
 
 
@@ -40,7 +40,7 @@ class LetterEquation:
 
     @property
     def solution(self) -> tuple[str, str] | None:
-        """Unknown and value, where the equation only says what an unknown is."""
+        """Unknown and value, if the equation only states the value of an unknown."""
         for letter, value in ((self.left, self.right), (self.right, self.left)):
             if len(letter) == 1 and letter[0].isalpha() and len(value) == 1 and not value[0].isalpha():
                 return letter[0], value[0]
@@ -67,7 +67,7 @@ def letter_equations(text: str) -> list[LetterEquation]:
 
 
 def _runs(tokens: Sequence[Token]) -> Iterator[list[Token]]:
-    """Stretches of tokens that may be an equation; units behind numbers are left out."""
+    """Runs of tokens that may be an equation, without the units after numbers."""
     run: list[Token] = []
     for index, token in enumerate(tokens):
         kind = token.kind
@@ -106,7 +106,7 @@ def _longest_prefix(side: list[Token]) -> list[Token]:
 
 
 def _is_expression(side: Sequence[Token]) -> bool:
-    """Whether operands and operators alternate, brackets pair, and no number follows a letter or bracket."""
+    """Whether operands and operators alternate, brackets match, and no number follows a letter or bracket."""
     level, wants_operand = 0, True
     for index, token in enumerate(side):
         if token.kind in ("number", "letter"):
@@ -132,7 +132,7 @@ def _is_expression(side: Sequence[Token]) -> bool:
 
 
 def _terms(side: Sequence[Token]) -> tuple[str, ...]:
-    """Terms with every multiplication written out."""
+    """Terms with every multiplication sign written out."""
     terms: list[str] = []
     for index, token in enumerate(side):
         if token.kind == "percent":

@@ -1,10 +1,10 @@
-"""Words that can stand for each other in a problem: first names, and things that can be counted.
+"""Words that can replace each other in a problem: first names, and things that can be counted.
 
     swap_words("Tom has 12 pens, Ann has 3.", random.Random(0))    # {"Tom": "Rosa", "pens": "lemons", "Ann": "Leo"}
     replace_words("Tom's pens", {"Tom": "Rosa", "pens": "lemons"}) # "Rosa's lemons"
 
-A model that learns from few annotated problems knows each by its names and things. With others in their place it has to
-read on.
+A model that learns from few annotated problems can recognise each by its names and things. With other words it has to
+read the rest of the problem.
 """
 
 from __future__ import annotations
@@ -43,9 +43,9 @@ _WORD = re.compile(r"[^\W\d_]+")
 
 
 def swap_words(text: str, rng: random.Random) -> Mapping[str, str]:
-    """Another word for each name and thing of a text, none of which the text uses already.
+    """A new word for each name and thing in a text; the text does not contain the new words.
 
-    A thing that the text names in the singular as well is left alone.
+    A thing that the text also names in the singular is not replaced.
     """
     words = set(_WORD.findall(text))
     swaps: dict[str, str] = {}
@@ -57,5 +57,5 @@ def swap_words(text: str, rng: random.Random) -> Mapping[str, str]:
 
 
 def replace_words(text: str, swaps: Mapping[str, str]) -> str:
-    """The text with each whole word that has another one in its place."""
+    """The text with whole words replaced."""
     return _WORD.sub(lambda match: swaps.get(match[0], match[0]), text)
