@@ -1,1 +1,1 @@
-"""Episodes: which are played, the loop that plays them, and Ray around it."""
+"""Plans episodes, plays them in one loop, and distributes that loop with Ray."""

@@ -1,12 +1,12 @@
-"""Both ends of a rollout over several processes, whatever starts them: the driver's ledger and the worker.
+"""A rollout over several processes, independent of what starts them: the driver's ledger and the worker.
 
     ledger = Ledger(plans, workers=2, concurrency=64, max_retries=2)
-    ledger.take(0)                            # [EpisodePlan(…), …]: worker 0 is to play these besides what it has
-    ledger.finished(0, trajectories)          # it has played these
-    ledger.lost(0, "sft", "killed")           # it is gone: what it had waits again, or comes back as failed
+    ledger.take(0)                            # [EpisodePlan(…), …]: new plans for worker 0
+    ledger.finished(0, trajectories)          # worker 0 has played these
+    ledger.lost(0, "sft", "killed")           # worker 0 is gone: its plans wait again, or are returned as failed
 
-A plan waits, or one worker has it, or it is over: so no trajectory is lost, and none comes twice. A plan that lost its
-worker again and again has its last try alone, so that one deadly episode cannot take others with it.
+Each plan is either waiting, held by one worker, or finished, so no trajectory is lost or duplicated. The last retry of
+a plan runs alone on its worker, so that an episode that kills its worker cannot take others with it.
 """
 
 from __future__ import annotations
@@ -28,48 +28,48 @@ REPORT_EVERY_S = 1.0
 
 
 class Ledger:
-    """Which plan waits, which worker has it, and how many workers it has lost.
+    """Tracks which plans wait, which worker holds which, and how often each lost its worker.
 
     Args:
         plans: The episodes to play.
-        workers: How many workers share them; each is known by a number.
-        concurrency: Most episodes that one worker has at once.
+        workers: Number of workers; each is known by its index.
+        concurrency: Maximum number of episodes that one worker holds.
         max_retries: How often an episode is played again after its worker was lost.
 
     Raises:
-        ConfigError: Two plans with one id, or a concurrency below 1.
+        ConfigError: Two plans share an id, or concurrency is below 1.
     """
 
     def __init__(self, plans: Sequence[EpisodePlan], workers: int, concurrency: int, max_retries: int) -> None:
         repeated = [name for name, count in Counter(plan.id for plan in plans).items() if count > 1]
         if repeated or concurrency < 1:
             raise ConfigError(
-                f"expected plans with ids of their own and concurrency >= 1, got {len(repeated)} repeated ids"
+                f"expected plans with unique ids and concurrency >= 1, got {len(repeated)} repeated ids"
                 f" {repeated[:3]} and concurrency={concurrency}"
             )
         self._queue, self._last_tries = deque(plans), deque[EpisodePlan]()
-        self._share = min(concurrency, math.ceil(len(plans) / workers))  # nobody takes what another could play
+        self._share = min(concurrency, math.ceil(len(plans) / workers))  # so that no worker stays idle
         self._max_retries = max_retries
         self._held: list[dict[str, EpisodePlan]] = [{} for _ in range(workers)]  # by worker, by plan id
-        self._alone = [False] * workers  # whether a worker's one plan has its last try
+        self._alone = [False] * workers  # whether a worker plays a last retry
         self._losses: Counter[str] = Counter()  # by plan id
 
     @property
     def waiting(self) -> bool:
-        """Whether there is a plan that no worker has."""
+        """Whether some plan is not held by a worker."""
         return bool(self._queue or self._last_tries)
 
     @property
     def open(self) -> bool:
-        """Whether there is a plan that is not over."""
+        """Whether some plan is not finished."""
         return self.waiting or any(self._held)
 
     def held(self, worker: int) -> int:
-        """How many plans a worker has."""
+        """Number of plans that a worker holds."""
         return len(self._held[worker])
 
     def take(self, worker: int) -> list[EpisodePlan]:
-        """Gives a worker as many plans as it has room for, and returns them."""
+        """Assigns a worker as many plans as it has room for, and returns them."""
         held = self._held[worker]
         self._alone[worker] = self._alone[worker] and bool(held)
         plans: list[EpisodePlan] = []
@@ -82,20 +82,20 @@ class Ledger:
         return plans
 
     def finished(self, worker: int, trajectories: Iterable[Trajectory]) -> None:
-        """Strikes off what a worker has played."""
+        """Removes the plans that a worker has played."""
         for trajectory in trajectories:
             del self._held[worker][trajectory.id]
 
     def lost(self, worker: int, version: str, reason: str) -> list[Trajectory]:
-        """Takes everything from a worker that is gone.
+        """Takes back the plans of a worker that is gone.
 
         Args:
-            worker: Which one.
+            worker: Index of the worker.
             version: Version of the policy, for the trajectories.
-            reason: How it went, for people.
+            reason: How it was lost, for people.
 
         Returns:
-            The failed trajectories of plans that are not tried again.
+            The failed trajectories of plans without retries left.
         """
         plans, self._held[worker], failed = list(self._held[worker].values()), {}, []
         for plan in plans:
@@ -117,7 +117,7 @@ class RolloutWorker:
     It is synchronous, so that policy and environments stay in the process's main thread, as in a local rollout.
 
     Args:
-        name: Shown where the process is shown.
+        name: Its `repr`, which Ray shows as the name of the process.
     """
 
     def __init__(self, name: str) -> None:
@@ -134,7 +134,7 @@ class RolloutWorker:
         profile: PromptProfile,
         tool_threads: int = 0,
     ) -> str:
-        """Closes what an earlier rollout left open, makes the policy, and returns its version."""
+        """Closes the previous policy and its environments, makes the new policy, and returns its version."""
         self.close()
         policy = make_policy()
         self._open.callback(policy.close)
@@ -143,10 +143,10 @@ class RolloutWorker:
         return policy.version
 
     def advance(self, plans: Sequence[EpisodePlan]) -> list[Trajectory]:
-        """Starts `plans` and plays on until an episode is finished or a second is over.
+        """Starts `plans` and plays until an episode is finished or `REPORT_EVERY_S` has passed.
 
         Returns:
-            What is finished; [] when nothing is yet.
+            Finished trajectories; [] if there are none yet.
         """
         until = time.monotonic() + REPORT_EVERY_S
         finished = [trajectory for plan in plans for trajectory in self._pool.start(plan)]
@@ -155,5 +155,5 @@ class RolloutWorker:
         return finished
 
     def close(self) -> None:
-        """Closes environments and policy; another `load` is welcome."""
+        """Closes environments and policy; `load` may be called again."""
         self._open.close()

@@ -1,15 +1,15 @@
-"""The only episode loop: many episodes over one policy, without a barrier between turns.
+"""The only episode loop: it plays many episodes with one policy, without a barrier between turns.
 
-Each episode is an `agent.play` generator, an environment and the turns so far. Whenever the policy has finished some
-turns, exactly those episodes move on and submit their next ones; a finished episode makes room for the next one.
+Each episode is an `agent.play` generator, an environment and the turns so far. When the policy finishes some turns,
+their episodes advance and submit the next ones; a finished episode makes room for a new one.
 
     plans = plan_episodes(tasks, RolloutConfig())
     for trajectory in run_episodes(lambda benchmark: gym.make("lumos_rl/GSM8K-v0"), plans, policy):
         print(trajectory.id, trajectory.reward)
 
-The loop knows `gymnasium.Env` and nothing about benchmarks, so any environment with the `info` keys of `lumos_rl.envs`
-(`instruction`, `tools`, `results`, `error`, `success`, `metrics`, `answer`; `best_reward` where it is not 1,
-`reads_results` and `tells_actions` where they hold) can be driven.
+The loop knows `gymnasium.Env` and nothing about benchmarks. It drives any environment with the `info` keys of
+`lumos_rl.envs`: `instruction`, `tools`, `results`, `error`, `success`, `metrics` and `answer`; optional are
+`best_reward` (default 1), `reads_results` and `tells_actions` (default False).
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ from lumos_rl.rollout.plans import EpisodePlan, derive_seed
 Env = gymnasium.Env[str, str]
 
 CUT = "the turn was cut at max_new_tokens"
-POLL_S = 0.01  # how long a step in a thread may wait for the policy to be asked
+POLL_S = 0.01  # longest wait for the policy while steps run in threads
 
 
 def run_episodes(
@@ -51,18 +51,18 @@ def run_episodes(
     """Plays episodes and yields each trajectory as soon as it is finished.
 
     Args:
-        make_env: Builds an environment for a benchmark; called at most `concurrency` times for each, and again for
-            one that broke.
-        plans: The episodes to play; pulled one at a time as room appears.
+        make_env: Makes an environment for a benchmark; called at most `concurrency` times for each benchmark, and again
+            for each environment that broke.
+        plans: The episodes to play; each is taken when there is room for it.
         policy: Writes the turns.
         profile: Prompt profile, or the name of one.
-        concurrency: Episodes under way at once.
-        tool_threads: Environment steps that run at once in threads beside the policy; 0 runs them one by one between
-            its turns.
+        concurrency: Maximum number of episodes under way.
+        tool_threads: Environment steps that run in parallel in threads, while the policy works; 0 runs them one by one
+            between its turns.
 
     Yields:
-        Trajectories in the order they finish. One whose policy or environment broke has `StopReason.FAILED` and says
-        what broke in `failure`.
+        Trajectories in the order they finish. If the policy or an environment breaks, the episode has
+        `StopReason.FAILED` and the cause in `failure`.
     """
     queue = iter(plans)
     pool = EpisodePool(make_env, policy, profile, tool_threads)
@@ -78,13 +78,13 @@ def run_episodes(
 
 
 class EpisodePool:
-    """Episodes under way over one policy; `run_episodes` is the loop around it.
+    """The episodes under way with one policy; `run_episodes` is the loop around it.
 
     Args:
-        make_env: Builds an environment for a benchmark; called when an episode starts and none of them is idle.
+        make_env: Makes an environment for a benchmark; called when an episode starts and no environment is idle.
         policy: Writes the turns.
         profile: Prompt profile, or the name of one.
-        tool_threads: Environment steps that run at once in threads; 0 runs them in the caller's.
+        tool_threads: Environment steps that run in parallel in threads; 0 runs them in the caller's thread.
     """
 
     def __init__(
@@ -99,15 +99,15 @@ class EpisodePool:
         self._idle: defaultdict[str, list[Env]] = defaultdict(list)  # by benchmark
         self._running: dict[str, _Running] = {}
         self._threads = ThreadPoolExecutor(tool_threads, "tools") if tool_threads else None
-        self._steps: dict[Future[Trajectory | None], _Running] = {}  # what runs in threads
+        self._steps: dict[Future[Trajectory | None], _Running] = {}  # steps that run in threads
 
     @property
     def live(self) -> int:
-        """How many episodes are under way."""
+        """Number of episodes under way."""
         return len(self._running)
 
     def start(self, plan: EpisodePlan) -> list[Trajectory]:
-        """Starts an episode; its trajectory comes back only if the environment broke at once."""
+        """Starts an episode; returns its trajectory if the environment broke at once, else []."""
         if plan.id in self._running:
             raise ConfigError(f"expected every plan to have its own id, got {plan.id!r} twice; give tasks unique ids")
         idle = self._idle[plan.task.benchmark]
@@ -116,15 +116,15 @@ class EpisodePool:
         return self._move(running, running.start)
 
     def step(self, timeout_s: float | None = None) -> Iterator[Trajectory]:
-        """Waits for turns of the policy or steps of environments, moves their episodes on, yields those that finished.
+        """Waits for turns of the policy or steps of environments, advances their episodes, and yields finished ones.
 
-        While steps run in threads, neither wait keeps the other from being heard for longer than `POLL_S`.
+        While steps run in threads, the policy is polled, so that a finished step is noticed within `POLL_S`.
 
         Args:
-            timeout_s: Longest wait for the policy, in seconds, as far as it heeds one.
+            timeout_s: Longest wait in seconds; a policy that works inside `collect` may exceed it.
         """
         began = time.monotonic()
-        if len(self._steps) == self.live:  # nothing is asked of the policy
+        if len(self._steps) == self.live:  # the policy has no requests
             wait(self._steps, timeout_s, return_when=FIRST_COMPLETED)
             completions = []
         else:
@@ -141,14 +141,14 @@ class EpisodePool:
             yield from self._settle(self._steps.pop(future), future.result())
 
     def _move(self, running: _Running, work: Callable[[], Trajectory | None]) -> list[Trajectory]:
-        """Moves an episode on, in a thread where there are any."""
+        """Advances an episode, in a thread if there are any."""
         if self._threads is None:
             return self._settle(running, work())
         self._steps[self._threads.submit(work)] = running
         return []
 
     def _settle(self, running: _Running, trajectory: Trajectory | None) -> list[Trajectory]:
-        if running.request is not None:  # submitted here: policies are used by one thread
+        if running.request is not None:  # submitted here, as only one thread may use the policy
             self._policy.submit(running.request)
             running.request = None
         if trajectory is None:
@@ -156,12 +156,12 @@ class EpisodePool:
         del self._running[running.plan.id]
         if trajectory.failure is None:
             self._idle[running.plan.task.benchmark].append(running.env)
-        else:  # whatever broke may have left the environment unusable
+        else:  # the environment may be unusable now
             _close(running.env)
         return [trajectory]
 
     def close(self) -> None:
-        """Closes the environments; episodes under way are dropped. Steps under way in threads are waited for."""
+        """Closes the environments and drops episodes under way, after the steps that still run in threads."""
         if self._threads is not None:
             self._threads.shutdown(cancel_futures=True)
             self._steps.clear()
@@ -172,7 +172,7 @@ class EpisodePool:
 
 
 def _close(env: Env) -> None:
-    with contextlib.suppress(InfrastructureError, OSError):  # nothing is lost with a back end that is gone already
+    with contextlib.suppress(InfrastructureError, OSError):  # its back end may be gone already
         env.close()
 
 
@@ -186,8 +186,8 @@ class _Running:
     profile: PromptProfile
     turns: list[Turn] = field(default_factory=list)
     histories: dict[Module, list[Message]] = field(default_factory=dict)
-    contexts: dict[Module, tuple[int, ...]] = field(default_factory=dict)  # the same as token ids, up to the last turn
-    request: Request | None = None  # to be submitted
+    contexts: dict[Module, tuple[int, ...]] = field(default_factory=dict)  # histories as token ids, up to the last turn
+    request: Request | None = None  # the next to submit
     info: dict[str, Any] = field(default_factory=dict)
     reward: float = 0.0
     best_reward: float = 1.0
@@ -198,7 +198,7 @@ class _Running:
     episode: Any = None
 
     def start(self) -> Trajectory | None:
-        """Resets the environment and submits the first request."""
+        """Resets the environment and prepares the first request; returns the trajectory if the environment broke."""
         try:
             _, self.info = self.env.reset(seed=self.plan.seed, options={"task": self.plan.task})
         except (InfrastructureError, OSError) as error:
@@ -220,7 +220,7 @@ class _Running:
         return self._drive(None)
 
     def advance(self, completion: Completion) -> Trajectory | None:
-        """Takes the turn that was asked for; returns the trajectory when the episode is over, else None."""
+        """Continues the episode with its next turn; returns the trajectory if it is over, else None."""
         if completion.finish_reason == "failed":
             return self._finish(StopReason.FAILED, completion.failure or "the policy failed without a reason")
         if completion.finish_reason == "overflow":
@@ -234,7 +234,7 @@ class _Running:
         return self._drive(completion.text)
 
     def _drive(self, sent: str | Outcome | None) -> Trajectory | None:
-        """Runs the agent up to its next request or its end."""
+        """Runs the agent until its next request or the end of the episode."""
         while True:
             try:
                 step = self.episode.send(sent)
@@ -269,7 +269,7 @@ class _Running:
         return Outcome(results[-1] if results else "", error, terminated or truncated)
 
     def _end(self, reason: StopReason) -> Trajectory:
-        """Has an episode that the agent could not end graded by what it has come to, so that none is left out."""
+        """Finishes the episode; one that the agent could not end is graded by its last result."""
         if not self.ended:
             try:
                 _, reward, _, _, self.info = self.env.step(FINISH)
@@ -280,7 +280,7 @@ class _Running:
 
     def _fail(self, error: Exception) -> Trajectory:
         if isinstance(error, LumosError) and not isinstance(error, InfrastructureError):
-            raise error  # a missing file is an OSError too, but the user's to mend
+            raise error  # MissingFileError is an OSError too, but a mistake of the user
         return self._finish(StopReason.FAILED, repr(error))
 
     def _finish(self, reason: StopReason, failure: str | None = None) -> Trajectory:

@@ -1,7 +1,7 @@
-"""Meters: what a monitoring system shows of a rollout while it runs.
+"""Metrics of a running rollout for monitoring systems.
 
-They are made of any library's counters, gauges and histograms; `ray_rollout` passes `ray.util.metrics`, so that Ray's
-Prometheus endpoint shows, for instance,
+They use any library's counters, gauges and histograms. `ray_workers` passes `ray.util.metrics`, so Ray's Prometheus
+endpoint shows, for instance:
 
     ray_lumos_episodes_total{benchmark="gsm8k", policy="sft", stop_reason="answered", …} 212.0
     ray_lumos_invalid_action_rate{benchmark="gsm8k", policy="sft", module="grounder", …} 0.031
@@ -22,9 +22,9 @@ _LATENCIES_S = [0.01 * 2**n for n in range(17)]  # 10 ms to 11 min
 
 
 class Meters:
-    """The meters of one rollout. Counters go on where an earlier rollout of the process left them, means start anew.
+    """The meters of one rollout. Counters continue those of earlier rollouts in the process; means start over.
 
-    A mean has a gauge of its own, because a histogram need not know the exact sum: Ray's estimates it from the buckets.
+    A mean has its own gauge because a histogram may not keep the exact sum: Ray's estimates it from the buckets.
 
     Args:
         library: Has `Counter`, `Gauge` and `Histogram`, with the signatures of `ray.util.metrics`.
@@ -52,7 +52,7 @@ class Meters:
         self._deaths.inc(1)
 
     def episode(self, trajectory: Trajectory) -> None:
-        """Counts a finished episode with its turns; one that failed has no reward."""
+        """Counts a finished episode and its turns; a failed one adds no reward."""
         tags = {"benchmark": trajectory.benchmark, "policy": trajectory.policy}
         self._episodes.inc(1, {**tags, "stop_reason": trajectory.stop_reason})
         if trajectory.failure is None:
@@ -71,7 +71,7 @@ class Meters:
                 self._tokens.inc(turn.completion_tokens, by)
 
     def _mean(self, gauge: Any, value: float, tags: Mapping[str, str]) -> None:
-        """Shows the mean of all values that came with these tags."""
+        """Updates the mean of all values with these tags."""
         key = (gauge, *tags.values())
         total, count = self._sums[key]
         self._sums[key] = total + value, count + 1

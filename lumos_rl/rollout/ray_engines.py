@@ -1,11 +1,11 @@
-"""Engines on Ray, each on its own GPUs, and the policy by which rollout workers use them from their own processes.
+"""Engines on Ray, each on its own GPUs, and the policy through which rollout workers use them.
 
     engines = Engines(ray, RayConfig(engines=2, gpus_per_engine=1), workers=8)
     engines.load(serving)                                             # every engine, checked
     policy = ServedPolicy(engines.host(3), serving, "rollout-worker-3", 900.0, 900.0)  # inside a worker
 
-An engine is an actor in a placement group of its own. When it dies, Ray starts it again; the workers have it load what
-it served and send again what was under way, so that no episode and no finished turn is lost.
+An engine is an actor in its own placement group. When it dies, Ray restarts it; the workers make it load its policy
+again and resend their open requests, so that no episode and no finished turn is lost.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ from lumos_rl.rollout.ray_config import RayConfig, count_engines, leaves_gpu
 
 log = logging.getLogger(__name__)
 
-CLIENTS = 256  # calls that an engine answers at once: workers, each with one that waits and one that brings turns
+CLIENTS = 256  # calls that an engine answers at once; a worker has up to two, one that waits and one that submits
 LONG_POLL_S = 1.0
-DEATHS = 3  # in a row, until a worker gives up
+DEATHS = 3  # in a row, after which a worker gives up
 
 
 class Engines:
@@ -35,13 +35,13 @@ class Engines:
     Args:
         ray: The Ray module, connected.
         config: How many, and what each needs.
-        workers: How many workers share them: there is no engine without one.
+        workers: Number of workers that share them; there are never more engines than workers.
 
     Attributes:
-        stay: Whether they leave the driver what it trains on: they have no GPUs, or one of its machine is kept for it.
+        stay: Whether they can stay while the driver trains: they have no GPUs, or one GPU is reserved for the driver.
 
     Raises:
-        ConfigError: The cluster has no room for one.
+        ConfigError: The cluster has no room for them.
     """
 
     def __init__(self, ray: Any, config: RayConfig, workers: int) -> None:
@@ -69,7 +69,10 @@ class Engines:
         ]
 
     def _spare_driver(self, engines: int) -> bool:
-        """Keeps this machine's first GPU from the engines, where they can do without: Ray gives that out first."""
+        """Reserves a GPU of the driver's machine if the engines have enough without it; returns whether they may stay.
+
+        Ray assigns the first GPU, which is the one that the driver trains on.
+        """
         nodes, here = self._ray.nodes(), self._ray.get_runtime_context().get_node_id()
         (own,) = [node for node in nodes if node["NodeID"] == here]
         if not self._config.gpus_per_engine or not own["Resources"].get("GPU"):
@@ -80,7 +83,7 @@ class Engines:
         return True
 
     def _hold(self, count: int, bundle: dict[str, float]) -> list[Any]:
-        """Placement groups, each of one bundle, as soon as the cluster has them."""
+        """Waits for placement groups of one bundle each, and returns them."""
         from ray.util.placement_group import placement_group
 
         groups = [placement_group([bundle], strategy="STRICT_PACK") for _ in range(count)]
@@ -99,21 +102,21 @@ class Engines:
         return len(self._hosts)
 
     def host(self, worker: int) -> Any:
-        """The engine that a worker uses, always the same: it has the worker's conversations in its cache."""
+        """The engine of a worker. It is always the same one, which has the worker's conversations in its cache."""
         return self._hosts[worker % len(self._hosts)]
 
     def load(self, serving: Serving) -> list[Served]:
-        """Has every engine serve a version, and checks that it does.
+        """Makes every engine serve a version, and checks that it does.
 
         Raises:
-            InfrastructureError: One does not, in time.
-            LumosError: Whatever making or updating its policy raises of it.
+            InfrastructureError: An engine does not serve it in time.
+            LumosError: Raised by making or updating the policy.
         """
         calls = [host.load.remote(serving) for host in self._hosts]
         return [check(self._ray, call, serving, self._config.start_timeout_s) for call in calls]
 
     def close(self) -> None:
-        """Ends them, and gives back what they held."""
+        """Ends the engines and frees their resources."""
         if self._ray.is_initialized():
             for host in self._hosts:
                 self._ray.kill(host, no_restart=True)
@@ -123,7 +126,7 @@ class Engines:
 
 
 def check(ray: Any, call: Any, serving: Serving, timeout_s: float) -> Served:
-    """What an engine serves after a call of `load`, if it is what it was asked for."""
+    """Waits for a call of `load`, and checks that the engine serves the requested version."""
     try:
         served: Served = ray.get(call, timeout=timeout_s)
     except ray.exceptions.GetTimeoutError as error:
@@ -138,8 +141,8 @@ def check(ray: Any, call: Any, serving: Serving, timeout_s: float) -> Served:
 
 
 def _cause(error: Exception) -> LumosError:
-    """What an engine raised, if it was on purpose; else that it failed."""
-    cause = getattr(error, "cause", None)  # what a method raised comes wrapped
+    """The LumosError that an engine raised; for anything else an InfrastructureError."""
+    cause = getattr(error, "cause", None)  # Ray wraps what a method raises
     if isinstance(cause, LumosError):
         return cause
     last = (str(error).strip().splitlines() or [""])[-1]
@@ -151,8 +154,8 @@ class ServedPolicy:
 
     Args:
         host: Handle of the engine's actor.
-        serving: What it shall serve.
-        client: Name of this process, as the engine shall know it.
+        serving: The policy that the engine serves.
+        client: Name of this process for the engine.
         start_timeout_s: Seconds that an engine may take to start and make its policy.
         silence_timeout_s: Seconds without a completion, while turns are under way, after which it counts as dead.
     """
@@ -165,10 +168,10 @@ class ServedPolicy:
         self._ray, self._host, self._serving = ray, host, serving
         self._name = client
         self._start_timeout_s, self._silence_timeout_s = start_timeout_s, silence_timeout_s
-        self._numbers = itertools.count()  # an episode asks for every turn by the same id
+        self._numbers = itertools.count()  # all turns of an episode have the same request id
         self._new: list[Request] = []
-        self._asked: dict[str, tuple[str, Request]] = {}  # by number: the id that the episode gave, and what was sent
-        self._call: Any = None  # the one that waits for completions
+        self._asked: dict[str, tuple[str, Request]] = {}  # by number: the episode's own id, and the sent request
+        self._call: Any = None  # the call that waits for completions
         self._deaths, self._heard = 0, time.monotonic()
         served = self._load()
         self.version, self.tokenizer_hash = served.version, served.tokenizer_hash
@@ -179,7 +182,7 @@ class ServedPolicy:
         self._asked[sent.id] = request.id, sent
 
     def collect(self, timeout_s: float | None = None) -> list[Completion]:
-        """Sends what was submitted, and waits; an engine that died is sent everything again."""
+        """Sends submitted requests and waits; if the engine died, it restarts it and resends all open ones."""
         began = time.monotonic()
         done: list[Completion] = []
         while self._asked and not done:
@@ -191,20 +194,20 @@ class ServedPolicy:
         return done
 
     def close(self) -> None:
-        """Drops what is under way; the engine serves others."""
+        """Drops open requests; the engine keeps running for other workers."""
         self._new.clear()
         self._asked.clear()
         self._call = None
 
     def _load(self) -> Served:
-        """Has the engine serve what it shall; under a new name no answer to what was asked before can come."""
+        """Loads the policy into the engine, under a new client name, so that no answer to an old request arrives."""
         self._client = f"{self._name}-{uuid.uuid4().hex[:8]}"
         call = self._host.load.remote(self._serving)
         return check(self._ray, call, self._serving, self._start_timeout_s)
 
     def _send(self) -> None:
         if not self._asked.keys() - {request.id for request in self._new} and self._call is None:
-            self._heard = time.monotonic()  # nothing was under way
+            self._heard = time.monotonic()  # the timeout counts from the first open request
         if self._call is None:
             self._call = self._host.exchange.remote(self._client, self._new, LONG_POLL_S)
         elif self._new:
@@ -230,8 +233,8 @@ class ServedPolicy:
         return [replace(each, request_id=asked[0]) for each, asked in answers if asked]
 
     def _revive(self, error: Exception) -> None:
-        """Has the engine load its policy again, wherever Ray has started it anew, and asks for everything again."""
-        log.warning("%s: %s; %d turns are asked for again", self._name, error, len(self._asked))
+        """Loads the policy into the restarted engine and resends all open requests, at most `DEATHS` times in a row."""
+        log.warning("%s: %s; %d turns are requested again", self._name, error, len(self._asked))
         self._deaths += 1
         if isinstance(error, TimeoutError):
             self._ray.kill(self._host, no_restart=False)

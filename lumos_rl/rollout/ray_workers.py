@@ -1,14 +1,14 @@
-"""Rollouts on Ray: the episode loop of `rollout`, run by workers on one machine or on a whole cluster.
+"""Rollouts on Ray: workers run the episode loop (`rollout.loop`) on one machine or a cluster.
 
-    make_policy = functools.partial(HFPolicy.load, "runs/demo/sft")  # called in each worker: weights never travel
+    make_policy = functools.partial(HFPolicy.load, "runs/demo/sft")  # called in each worker; no weights are sent
     with RayWorkers(RayConfig(workers=2)) as workers:
         for trajectory in workers.collect(plans, make_policy, make_env, label="gsm8k sft"):
             print(trajectory.id, trajectory.reward)  # gsm8k/train/17#0 1.0, as soon as that episode is finished
 
-The process that calls this, the driver, keeps a `Ledger` of the plans and talks to a worker by one call at a time:
-`advance(plans)` takes new plans, plays until an episode is finished or a second is over, and returns what is finished.
-So every answer is a sign of life; a worker that dies or falls silent is replaced, and what it had is played again.
-Between rollouts the processes stay, for loading the libraries takes them longer than loading a small policy.
+The driver (the process that calls this) keeps a `Ledger` of the plans and has one call at a time open to each worker:
+`advance(plans)` starts new plans, plays until an episode is finished or a second has passed, and returns the finished
+ones. So every answer is a heartbeat; a worker that dies or stops answering is replaced, and its episodes are played
+again. The processes stay between rollouts, because importing the libraries takes longer than loading a small policy.
 """
 
 from __future__ import annotations
@@ -39,20 +39,20 @@ from lumos_rl.rollout.ray_engines import Engines, ServedPolicy
 
 log = logging.getLogger(__name__)
 
-FAILED_STARTS = 3  # in a row, until a worker is not tried again; a rollout without workers ends
-BARREN_DEATHS = 10  # in a row, beyond the retries of one episode and without a finished one, until a rollout ends
+FAILED_STARTS = 3  # failed starts in a row after which a worker is given up; a rollout without workers ends
+BARREN_DEATHS = 10  # deaths in a row without a finished episode, beyond max_retries, after which a rollout ends
 CLOSE_S = 10.0
 
-_TRIES_S = (0.5, 2.0, 0.0)  # how long to wait after each try to read a dead worker's output
-_MARKER = re.compile(r":actor_name:|:job_id:|\x1b\[36mray::")  # what Ray writes around a worker's own words
+_TRIES_S = (0.5, 2.0, 0.0)  # pause after each try to read a dead worker's output
+_MARKER = re.compile(r":actor_name:|:job_id:|\x1b\[36mray::")  # lines that Ray adds to a worker's output
 
 
 class RayWorkers:
     """Rollout workers, which live until `close`, or until a rollout is left before its end.
 
-    They start with the first rollout. After each one they close their policies and environments; those that hold GPUs
-    end, for the driver may want to train on them. Engines that workers share stay, and go on with the next policy,
-    unless they hold all GPUs of the driver's machine.
+    They start with the first rollout. After each rollout they close their policies and environments, and workers with
+    GPUs end, because the driver may train on these next. Shared engines stay for the next policy, unless they hold all
+    GPUs of the driver's machine.
 
     Args:
         config: Cluster, workers, retries, timeouts; None takes the defaults.
@@ -82,27 +82,28 @@ class RayWorkers:
     ) -> Iterator[Trajectory]:
         """Plays episodes and yields each trajectory as soon as it is finished.
 
-        Which worker plays an episode does not change it, as long as the policy draws each turn from its request's seed.
-        Leaving the loop early, by an exception or Ctrl-C too, ends the workers; the next rollout starts new ones.
+        An episode does not depend on which worker plays it, as long as the policy samples each turn from its request's
+        seed. Leaving the loop early, also by an exception or Ctrl-C, ends the workers; the next rollout starts new
+        ones.
 
         Args:
-            plans: The episodes to play, each with its own id.
-            policy: Makes a worker's policy, inside the worker; or what engines shall serve that workers share.
+            plans: The episodes to play, with unique ids.
+            policy: Makes a worker's policy, inside the worker; a `Serving` is loaded into engines that workers share.
             make_env: Makes an environment for a benchmark, inside the worker.
             profile: Prompt profile, or the name of one.
-            concurrency: Episodes under way at once in one worker.
-            label: What this rollout is, for the logs and the dashboard, e.g. "gsm8k sft".
-            tool_threads: Environment steps that run at once beside the policy in one worker.
+            concurrency: Maximum number of episodes under way in one worker.
+            label: Name of this rollout in the logs and the dashboard, e.g. "gsm8k sft".
+            tool_threads: Environment steps of one worker that run in parallel while the policy works.
 
         Returns:
             Trajectories in the order they finish. One whose workers died more than `max_retries` times has
-            `StopReason.FAILED` and says in `failure` how the last one died.
+            `StopReason.FAILED`, with the cause of the last death in `failure`.
 
         Raises:
             MissingExtraError: Ray is not installed.
-            ConfigError: Two plans with one id, a cluster without room for a worker, or another rollout of these workers
-                that is still under way.
-            LumosError: Whatever `policy`, `make_env` or an episode raised of it, for it would raise that again.
+            ConfigError: Two plans share an id, the cluster has no room for a worker, or another rollout of these
+                workers is under way.
+            LumosError: Raised by `policy`, `make_env` or an episode; it is not retried, as it would be raised again.
             InfrastructureError: No cluster at the address, or no worker starts or stays alive; the cause is attached.
         """
         if not plans:
@@ -119,14 +120,14 @@ class RayWorkers:
         load, config = (make_env, profile, tool_threads), self._config
         if isinstance(policy, Serving):
             self._serve(policy, room)
-            patience = config.silence_timeout_s + config.start_timeout_s  # while a worker's engine is started anew
+            patience = config.silence_timeout_s + config.start_timeout_s  # a worker's engine may have to be restarted
             config = replace(config, silence_timeout_s=patience)
         for place in self._places[:count]:
             place.policy = self._policy(policy, place)
         return self._run(_Rollout(ray, config, self._places[:count], ledger, load, job))
 
     def _serve(self, serving: Serving, workers: int) -> None:
-        """Has the engines serve a version; those that run go on with other weights."""
+        """Makes the engines serve a version; running ones load its weights."""
         if self._engines is None:
             self._engines = Engines(self._ray, self._config, workers)
         began = time.monotonic()
@@ -150,7 +151,7 @@ class RayWorkers:
 
     def _run(self, rollout: _Rollout) -> Iterator[Trajectory]:
         if self._busy:
-            raise ConfigError("expected one rollout at a time, got a second before the end of the first; finish that")
+            raise ConfigError("expected one rollout at a time, got a second before the first has ended; finish that")
         self._busy, complete = True, False
         try:
             yield from rollout.run()
@@ -162,9 +163,9 @@ class RayWorkers:
         self._rest()
 
     def _rest(self) -> None:
-        """Has the workers close what they hold; ends those that do not, and those with GPUs."""
+        """Tells the workers to close policy and environments; ends those that do not answer, and those with GPUs."""
         calls = {place.actor.close.remote(): place for place in self._places if place.actor is not None}
-        ready = [call for call, place in calls.items() if place.ready]  # others do it as soon as they have started
+        ready = [call for call, place in calls.items() if place.ready]  # the others close once they have started
         late = self._ray.wait(ready, num_returns=len(ready), timeout=CLOSE_S)[1] if ready else []
         for call, place in calls.items():
             if call in late or place.gpus:
@@ -174,7 +175,7 @@ class RayWorkers:
             self._engines = None
 
     def close(self) -> None:
-        """Ends workers and engines. The cluster stays; so does this object, which starts new ones if need be."""
+        """Ends workers and engines. The cluster stays connected, and the next rollout starts new ones."""
         for place in self._places:
             place.end()
         if self._engines is not None:
@@ -183,20 +184,20 @@ class RayWorkers:
 
 
 class _Place:
-    """The place of one worker, which is replaced when it dies: its actor, and the one call to it that is under way."""
+    """The slot of one worker, which is replaced when it dies: its actor, and the one open call to it."""
 
     def __init__(self, ray: Any, config: RayConfig, index: int, gpus: float) -> None:
         threads = {"env_vars": {"OMP_NUM_THREADS": str(config.cpus_per_worker)}}
         remote = ray.remote(num_cpus=config.cpus_per_worker, num_gpus=gpus, runtime_env=threads)
         self._ray, self._worker, self.index = ray, remote(RolloutWorker), index
         self.gpus = gpus
-        self.policy: Callable[[], Policy] | None = None  # makes that of the rollout under way
-        self._lives = 0  # workers that have been here
+        self.policy: Callable[[], Policy] | None = None  # makes the policy of the current rollout
+        self._lives = 0  # workers started so far
         self.name = ""
         self.actor: Any = None  # None while there is no worker
-        self.call: Any = None  # None while the worker has nothing to do
+        self.call: Any = None  # None while the worker is idle
         self.since = 0.0  # time.monotonic() at that call
-        self.ready = False  # whether the worker has the policy of the rollout under way
+        self.ready = False  # whether the worker has the policy of the current rollout
 
     def start(self) -> None:
         """Starts a worker, unless there is one."""
@@ -210,7 +211,7 @@ class _Place:
                     raise
 
     def ask(self, method: str, job: str, *arguments: Any) -> None:
-        """Calls a method of the worker. An actor's name is fixed, so the call is what shows the job."""
+        """Calls a method of the worker. The call's name shows the job, since an actor's name is fixed."""
         call = getattr(self.actor, method).options(name=method + job)
         self.call, self.since = call.remote(*arguments), time.monotonic()
 
@@ -222,7 +223,7 @@ class _Place:
 
 
 class _Rollout:
-    """One rollout, seen from the driver: what it asks the workers, and what it makes of their answers."""
+    """The driver's side of one rollout: its calls to the workers, and their answers."""
 
     def __init__(
         self,
@@ -237,7 +238,7 @@ class _Rollout:
         self._ledger, self._load, self._job = ledger, load, job
         self._failed_starts: Counter[int] = Counter()  # in a row, by place
         self._barren, self._version = 0, ""
-        self._meters = Meters(ray.util.metrics)  # in the driver: what a worker counts dies with it
+        self._meters = Meters(ray.util.metrics)  # in the driver, as a worker's counts are lost when it dies
 
     def run(self) -> Iterator[Trajectory]:
         for place in self._places:
@@ -249,7 +250,7 @@ class _Rollout:
                 yield trajectory
 
     def _employ(self) -> None:
-        """Finds workers for the plans that wait: first idle ones, then those that need the policy or are missing."""
+        """Finds workers for waiting plans: ready ones first, then starts missing ones and loads the policy."""
         idle = [place for place in self._places if place.call is None]
         for place in idle:
             if place.ready:
@@ -260,14 +261,14 @@ class _Rollout:
                 place.ask("load", self._job, place.policy, *self._load)
 
     def _assign(self, place: _Place) -> None:
-        """Gives a worker new plans, as it has room, and lets it play on."""
+        """Gives a worker as many new plans as it has room for, and lets it play."""
         plans = self._ledger.take(place.index)
         place.call = None
         if self._ledger.held(place.index):
             place.ask("advance", self._job, plans)
 
     def _hear(self) -> Iterator[Trajectory]:
-        """Waits for answers, takes those that have come, and gives up workers that are overdue."""
+        """Waits for answers, processes them, and gives up workers past their deadline."""
         calls = {place.call: place for place in self._places if place.call is not None}
         first = min(self._deadline(place) for place in calls.values())
         self._ray.wait(list(calls), timeout=max(0.0, first - time.monotonic()))
@@ -292,12 +293,12 @@ class _Rollout:
             place.ready, self._failed_starts[place.index], self._version, answer = True, 0, answer, []
         self._ledger.finished(place.index, answer)
         self._barren = 0 if answer else self._barren
-        self._assign(place)  # before the trajectories go out: the worker need not wait for what is done with them
+        self._assign(place)  # before the yield, so that the worker does not wait for the consumer
         yield from answer
 
     def _lose(self, place: _Place, error: Exception) -> Iterator[Trajectory]:
-        """Gives up a worker; what it had is played again, or has failed."""
-        cause = getattr(error, "cause", None) or error  # what a method raised comes wrapped
+        """Gives up a worker; its episodes are played again, or are yielded as failed."""
+        cause = getattr(error, "cause", None) or error  # Ray wraps what a method raises
         if isinstance(cause, LumosError) and not isinstance(cause, InfrastructureError):
             raise cause from error
         was_ready, words = place.ready, self._last_words(error)
@@ -320,7 +321,7 @@ class _Rollout:
             raise InfrastructureError(f"expected {hopeless}; the last: {reason}") from error
 
     def _last_words(self, error: Exception) -> str:
-        """The end of the worker's traceback, or of what it wrote to stderr before it died; "" when it has none."""
+        """The end of the worker's traceback, or of its stderr before it died; "" without either."""
         text = ""
         if isinstance(error, self._ray.exceptions.RayTaskError):
             text = str(error)
@@ -330,13 +331,13 @@ class _Rollout:
         return "".join(f"\n    | {line}" for line in lines[-20:])
 
     def _stderr(self, actor_id: str) -> str:
-        """The end of a dead worker's output, or why it cannot be read: a busy cluster may need more than one try."""
+        """The end of a dead worker's output, or why it cannot be read; a busy cluster may need several tries."""
         state, reason = self._ray.util.state, "it is empty"
-        where = self._ray.get_runtime_context().gcs_address  # this cluster, whatever else runs on the machine
+        where = self._ray.get_runtime_context().gcs_address  # other clusters may run on the machine
         for pause in _TRIES_S:
             try:
                 text = "".join(state.get_log(where, actor_id=actor_id, suffix="err", tail=20, timeout=5))
-                if text:  # Ray's own marks, at least
+                if text:  # at least Ray's markers
                     return text
             except (OSError, state.exception.RayStateApiException) as error:
                 reason = _describe(error)
@@ -345,13 +346,13 @@ class _Rollout:
 
 
 def _describe(error: BaseException) -> str:
-    """One line about an error. Ray's own messages end with the part that tells, which is long."""
+    """One line about an error. Ray puts the informative part at the end of a long message."""
     last = (str(error).strip().splitlines() or [""])[-1]
     return f"{type(error).__name__}: {textwrap.shorten(last, 300, placeholder=' …')}"
 
 
 def connect(config: RayConfig) -> Any:
-    """Connects this process to its cluster, unless it is connected already, and returns the `ray` module.
+    """Connects this process to its cluster, unless it is already connected, and returns the `ray` module.
 
     Raises:
         MissingExtraError: Ray is not installed.
@@ -368,10 +369,10 @@ def connect(config: RayConfig) -> Any:
         return ray
     address = config.address or os.environ.get("RAY_ADDRESS") or "local"
     own: dict[str, Any] = {"include_dashboard": config.dashboard} if address == "local" else {}
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # a cluster started by a library reports to nobody
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # a library must not start usage reports for its user
     try:
         _reach(address)
-        # Workers' output stays in Ray's log files; how a worker died is logged here, with the end of its output.
+        # Workers' output stays in Ray's log files; when a worker dies, the end of its output is logged here.
         context = ray.init(address, ignore_reinit_error=True, log_to_driver=False, logging_level=logging.ERROR, **own)
     except (OSError, RuntimeError, ValueError, ray.exceptions.RayError) as error:
         raise InfrastructureError(
@@ -384,7 +385,7 @@ def connect(config: RayConfig) -> Any:
 
 
 def _reach(address: str) -> None:
-    """Raises OSError where nobody listens at "host:port"; Ray would go on trying for minutes."""
+    """Raises OSError if nothing listens at "host:port"; Ray itself would retry for minutes."""
     host, _, port = address.rpartition("://")[2].rpartition(":")
     if port.isdigit():
         socket.create_connection((host.strip("[]"), int(port)), timeout=10).close()
