@@ -1,1 +1,1 @@
-"""Questions over documents: HotpotQA and StrategyQA."""
+"""Question answering over documents: HotpotQA and StrategyQA."""

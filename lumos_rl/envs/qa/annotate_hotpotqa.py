@@ -11,8 +11,8 @@
     Subgoal 3: Answer the question from what was found.
     Action 3-1: R5 = QA([R2, R4], Question: Were Scott Derrickson and Ed Wood of the same nationality?)
 
-The document that fits the question best comes first; the second hop is one that it mentions. A plan is kept if it runs
-and ends with every supporting document retrieved. Whether the answer is right is the reader's part, not the plan's.
+The document that best matches the question comes first. A plan is kept if it runs and retrieves every supporting
+document. The answer may be wrong: it depends on the reader, not on the plan.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ NOTHING_TO_PLAN = "no supporting facts"
 
 
 def annotated(task: Task) -> Task | Reject:
-    """The task with its plan, or why there is none."""
+    """The task with its plan, or the reason why there is none."""
     titles = _in_order(task)
     if not titles:
         return Reject(task.id, NOTHING_TO_PLAN)
@@ -51,7 +51,7 @@ def annotated(task: Task) -> Task | Reject:
 
 
 def _in_order(task: Task) -> list[str]:
-    """The supporting titles, that of the first hop first."""
+    """The supporting titles, the title of the first hop first."""
     titles = list(dict.fromkeys(title for title, _ in task.meta.get("supporting_facts", ())))
     texts = {title: " ".join(sentences) for title, sentences in task.meta.get("context", ())}
     order = rank(task.instruction, [(title, texts.get(title, "")) for title in titles])

@@ -1,4 +1,4 @@
-"""Gold plans for StrategyQA from its decompositions: a step that needs facts looks them up, an operation computes.
+"""Gold plans for StrategyQA from its decompositions: steps look up facts or compute an operation.
 
     decomposition  "How many kids did Julius Caesar have?", "How many kids did Genghis Khan have?",
                    "Is #2 greater than #1?"
@@ -11,9 +11,9 @@
     Subgoal 3: Is the result of Subgoal 2 greater than the result of Subgoal 1?
     Action 3-1: R7 = Calculator(R6 > R3)
 
-`#1` becomes the result of step 1. An operation becomes a `Calculator` action where it can be written as one and runs on
-the answers found, else a `QA` action over the steps it names. A plan that does not end in yes or no gets a last step
-that asks the question itself.
+`#1` becomes the result of step 1. An operation becomes a `Calculator` action if it can be written as one and runs on
+the answers found, otherwise a `QA` action over the steps it names. A plan that does not end in yes or no gets a last
+step that asks the question itself.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ _NAME = re.compile(r"[A-Z][\w'’.-]*(?: (?:of|the|de|van|von|and|for|in) [A-Z][
 
 
 def annotated(task: Task) -> Task | Reject:
-    """The task with its plan, or why there is none."""
+    """The task with its plan, or the reason why there is none."""
     steps = task.meta.get("decomposition", ())
     if not steps:
         return Reject(task.id, "no decomposition")
@@ -74,7 +74,7 @@ def _decided(plan: QAPlan) -> bool:
 
 
 def _add_step(plan: QAPlan, task: Task, index: int, step: str, answers: list[str]) -> str:
-    """Adds a step's actions and subgoal; gives the name of its result."""
+    """Adds a step's actions and subgoal; returns the name of its result."""
     named = list(dict.fromkeys(int(number) for number in _STEP.findall(step) if 0 < int(number) <= index))
     question = as_argument(_STEP.sub(lambda found: _name(found, answers), step))
     context = [answers[number - 1] for number in named]
@@ -102,7 +102,7 @@ def _is_operation(task: Task, index: int, step: str) -> bool:
 
 
 def _compute(plan: QAPlan, question: str) -> str | None:
-    """The result of the step as arithmetic or comparison; None where it cannot be written or does not run."""
+    """Name of the step's result as arithmetic or comparison; None if it cannot be written as one or does not run."""
     expression = _expression(question)
     if expression is None:
         return None
@@ -130,7 +130,7 @@ def _expression(question: str) -> str | None:
 
 
 def _entity(task: Task, index: int, step: str, context: list[str]) -> str:
-    """What a step looks up: a document of its annotators, best one it names; else a result, a name, the task's term."""
+    """What a step looks up: its annotators' document, preferably a named one; else a result, a name or the term."""
     marks = [steps[index] for steps in task.meta.get("evidence", ()) if isinstance(steps, list) and index < len(steps)]
     if context and not _NAME.search(step[1:]):
         return context[0]

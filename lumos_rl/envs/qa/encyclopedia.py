@@ -1,4 +1,4 @@
-"""A made-up encyclopedia: some 3,000 people, places and works, each with a paragraph, for questions without downloads.
+"""A synthetic encyclopedia: about 3,000 people, places and works with a paragraph each, for questions offline.
 
     >>> part = encyclopedia("test")
     >>> len(part.entities), [len(encyclopedia(split).entities) for split in ("train", "dev")]
@@ -10,8 +10,8 @@
     python -m lumos_rl.envs.qa.encyclopedia --out documents.jsonl      # every article as {"title", "text"}
 
 Every entity belongs to one split, and its facts point to entities of that split only, so train and test questions share
-no entity. Some names are shared by entities of different kinds; their titles then carry the kind: "Silver Harbour
-(film)". Names are put together from few parts, so a small vocabulary spells all of them.
+no entity. Some entities of different kinds share a name; their titles then include the kind: "Silver Harbour (film)".
+Names are composed of few parts, so a small vocabulary covers all of them.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from typing import cast
 
 from lumos_rl.errors import UnknownNameError
 
-SHARES: Mapping[str, int] = {"test": 1, "dev": 1, "train": 3}  # of five
+SHARES: Mapping[str, int] = {"test": 1, "dev": 1, "train": 3}  # of five equal shares
 COUNTS: Mapping[str, int] = {  # entities of each kind in one share
     "country": 6,
     "city": 110,
@@ -38,7 +38,7 @@ COUNTS: Mapping[str, int] = {  # entities of each kind in one share
     "company": 50,
     "band": 46,
 }
-NAMESAKES = 12  # pairs of a film and a novel with one name, in one share
+NAMESAKES = 12  # pairs of a film and a novel with the same name, in one share
 
 _FIRST = "Ada Ben Cleo Dan Edda Finn Gus Hana Ida Jon Kira Leo Mara Nils Olga Per Rosa Sven Tilda Uwe Vera Wim".split()
 _STEMS = "Bel Cor Dal Fen Gar Hol Kel Lor Mal Nor Pel Ral Sel Tor Val Vor Wel Zan".split()
@@ -74,8 +74,8 @@ class Entity:
 
     Attributes:
         kind: A key of `COUNTS`.
-        name: What texts call it.
-        title: Title of its article: the name, with the kind in brackets where the name is shared.
+        name: Its name in texts.
+        title: Title of its article: the name, with the kind in brackets if the name is shared.
         facts: Relation → another entity, a number or a word.
         sentences: Its article.
         stated: Relation → index of the sentence that states it.
@@ -105,11 +105,11 @@ class Part:
 
     @property
     def entities(self) -> list[Entity]:
-        """All of them."""
+        """All entities."""
         return [entity for entities in self.kinds.values() for entity in entities]
 
     def of(self, kind: str) -> Sequence[Entity]:
-        """Those of one kind."""
+        """The entities of one kind."""
         return self.kinds[kind]
 
 
@@ -170,7 +170,7 @@ Found = Mapping[str, Sequence[Entity]]
 
 
 def _state(entity: Entity, sentence: str, **facts: Entity | int | str) -> None:
-    """Adds a sentence that states some facts; `{relation}` in it stands for the fact's text."""
+    """Adds a sentence that states some facts; `{relation}` in it is replaced by the fact's text."""
     entity.facts |= facts
     entity.stated |= dict.fromkeys(facts, len(entity.sentences))
     words = {relation: entity.text_of(relation) for relation in facts}
@@ -278,14 +278,14 @@ _ARTICLES: Mapping[str, Callable[[Entity, Found, random.Random], None]] = {
 
 
 def documents(seed: int = 0) -> Iterator[dict[str, str]]:
-    """Every article, as a folder or file of documents holds it."""
+    """Every article, in the format of document files."""
     for split in SHARES:
         for entity in encyclopedia(split, seed).entities:
             yield {"title": entity.title, "text": " ".join(entity.sentences)}
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """The command line."""
+    """Writes every article to a file of documents."""
     parser = argparse.ArgumentParser(
         prog="python -m lumos_rl.envs.qa.encyclopedia", description=cast(str, main.__doc__)
     )

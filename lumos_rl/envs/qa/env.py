@@ -34,8 +34,8 @@ class QAEnv(LumosEnv):
     """A question whose answer is a short text (HotpotQA) or yes or no (StrategyQA).
 
     Attributes:
-        knowledge: As given.
-        reader: What answers the questions of `QA`, and puts the final answer together.
+        knowledge: The setting, as given.
+        reader: Answers the questions of `QA` and composes the final answer.
     """
 
     def __init__(
@@ -53,14 +53,14 @@ class QAEnv(LumosEnv):
             benchmark: "hotpotqa" or "strategyqa"; fixed by the environment's id.
             knowledge: "context" (the task's own paragraphs), "facts" (StrategyQA's own fact sentences: an oracle), a
                 file or folder of documents, "wikipedia", "wikipedia:record:FOLDER", "wikipedia:replay:FOLDER", or a
-                `Source`. None takes the task's paragraphs where it has any, else its facts.
+                `Source`. None takes the task's paragraphs if it has any, otherwise its facts.
             reader: Text to text; None takes the extractive reader, which needs no model.
-            judge: Text to text, replies yes or no; adds the metric `judge` to HotpotQA. None leaves it out.
+            judge: Text to text, replies yes or no; adds the metric `judge` to HotpotQA. None omits this metric.
             **settings: As for `LumosEnv`.
 
         Raises:
-            ConfigError: A setting that cannot work.
-            DataError: The documents cannot be read: file, line, expected, got.
+            ConfigError: A setting is invalid.
+            DataError: The documents cannot be read.
         """
         for name, function in (("reader", reader), ("judge", judge)):
             if function is not None and not callable(function):
@@ -86,7 +86,7 @@ class QAEnv(LumosEnv):
         return {"knowledge": self._source.name} if self._source is not None else {}
 
     def conclude(self, task: Task, executor: Executor, args: str) -> Value | None:
-        """The bare answer of a result; without one, the answer that all results together give."""
+        """The bare answer of the named result; without a name, the answer composed from all results."""
         if not args:
             answer = compose(self.reader, task.instruction, executor.bindings, self._decisive)
             return None if answer is None else Value.of(answer)
@@ -99,7 +99,7 @@ class QAEnv(LumosEnv):
         return value
 
     def grade(self, task: Task, answer: str | None) -> Grade:
-        """Exact match on HotpotQA, accuracy on StrategyQA; with the recall of the supporting paragraphs."""
+        """Exact match on HotpotQA, accuracy on StrategyQA, and the recall of the supporting paragraphs."""
         gold = str(task.answer)
         recall = self._recall(supporting_titles(task))
         if self._decisive:
@@ -120,14 +120,14 @@ class QAEnv(LumosEnv):
         return yes_no(said) is True
 
     def _oracle(self) -> dict[str, float]:
-        """Marks the result of an episode that was given the facts its question was made from."""
+        """Marks an episode whose source was the facts that its question was made from."""
         return {"oracle_facts": 1.0} if isinstance(self._source, Facts) else {}
 
     def _recall(self, wanted: Iterable[str]) -> dict[str, float]:
-        """Share of the supporting documents among those that `ParagraphRetrieve` showed and `QA` read.
+        """Share of the supporting documents that `ParagraphRetrieve` showed or `QA` read.
 
-        Where neither ran, among those that `KnowledgeQuery` found. Nothing where the task names no documents, or its
-        knowledge has no titles.
+        If neither ran, the share that `KnowledgeQuery` found. Empty if the task names no documents, or its knowledge
+        has no titles.
         """
         keys = {key_of(title) for title in wanted}
         if not keys or self._oracle():
@@ -139,6 +139,6 @@ class QAEnv(LumosEnv):
 
 
 def supporting_titles(task: Task) -> list[str]:
-    """Titles of the documents that the annotators of a task based its answer on, each once."""
+    """Titles of the documents on which annotators based the answer of a task, without duplicates."""
     titles = [title for title, _ in task.meta.get("supporting_facts", ())]
     return list(dict.fromkeys(titles or evidence_titles(task.meta.get("evidence", []))))

@@ -22,7 +22,7 @@ from lumos_rl.data.files import Reader, Row, bad_field, text_field
 
 
 def task(row: Row, split: str) -> Task:
-    """The task of one record; `meta` has what the record has of context, supporting facts, type and level."""
+    """The task of one record; `meta` holds its context, supporting facts, type and level, as far as present."""
     question, answer = text_field(row, "question").strip(), text_field(row, "answer").strip()
     record = row.value
     meta: dict[str, Any] = {name: record[name] for name in ("type", "level") if isinstance(record.get(name), str)}
@@ -60,7 +60,7 @@ READER = Reader(
     files={
         "train": ("hotpot_train_v1.1.json", "*train*.json"),
         "dev": _DEV,
-        "test": _DEV,  # the answers of the official test set are not published: results are reported on dev
+        "test": _DEV,  # the official test answers are not published; results are reported on dev
     },
     task=task,
     hub_config="distractor",

@@ -1,4 +1,4 @@
-"""Gold plans of question answering: written step by step, and kept only if they run.
+"""Builds gold plans of question answering step by step; only plans that run are kept.
 
     >>> plan = QAPlan(task)                                                                       # doctest: +SKIP
     >>> plan.look_up("Ed Wood", "When was Ed Wood born?"), plan.ask("When was Ed Wood born?", ["R2"])
@@ -6,8 +6,8 @@
     >>> plan.finished()
     Task(…, subgoals=(Subgoal("When was Ed Wood born?", (Action(("R1",), "KnowledgeQuery", "Ed Wood", …), …)),))
 
-Each action is run when it is added, on the task's own paragraphs or facts and with the extractive reader, and carries
-the result that came of it.
+Each action is run when it is added, on the task's own paragraphs or facts with the extractive reader, and stores its
+result.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class QAPlan:
 
     Attributes:
         task: The task it is for.
-        executor: Has run every action so far.
+        executor: The executor that has run every action so far.
         subgoals: The closed subgoals.
     """
 
@@ -43,10 +43,10 @@ class QAPlan:
         self._actions: list[Action] = []
 
     def act(self, tool: str, args: str) -> str:
-        """Runs an action and adds it; gives the name of its result.
+        """Runs an action and adds it; returns the name of its result.
 
         Raises:
-            ToolError: It does not run; it is then not added.
+            ToolError: It fails, and is not added.
             ValueError: It cannot be written in the action language.
         """
         name = f"R{len(self.executor.bindings) + 1}"
@@ -58,16 +58,16 @@ class QAPlan:
         return name
 
     def look_up(self, entity: str, query: str) -> str:
-        """Finds an entity's paragraphs and picks those that help with `query`; gives the name of the picked."""
+        """Finds an entity's paragraphs and retrieves the best for `query`; returns the name of that result."""
         found = self.act("KnowledgeQuery", entity)
         return self.act("ParagraphRetrieve", f"{found}, Query: {query}")
 
     def ask(self, question: str, context: Sequence[str]) -> str:
-        """Asks a question about earlier results; gives the name of the answer."""
+        """Asks a question about earlier results; returns the name of the answer."""
         return self.act("QA", f"[{', '.join(context)}], Question: {question}")
 
     def close(self, sentence: str) -> None:
-        """Makes a subgoal of the actions since the last one."""
+        """Adds a subgoal with the actions since the last one."""
         self.subgoals.append(Subgoal(" ".join(sentence.split()), tuple(self._actions)))
         self._actions = []
 
@@ -88,7 +88,7 @@ class QAPlan:
 
 
 def with_result(action: Action, text: str) -> Action:
-    """The action with its result, in one line or even without where the language cannot hold that text."""
+    """The action with its result; in one line, or without a result, if the language cannot contain that text."""
     for result in (text.strip(), " ".join(text.split())):
         done = replace(action, result=result)
         try:
@@ -100,7 +100,7 @@ def with_result(action: Action, text: str) -> Action:
 
 
 def as_argument(text: str) -> str:
-    """A text as an argument of an action: one line, and every bracket with its partner."""
+    """A text as an argument of an action: one line, with balanced brackets."""
     text = " ".join(text.split())
     depth = 0
     for bracket in re.findall(r"[()]", text):

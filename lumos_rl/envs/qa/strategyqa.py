@@ -1,4 +1,4 @@
-r"""StrategyQA (Geva et al. 2021): yes-or-no questions whose steps are not in the question. MIT licence.
+r"""StrategyQA (Geva et al. 2021): yes-or-no questions with implicit reasoning steps. MIT licence.
 
 One record of the list in `train.json`:
 
@@ -11,8 +11,8 @@ One record of the list in `train.json`:
 becomes `Task("strategyqa/train/2bc9…", "strategyqa", question, "yes", "train", meta={"term": …, "facts": …,
 "decomposition": …, "evidence": …})`.
 
-Train and dev are different files and stay different splits. The evaluation file released with Lumos is train and dev
-together, so a model trained on train has seen most of it: train on train only, and report dev only.
+Train and dev are separate files and separate splits. The evaluation file released with Lumos combines train and dev, so
+a model trained on train has seen most of it: train on train only, and report dev only.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from lumos_rl.data.files import Reader, Row, bad_field, list_field, text_field
 
 
 def task(row: Row, split: str) -> Task:
-    """The task of one record; `meta` has what the record has of term, description, facts, decomposition, evidence."""
+    """The task of one record; `meta` holds its term, description, facts, decomposition and evidence, if present."""
     question, key = text_field(row, "question").strip(), text_field(row, "qid")
     answer = row.value.get("answer")
     if not isinstance(answer, bool):
@@ -53,7 +53,7 @@ def _texts(row: Row, name: str) -> list[str]:
 
 
 def evidence_titles(step: object) -> list[str]:
-    """Titles of the paragraphs that an annotator gave for a step: `[["Caesarion-2"]]` gives `["Caesarion"]`."""
+    """Titles of an annotator's paragraphs for a step: `[["Caesarion-2"]]` gives `["Caesarion"]`."""
     if isinstance(step, str):
         title, _, number = step.rpartition("-")
         return [title] if number.isdigit() else []  # else "operation" or "no_evidence"
@@ -67,7 +67,7 @@ READER = Reader(
     files={
         "train": ("train.json", "strategyqa_train.json", "data/strategyqa/train.json"),
         "dev": _DEV,
-        "test": _DEV,  # the answers of the official test set are not published: results are reported on dev
+        "test": _DEV,  # the official test answers are not published; results are reported on dev
     },
     task=task,
 )

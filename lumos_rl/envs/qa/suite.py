@@ -1,16 +1,15 @@
-"""Questions about the made-up encyclopedia, with gold plans and supporting facts: the built-in suites of HotpotQA and
-StrategyQA.
+"""The built-in suites of HotpotQA and StrategyQA: questions about the synthetic encyclopedia, with gold plans.
 
     instruction       "In which city was the director of the film Silver Harbour born?"
     answer            "Belford"
     supporting facts  [["Silver Harbour (film)", 0], ["Ida Vorelan", 1]]
     plan              "Find who directed the film Silver Harbour."         R1, R2, R3 = look up, pick, ask
                       "Find the city in which that person was born."       R4 = KnowledgeQuery(R3) …
-    context           these two articles and eight others, its namesake among them
+    context           these two articles and eight others, including one with the same name
 
-A question is a set of *chains*, each an entity and the relations to follow from it, and what is done with their ends:
-nothing (bridge), a choice (comparison), or a calculation (yes or no). Every action of a plan is run when the task is
-made, and carries the result that came of it, right or wrong.
+A question consists of *chains*, each an entity and the relations to follow from it, and an operation on their ends:
+none (bridge), a choice (comparison), or a calculation (yes or no). Every action of a plan is run when the task is
+created, and stores its result, right or wrong.
 """
 
 from __future__ import annotations
@@ -23,10 +22,10 @@ from lumos_rl.core import Subgoal, Task
 from lumos_rl.envs.qa.encyclopedia import Entity, Part, encyclopedia
 from lumos_rl.envs.qa.plans import QAPlan
 
-_TRIES = 200  # draws until another kind of question gets its turn: the bridges run out after some thousands
+_TRIES = 200  # draws before another kind of question is tried: there are only some thousand bridges
 PARAGRAPHS = 10  # of a task's context, as in HotpotQA's distractor setting
 
-# (kind, relation) → the question that asks for it, and how a subgoal names it.
+# (kind, relation) → the question that asks for it, and its wording in a subgoal.
 QUESTIONS: Mapping[tuple[str, str], tuple[str, str]] = {
     ("film", "director"): ("Who directed the film {x}?", "who directed {x}"),
     ("novel", "author"): ("Who wrote the novel {x}?", "who wrote {x}"),
@@ -44,7 +43,7 @@ QUESTIONS: Mapping[tuple[str, str], tuple[str, str]] = {
     ("company", "year"): ("In which year was {x} founded?", "the year in which {x} was founded"),
     ("band", "year"): ("In which year was {x} formed?", "the year in which {x} was formed"),
 }
-_PHRASES: Mapping[tuple[str, str], tuple[str, ...]] = {  # an entity that a question does not name
+_PHRASES: Mapping[tuple[str, str], tuple[str, ...]] = {  # descriptions of an entity that a question does not name
     ("film", "director"): ("the director of the film {x}", "the person who directed the film {x}"),
     ("novel", "author"): ("the author of the novel {x}", "the writer of the novel {x}"),
     ("company", "founder"): ("the founder of {x}", "the person who founded {x}"),
@@ -57,7 +56,7 @@ _LAST_HOPS: Mapping[str, tuple[str, ...]] = {
     "city": ("country", "population", "year"),
 }
 
-# (kind, relation) → questions for a choice, each with whether the smaller value is asked for.
+# (kind, relation) → questions for a choice, each with whether it asks for the smaller value.
 _CHOICES: Mapping[tuple[str, str], tuple[tuple[str, bool], ...]] = {
     ("person", "year"): (("Who was born earlier, {a} or {b}?", True), ("Who was born later, {a} or {b}?", False)),
     ("city", "population"): (
@@ -69,7 +68,7 @@ _CHOICES: Mapping[tuple[str, str], tuple[tuple[str, bool], ...]] = {
     ("company", "year"): (("Which company was founded first, {a} or {b}?", True),),
     ("band", "year"): (("Which band was formed later, {a} or {b}?", False),),
 }
-# (kind, relation) → a yes-or-no question about two, and the calculation that decides it.
+# (kind, relation) → yes-or-no questions about two entities, each with the calculation that decides it.
 _VERDICTS: Mapping[tuple[str, str], tuple[tuple[str, str], ...]] = {
     ("person", "birthplace"): (("Were {a} and {b} born in the same city?", "{0} = {1}"),),
     ("person", "year"): (("Was {a} born before {b}?", "{0} < {1}"),),
@@ -80,7 +79,7 @@ _VERDICTS: Mapping[tuple[str, str], tuple[tuple[str, str], ...]] = {
     ),
     ("city", "year"): (("Is {a} an older city than {b}?", "{0} < {1}"),),
 }
-# Yes-or-no questions that do not say which steps they take: first and second chain, question, calculation.
+# Yes-or-no questions with implicit steps: first and second chain, question, calculation.
 _STRATEGIES: tuple[tuple[tuple[str, ...], tuple[str, ...], str, str], ...] = (
     (("person", "year"), ("film", "year"), "Could {a} have seen the film {b} when it was released?", "{0} <= {1}"),
     (("person", "year"), ("novel", "year"), "Was {a} already born when the novel {b} came out?", "{0} <= {1}"),
@@ -105,19 +104,19 @@ _STRATEGIES: tuple[tuple[tuple[str, ...], tuple[str, ...], str, str], ...] = (
 
 @dataclass(frozen=True, slots=True)
 class _Chain:
-    """An entity and the relations to follow from it, with all entities on the way."""
+    """The entities along a chain, and the relation to follow from each."""
 
     entities: tuple[Entity, ...]
     relations: tuple[str, ...]
 
     @property
     def end(self) -> str:
-        """Text of what the chain leads to."""
+        """Text of the fact at the end of the chain."""
         return self.entities[-1].text_of(self.relations[-1])
 
     @property
     def facts(self) -> list[list[str | int]]:
-        """Title and sentence of each step."""
+        """Title and sentence index of each step."""
         return [
             [entity.title, entity.stated[relation]]
             for entity, relation in zip(self.entities, self.relations, strict=True)
@@ -126,7 +125,7 @@ class _Chain:
 
 @dataclass(frozen=True, slots=True)
 class _Draft:
-    """A question before its plan is written; `final` is a question to ask or an expression to calculate last."""
+    """A question without its plan; `final` is the last question to ask or the last expression to calculate."""
 
     kind: str
     text: str
@@ -136,12 +135,12 @@ class _Draft:
 
 
 def question_stream(benchmark: str, split: str, seed: int = 0) -> Iterator[Task]:
-    """Questions of a split without end, each text once; the same for the same arguments.
+    """An infinite stream of different questions of a split; equal arguments give equal questions.
 
     Args:
         benchmark: "hotpotqa" or "strategyqa".
         split: "train", "dev" or "test".
-        seed: Which questions; ids carry it unless it is 0. The encyclopedia stays the same.
+        seed: Selects the questions; ids contain it unless it is 0. The encyclopedia stays the same.
     """
     part = encyclopedia(split)
     rng = random.Random(f"{benchmark}/{split}/{seed}")
@@ -149,7 +148,7 @@ def question_stream(benchmark: str, split: str, seed: int = 0) -> Iterator[Task]
     label = f"{benchmark}/{split}/synthetic-" + (f"{seed}-" if seed else "")
     seen: set[str] = set()
     while True:
-        kind, unwanted = rng.choice(kinds), rng.choice(("yes", "no"))  # so that both are as frequent
+        kind, unwanted = rng.choice(kinds), rng.choice(("yes", "no"))  # so that both are equally frequent
         drafts = (kind(part, rng) for _ in range(_TRIES))
         draft = next((each for each in drafts if each and each.text not in seen and each.answer != unwanted), None)
         if draft is not None:
@@ -158,7 +157,7 @@ def question_stream(benchmark: str, split: str, seed: int = 0) -> Iterator[Task]
 
 
 def _follow(start: Entity, relations: Sequence[str]) -> _Chain | None:
-    """The chain from an entity; None where it leads over a name that several articles share."""
+    """The chain from an entity; None if it passes an entity whose name several articles share."""
     entities = [start]
     for relation in relations[:-1]:
         value = entities[-1].facts[relation]
@@ -251,7 +250,7 @@ def _task(draft: _Draft, key: str, benchmark: str, split: str, part: Part, rng: 
 
 
 def _with_distractors(gold: Sequence[Entity], part: Part, rng: random.Random) -> list[Entity]:
-    """The gold entities among others: their namesakes, then others of the same kinds."""
+    """The gold entities with distractors: entities of the same names, then others of the same kinds."""
     articles = list(dict.fromkeys([*gold, *(namesake for own in gold for namesake in part.names[own.name])]))
     while len(articles) < PARAGRAPHS:
         other = rng.choice(part.of(rng.choice(gold).kind))

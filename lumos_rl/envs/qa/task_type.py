@@ -13,7 +13,7 @@ HOTPOTQA = TaskType(
         Metric("em", reported=True),
         Metric("f1", reported=True),
         Metric("supporting_recall"),
-        Metric("judge"),  # where the environment was given one
+        Metric("judge"),  # if the environment was given one
     ),
     reader="lumos_rl.envs.qa.hotpotqa:READER",
     annotator="lumos_rl.envs.qa.annotate_hotpotqa:annotated",

@@ -1,1 +1,1 @@
-"""Tools of question answering: search, retrieval, reading."""
+"""The tools of question answering: search, retrieval, reading."""

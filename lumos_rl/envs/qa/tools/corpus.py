@@ -1,4 +1,4 @@
-"""Documents as knowledge, at any scale: indexed once on disk, memory-mapped, shared by all processes of a machine.
+"""Documents as a source of knowledge: indexed once on disk, memory-mapped, shared by all processes of a machine.
 
     documents.jsonl     {"title": "Ed Wood", "text": "Ed Wood was an American filmmaker. He was born in 1924."}
     >>> corpus = open_corpus(Path("documents.jsonl"))    # makes documents.jsonl.index once           # doctest: +SKIP
@@ -9,14 +9,14 @@
 A line is one paragraph or a whole document; `text` may also be a list of sentences, as in HotpotQA's dump of Wikipedia
 abstracts. Lines with the same title belong to one document. An index is a folder:
 
-    index.json                          what it was made from
+    index.json                          the files it was made from
     documents.bin, documents.offsets    the documents, and where each starts
-    titles.*                            hashes of titles as written, without case and accents, without suffix
+    titles.*                            hashes of titles: as written, without case and accents, without suffix
     words.hashes, words.ids, bm25/      the words, and their BM25 scores as bm25s stores them
 
-Everything is memory-mapped, so that opening is instant and processes share the pages they read. A folder of documents
-keeps its index in `.lumos_index`. An index is made anew when its files changed; processes that need the same one
-wait for the first.
+Everything is memory-mapped, so that opening is instant and processes share the pages they read. The index of a folder
+is its subfolder `.lumos_index`. An index is rebuilt when its files have changed; only one process builds it, the others
+wait.
 """
 
 from __future__ import annotations
@@ -46,14 +46,14 @@ from lumos_rl.envs.qa.tools.ranking import rank
 from lumos_rl.envs.qa.tools.titles import words
 from lumos_rl.errors import InfrastructureError, LumosError
 
-_CANDIDATES = 10  # documents that BM25 proposes for each one that is asked for, to be ranked again with their titles
-_MOST_DOCUMENTS = 200  # with one title that a lookup gives
-_COMMON = 0.1  # a word in a larger share of all documents is skipped where the query has rarer ones
-_COMMON_FROM = 100_000  # documents from which that is done: below, every word is quick
+_CANDIDATES = 10  # BM25 proposes this many documents for each one requested; they are ranked again with their titles
+_MOST_DOCUMENTS = 200  # with the same title that a lookup returns
+_COMMON = 0.1  # words in a larger share of all documents are skipped if the query has rarer ones
+_COMMON_FROM = 100_000  # documents from which words are skipped; below, every word is fast
 
 
 class Corpus:
-    """Documents on disk, found by title and by their words. Reads only, so threads may share it.
+    """Documents on disk, found by title and by their words. It is read-only, so threads may share it.
 
     Attributes:
         name: "corpus FOLDER_OR_FILE".
@@ -79,24 +79,24 @@ class Corpus:
         self._index = _load_bm25(self.folder)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """A copy in another process maps the same files."""
+        """A copy in another process, which maps the same files."""
         return open_corpus, (self.source,)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Corpus:
-        """Itself: it never changes."""
+        """The corpus itself, because it never changes."""
         return self
 
     def _map(self, name: str) -> NDArray[Any]:
         return np.load(self.folder / f"{name}.npy", mmap_mode="r")  # type: ignore[no-any-return]
 
     def document(self, index: int) -> list[Piece]:
-        """The pieces of one document, by its position."""
+        """The pieces of the document at a position."""
         start, end = int(self._offsets[index]), int(self._offsets[index + 1])
         title, text = json.loads(self._store[start:end].tobytes())
         return split_document(title, text)
 
     def lookup(self, query: str) -> Found:
-        """The documents with that title: as written, else without case and accents, else without a suffix."""
+        """The documents with that title: as written, else ignoring case and accents, else also ignoring a suffix."""
         for form, normal in FORMS.items():
             wanted = normal(query)
             same = [piece for piece in self._titled(form, wanted) if normal(piece.title) == wanted] if wanted else []
@@ -127,7 +127,7 @@ class Corpus:
         return [pieces[index] for index in order[:count]]
 
     def _word_ids_of(self, asked: Sequence[str]) -> list[int]:
-        """Ids of the words that the index knows, without very common ones where there are others."""
+        """Ids of the words in the index; very common ones are left out if there are others."""
         found = []
         for word in dict.fromkeys(asked):
             position = int(np.searchsorted(self._word_hashes, text_hash(word)))
@@ -147,11 +147,11 @@ def _load_bm25(folder: Path) -> Any:
 
 
 def open_corpus(source: Path) -> Corpus:
-    """The documents of a file or folder, indexed first where they are not; opened once per process and index.
+    """The documents of a file or folder, indexed first if necessary; opened once per process and index.
 
     Raises:
-        MissingFileError: There are none.
-        DataError: A line is no document: file, line, expected, got.
+        MissingFileError: There are no documents.
+        DataError: A line is not a document.
         InfrastructureError: The index cannot be written.
     """
     source = source.absolute()
@@ -160,12 +160,12 @@ def open_corpus(source: Path) -> Corpus:
 
 @lru_cache(maxsize=8)
 def _opened(source: Path, made_ns: int) -> Corpus:
-    """`made_ns` tells an index from the one before it."""
+    """The opened corpus; `made_ns` distinguishes an index from an earlier one in the cache."""
     return Corpus(source)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """The command line: makes the index of each file or folder that is named."""
+    """The command line: makes the index of each given file or folder."""
     named = sys.argv[1:] if arguments is None else arguments
     if not named or named[0].startswith("-"):
         print("usage: python -m lumos_rl.envs.qa.tools.corpus FILE_OR_FOLDER …", file=sys.stderr)

@@ -1,9 +1,9 @@
-"""Making the index of `lumos_rl.envs.qa.tools.corpus`: one pass over the documents, then BM25 by bm25s.
+"""Makes the index of `lumos_rl.envs.qa.tools.corpus`: one pass over the documents, then BM25 by bm25s.
 
 >>> fresh_index(Path("documents.jsonl"))                              # doctest: +SKIP
 PosixPath('documents.jsonl.index')
 
-It is made in a folder beside its place and moved there when it is whole, so an index is never half there.
+It is made in a temporary folder and moved to its place when it is complete, so there is never a partial index.
 """
 
 from __future__ import annotations
@@ -27,22 +27,22 @@ from lumos_rl.envs.qa.tools.ranking import K1, B
 from lumos_rl.envs.qa.tools.titles import key_of, suffixless, words
 from lumos_rl.errors import DataError, InfrastructureError, MissingFileError
 
-VERSION = 2  # of the files' layout and of how words are taken apart
+VERSION = 2  # of the file layout and of the tokenizer
 MANIFEST, STORE = "index.json", "documents.bin"
 OFFSETS, WORD_HASHES, WORD_IDS = "documents.offsets", "words.hashes", "words.ids"
 FORMS: Mapping[str, Callable[[str], str]] = {"exact": str.strip, "plain": key_of, "suffixless": suffixless}
 _PATTERNS = ("*.jsonl", "*.jsonl.gz", "*.jsonl.bz2", "wiki_*.bz2")
-_WHOLE = "*.json"  # of a folder without these: a document in each, or a list of them
+_WHOLE = "*.json"  # used if no file matches those patterns; a file holds one document or a list
 _OPENERS: Mapping[str, Callable[..., Any]] = {".gz": gzip.open, ".bz2": bz2.open}
 
 
 def text_hash(text: str) -> np.uint64:
-    """A hash that is the same in every process."""
+    """A hash of the text that is equal in every process."""
     return np.uint64(int.from_bytes(hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest()))
 
 
 def fresh_index(source: Path) -> Path:
-    """The index folder of a file or folder of documents, made if it is not there or out of date."""
+    """The index folder of a file or folder of documents; the index is made if missing or out of date."""
     files = document_files(source)
     folder = source / ".lumos_index" if source.is_dir() else source.with_name(source.name + ".index")
     stamp = {
@@ -55,7 +55,7 @@ def fresh_index(source: Path) -> Path:
         return folder
     try:
         with _lock(folder.with_name(folder.name + ".lock")):
-            if _stamp_of(folder) != stamp:  # else another process made it meanwhile
+            if _stamp_of(folder) != stamp:  # another process may have made it meanwhile
                 _make(files, folder, stamp)
     except OSError as error:
         raise InfrastructureError(f"expected to write an index at {folder}, got {error}") from error
@@ -63,7 +63,7 @@ def fresh_index(source: Path) -> Path:
 
 
 def document_files(source: Path) -> list[Path]:
-    """The files with documents: `source` itself, or those in it; .json files only where there are no lines.
+    """The files with documents: `source` itself, or those in it; .json files only if there are no JSON-lines files.
 
     Raises:
         MissingFileError: There are none.
@@ -81,7 +81,7 @@ def read_documents(files: list[Path]) -> Iterator[tuple[str, str | list[str]]]:
     """Title and text of each document.
 
     Raises:
-        DataError: A line is no document: file, line, expected, got.
+        DataError: A line is not a document.
     """
     for path in files:
         if path.match(_WHOLE) and (values := _whole(path)):
@@ -94,12 +94,12 @@ def read_documents(files: list[Path]) -> Iterator[tuple[str, str | list[str]]]:
                 for number, line in enumerate(lines, 1):
                     if line.strip():
                         yield _document(_parsed(line, f"{path.name}:{number}"), f"{path.name}:{number}")
-            except (EOFError, OSError, zlib.error) as error:  # a compressed file that is cut short, or is none
+            except (EOFError, OSError, zlib.error) as error:  # a compressed file that is truncated or invalid
                 raise DataError(f"{path.name}:{number + 1}: expected another line or the end, got {error}") from error
 
 
 def _whole(path: Path) -> list[Any]:
-    """The documents of a file that is one JSON value; none of a file with one a line."""
+    """The documents of a file that is one JSON value; none if the file has one value per line."""
     try:
         value = json.loads(path.read_bytes())
     except (ValueError, RecursionError):
@@ -160,7 +160,7 @@ def _make(files: list[Path], folder: Path, stamp: dict[str, Any]) -> None:
 
 
 def _read_into(store: IO[bytes], files: list[Path], partial: Path) -> tuple[int, dict[str, int], list[Any]]:
-    """Stores the documents and their titles; the number of documents, the words with their ids, and each one's ids."""
+    """Stores documents and titles; returns the number of documents, word → id, and the word ids of each document."""
     offsets, hashes = array("Q", [0]), {form: array("Q") for form in FORMS}
     vocabulary: dict[str, int] = {}
     bags: list[Any] = []
@@ -196,5 +196,5 @@ def _write_bm25(folder: Path, bags: list[Any], vocabulary: int) -> None:
 
     index = bm25s.BM25(k1=K1, b=B)
     index.index((bags, {number: number for number in range(vocabulary)}), show_progress=False, create_empty_token=False)
-    index.vocab_dict = {}  # words are looked up in words.hashes, which processes share
+    index.vocab_dict = {}  # words are looked up in words.hashes, whose memory processes share
     index.save(folder, show_progress=False)

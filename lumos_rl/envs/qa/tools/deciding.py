@@ -1,4 +1,4 @@
-"""Questions with a small choice of answers, decided by rule: yes or no, and which of two.
+"""Answers closed questions by rules: yes or no, and which of two.
 
 >>> decide("Is 22 greater than 5?", []), decide("Is Italy the same as Spain?", [])
 (True, False)
@@ -42,18 +42,18 @@ _LITTLE = re.compile(rf"\b(?:{_LESS})\b")
 _SAME = re.compile(r"\b(?:same|equal|identical|match(?:es)?)\b")
 _DIFFERENT = re.compile(r"\b(?:different|differs?|distinct|not the same)\b")
 _NEGATION = re.compile(r"\b(?:no|not|never|none|without|n't|cannot|neither|nor|unable|rarely)\b|n't\b")
-_LONGEST_TITLE = 300  # characters of a title that are looked at
-_SHARE = 0.5  # of the question's words that the best sentence must hold for a yes
+_LONGEST_TITLE = 300  # characters of a title that are searched
+_SHARE = 0.5  # of the question's words that the best sentence must contain for a yes
 
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One line of evidence: a piece with its title, or a question that was answered before.
+    """One line of evidence: a piece with its title, or a question with its earlier answer.
 
     Attributes:
-        title: The piece's title, or the answered question; "" where there is none.
+        title: The piece's title, or the answered question; "" if there is none.
         sentences: The piece's sentences, or the answer.
-        answer: The answer given before; None for a piece.
+        answer: The earlier answer; None for a piece.
     """
 
     title: str
@@ -62,7 +62,7 @@ class Line:
 
 
 def read_line(line: str) -> Line:
-    """A line as `ParagraphRetrieve` and `QA` write it."""
+    """Parses a line that `ParagraphRetrieve` or `QA` wrote."""
     if answered := _ANSWERED.fullmatch(line):
         return Line(answered["question"], (answered["answer"],), answered["answer"])
     found = _EVIDENCE.fullmatch(line)
@@ -71,23 +71,23 @@ def read_line(line: str) -> Line:
 
 
 def verdict(answer: str | None) -> bool | None:
-    """The yes or no of an answer; None where it is neither. "No answer", however written, is neither."""
+    """The yes or no of an answer; None if it is neither. "No answer", however written, is neither."""
     return None if normalize_answer(answer or "") == NO_ANSWER.lower() else yes_no(answer)
 
 
 def is_yes_no(question: str) -> bool:
-    """Whether yes or no would answer the question."""
+    """Whether the answer to the question is yes or no."""
     return bool(_AUXILIARY.match(question.strip())) and " or " not in _capital_or(question)
 
 
 def _capital_or(question: str) -> str:
-    """The question's " or " where it stands between two names, else ""."""
+    """The first two names joined by " or " in the question; "" if there are none."""
     found = _OR.search(question)
     return found[0] if found else ""
 
 
 def decide(question: str, lines: Sequence[Line]) -> bool | None:
-    """Yes or no; None where nothing in the lines bears on the question."""
+    """Yes or no; None if the lines contain nothing relevant to the question."""
     asked = plain(question)
     said = verdict(lines[-1].answer) if lines else None
     if said is not None and all(line.answer for line in lines):
@@ -115,7 +115,7 @@ def _by_quantities(question: str, asked: str, lines: Sequence[Line]) -> bool | N
 
 
 def _side(text: str, lines: Sequence[Line]) -> Fraction | None:
-    """The quantity that one side of a comparison states, or that the lines state about what it names."""
+    """The quantity on one side of a comparison, or the one that the lines give for the entity named there."""
     number = read_quantity(text)
     if number is not None:
         return number
@@ -164,7 +164,7 @@ def _by_words(question: str, asked: str, lines: Sequence[Line]) -> bool | None:
 
 
 def options_of(question: str, lines: Sequence[Line]) -> tuple[str, str] | None:
-    """The two names that a question lets one choose between: `…, Ann or Bo?`."""
+    """The two names between which a question asks to choose: `…, Ann or Bo?`."""
     if " or " not in question or any(_OR.search(line.title[:_LONGEST_TITLE]) for line in lines if line.answer is None):
         return None
     asked = f" {key_of(question)} "
@@ -186,7 +186,7 @@ def _bare(title: str) -> str:
 
 
 def choose(question: str, options: tuple[str, str], lines: Sequence[Line]) -> str | None:
-    """The option that the question asks for; None where the lines do not tell."""
+    """The option that the question asks for; None if the lines do not decide it."""
     last = lines[-1].answer if lines else None
     for option in options:
         if last is not None and normalize_answer(last) == normalize_answer(option):
@@ -208,7 +208,7 @@ def _about(option: str, line: Line) -> bool:
 
 
 def _value(lines: Sequence[Line], asked: str, dated: bool) -> Fraction | None:
-    """The date or number that the lines about one option state, in the sentence that shares most with the question."""
+    """The date or number in the lines about one option, from the sentence that shares most words with the question."""
     wanted = set(words(asked))
     sentences = sorted(
         (sentence for line in lines for sentence in line.sentences),

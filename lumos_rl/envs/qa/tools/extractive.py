@@ -1,4 +1,4 @@
-"""The embedded reader: answers from the evidence by rule, without a model, fast, and far from a language model's skill.
+"""The built-in reader: answers from the evidence by rules. It is fast, needs no model, and is weaker than one.
 
     >>> from lumos_rl.prompts import reading_prompt
     >>> reader = ExtractiveReader()
@@ -7,10 +7,10 @@
     >>> reader(reading_prompt("Who directed Glen or Glenda?", ["[Oslo] Oslo is a city."]))
     'No answer'
 
-It reads the text that any reader gets (`lumos_rl.prompts.reading_prompt`), finds the sentences that share words with
-the question, and in them the span that fits the question word: a date for "when", a number for "how many", a name for
-"who". Yes-or-no questions and choices between two are left to `deciding`. What it reaches stands in
-envs/qa/README.md.
+It reads the prompt of any reader (`lumos_rl.prompts.reading_prompt`), finds the sentences that share words with the
+question, and in them the span that fits the question word: a date for "when", a number for "how many", a name for
+"who". Yes-or-no questions and choices between two are left to `deciding`. The file envs/qa/README.md of the repository
+has its scores.
 """
 
 from __future__ import annotations
@@ -45,12 +45,12 @@ _KIND_OF = re.compile(r"\b(?:is|was|are|were) (?:an?|the|one of the) ([^,.;()]{3
 _OPENING = "The A An It He She They This That In On At Its His Her Their From As By For After When Born".split()
 _NO_NAMES = frozenset([*_OPENING, *_MONTH.split("|")])
 _ABOUT_PLACES = frozenset("where city town country state county village district region place".split())
-_NEAR = 4.0  # words within which a match counts strongly
+_NEAR = 4.0  # words; a match within this distance counts strongly
 
 
 @dataclass(frozen=True, slots=True)
 class _Span:
-    """A candidate answer in a sentence: its text and the words around it."""
+    """A candidate answer: its text, and its place in the sentence."""
 
     text: str
     start: int
@@ -81,7 +81,7 @@ def _best_span(question: str, lines: Sequence[Line]) -> str | None:
     asked = [word for word in words(question) if not word.isdigit()]
     sentences = [(line, sentence) for line in lines if line.answer != NO_ANSWER for sentence in line.sentences]
     bags = [set(map(_root, words(f"{line.title} {sentence}"))) for line, sentence in sentences]
-    weights = {  # in the question's order: sums in another order may differ in the last bit, and so decide a tie
+    weights = {  # in the question's order: another order of summation may differ in the last bit and change a tie
         root: math.log(1 + (len(bags) + 1) / (1 + sum(root in bag for bag in bags))) for root in map(_root, asked)
     }
     total = sum(weights.values()) or 1.0
@@ -98,7 +98,7 @@ def _best_span(question: str, lines: Sequence[Line]) -> str | None:
 
 
 def _spans(question: str, title: str, sentence: str) -> Iterator[_Span]:
-    """The spans of a sentence, and its title, that could be the answer to this kind of question."""
+    """The spans of a sentence, and its title, that could answer this kind of question."""
     asked = plain(question)
     own = f" {key_of(question)} "
     if re.search(r"\b(?:what|which) year\b", asked):
@@ -122,7 +122,7 @@ def _spans(question: str, title: str, sentence: str) -> Iterator[_Span]:
 
 
 def _trimmed(text: str, start: int, sentence: str, own: str, is_name: bool) -> Iterator[_Span]:
-    """The span without opening words that are no part of a name; nothing where the question holds it already."""
+    """The span without opening words that do not belong to a name; nothing if the question already contains it."""
     text = text.strip(" .,'’")
     while is_name and text.partition(" ")[0] in _NO_NAMES:
         start, text = start + len(text.partition(" ")[0]) + 1, text.partition(" ")[2]
@@ -131,7 +131,7 @@ def _trimmed(text: str, start: int, sentence: str, own: str, is_name: bool) -> I
 
 
 def _nearness(span: _Span, weights: dict[str, float], title: str) -> float:
-    """How close the span stands to words of the question that are not the sentence's own subject."""
+    """How close the span is to words of the question, except those in the sentence's title."""
     subject = set(map(_root, words(title)))
     middle = len(re.findall(r"\w+", span.sentence[: span.start]))
     length = len(re.findall(r"\w+", span.text))
@@ -145,7 +145,7 @@ def _nearness(span: _Span, weights: dict[str, float], title: str) -> float:
 
 
 def _fit(question: str, span: _Span) -> float:
-    """How well a span's shape fits the question word."""
+    """How well the form and context of a span fit the question word."""
     before = span.sentence[: span.start].rstrip().rpartition(" ")[2].lower()
     asked = set(re.findall(r"\w+", plain(question)))
     if "who" in asked or "whom" in asked:
@@ -157,5 +157,5 @@ def _fit(question: str, span: _Span) -> float:
 
 
 def _root(word: str) -> str:
-    """The part of a word that its relatives share: director, directed, directs."""
+    """The common beginning of related words: director, directed, directs."""
     return word[:5]

@@ -1,4 +1,4 @@
-"""Looking things up: `KnowledgeQuery` finds paragraphs about an entity, `ParagraphRetrieve` the pieces that help.
+"""Retrieval: `KnowledgeQuery` finds paragraphs about an entity, `ParagraphRetrieve` the best pieces for a question.
 
     >>> source = Paragraphs([Piece("Ed Wood", ("Ed Wood was an American filmmaker.", "He was born in 1924."))])
     >>> looked_up = KnowledgeQuery(source)("ed wood", {})
@@ -7,8 +7,8 @@
     >>> ParagraphRetrieve()("R1, Query: When was Ed Wood born?", {"R1": looked_up}).text
     'Evidence 1: [Ed Wood] Ed Wood was an American filmmaker. He was born in 1924.'
 
-Where knowledge comes from is a `Source`: the paragraphs of a task (`Paragraphs`), its fact sentences (`Facts`),
-documents indexed on disk (`lumos_rl.envs.qa.tools.corpus`), or Wikipedia (`lumos_rl.envs.qa.tools.wikipedia`).
+Knowledge comes from a `Source`: the paragraphs of a task (`Paragraphs`), its fact sentences (`Facts`), documents
+indexed on disk (`lumos_rl.envs.qa.tools.corpus`), or Wikipedia (`lumos_rl.envs.qa.tools.wikipedia`).
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ MAX_PIECES = 5  # pieces that a ranking returns; Yin et al. 2023 show the reader
 MAX_CHOICES = 5  # titles listed for an ambiguous query
 MAX_SHOWN = 6_000  # characters of paragraphs shown for one query; ParagraphRetrieve still sees all of them
 MAX_WORDS = 200  # words of one piece of a document; a longer paragraph is split between sentences
-MAX_QUERY = 2_000  # characters; a longer one is no query
+MAX_QUERY = 2_000  # characters of a query
 _NAMES = re.compile(r"\s*\[?\s*((?:R[0-9]+|Output)(?:\s*,\s*(?:R[0-9]+|Output))*)\s*\]?\s*,?\s*")
 _REFERENCE = re.compile(r"(?<![\w-])(?:R[0-9]+|Output)(?![\w-])")
 
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """One paragraph, or a part of a long one: its document's title and its sentences in order."""
+    """A paragraph, or a part of a long one: the title of its document and its sentences in order."""
 
     title: str
     sentences: tuple[str, ...]
@@ -52,7 +52,7 @@ class Piece:
 
 
 def split_document(title: str, text: str | Sequence[str]) -> list[Piece]:
-    """The pieces of a document: its paragraphs, one a line, the long ones split between sentences.
+    """The pieces of a document: its paragraphs, one per line; long ones are split between sentences.
 
     Args:
         title: Its title.
@@ -74,11 +74,11 @@ def split_document(title: str, text: str | Sequence[str]) -> list[Piece]:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What a title leads to.
+    """The result of looking up a title.
 
     Attributes:
-        pieces: Paragraphs of the document with that title; of several documents, where `choices` lists them.
-        choices: Titles that the query may mean, where it does not say which.
+        pieces: Paragraphs of the document with that title, or of the documents in `choices`.
+        choices: Titles that an ambiguous query may mean.
     """
 
     pieces: tuple[Piece, ...] = ()
@@ -87,14 +87,14 @@ class Found:
 
 @dataclass(frozen=True, slots=True)
 class Pieces:
-    """The exact object behind a result of `KnowledgeQuery` or `ParagraphRetrieve`."""
+    """The exact object of a result of `KnowledgeQuery` or `ParagraphRetrieve`."""
 
     items: tuple[Piece, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """The exact object behind a result of `QA`; its `answer` is "No answer" where there is none."""
+    """The exact object of a result of `QA`; its `answer` is "No answer" if there is none."""
 
     question: str
     answer: str
@@ -111,16 +111,16 @@ class Source(Protocol):
     name: str
 
     def lookup(self, query: str) -> Found:
-        """The document that `query` names; empty where none does."""
+        """The document that `query` names; empty if there is none."""
         ...
 
     def search(self, query: str, count: int) -> list[Piece]:
-        """The best pieces for a query, by their text, best first; [] where nothing fits."""
+        """The best pieces for a query by their text, best first; [] if nothing matches."""
         ...
 
 
 def of_one_form(pieces: Sequence[Piece]) -> Found:
-    """All pieces where they have one title; else the first piece of each title, and the titles to choose from."""
+    """All pieces if they have one title; otherwise the first piece of each title, and the titles to choose from."""
     first = {piece.title: piece for piece in reversed(pieces)}
     titles = tuple(dict.fromkeys(piece.title for piece in pieces))[:MAX_CHOICES]
     return Found(tuple(pieces)) if len(first) == 1 else Found(tuple(first[title] for title in titles), titles)
@@ -134,7 +134,7 @@ class Paragraphs:
         self.pieces = tuple(pieces)
 
     def lookup(self, query: str) -> Found:
-        """The paragraphs with that title: as written, else without case and accents, else without a suffix."""
+        """The paragraphs with that title: as written, else ignoring case and accents, else also ignoring a suffix."""
         for form in (str.strip, key_of, suffixless):
             wanted = form(query)
             if same := [piece for piece in self.pieces if wanted and form(piece.title) == wanted]:
@@ -148,7 +148,7 @@ class Paragraphs:
 
 
 class Facts:
-    """Fact sentences that were written for one question: an oracle, whatever is asked for is among them."""
+    """Fact sentences that were written for one question: an oracle, because they always contain what it needs."""
 
     name = "facts (oracle)"
 
@@ -156,7 +156,7 @@ class Facts:
         self.pieces = tuple(Piece("", (sentence,)) for sentence in sentences)
 
     def lookup(self, query: str) -> Found:
-        """Nothing: facts have no titles."""
+        """Nothing, because facts have no titles."""
         return Found()
 
     def search(self, query: str, count: int) -> list[Piece]:
@@ -167,7 +167,7 @@ class Facts:
 
 
 class Nothing:
-    """The source of a task that brings no knowledge of its own."""
+    """The source of a task without knowledge of its own."""
 
     name = "none"
 
@@ -191,13 +191,13 @@ class KnowledgeQuery:
 
     def __init__(self, source: Source) -> None:
         self.source = source
-        self.found: list[Piece] = []  # all that was found, for the episode's metrics
+        self.found: list[Piece] = []  # everything found so far, for the episode's metrics
 
     def __call__(self, args: str, bindings: Mapping[str, Value]) -> Value:
-        """The paragraphs of the document with that title, else those that fit the words best.
+        """The paragraphs of the document with that title, otherwise those that best match the words.
 
         Raises:
-            ToolError: An empty query, or nothing is known about it.
+            ToolError: The query is empty, or nothing is known about it.
         """
         query, found = self._look_up(args.removeprefix("Query:").strip(), bindings)
         if found.choices:
@@ -210,10 +210,10 @@ class KnowledgeQuery:
         return Value(Pieces(pieces), _shown(pieces))
 
     def _look_up(self, asked: str, bindings: Mapping[str, Value]) -> tuple[str, Found]:
-        """The query and the document it names; a title such as "Audi R8" or "“Heroes”" is taken as it is first.
+        """The query and the document it names; titles such as "Audi R8" or "“Heroes”" are first tried as written.
 
         Raises:
-            ToolError: It is empty or too long, or no title and without a word to search for.
+            ToolError: It is empty or too long, or neither a title nor a word to search for.
         """
         query, found = "", Found()
         readings: list[Callable[[], str]] = [
@@ -231,7 +231,7 @@ class KnowledgeQuery:
 
 
 class ParagraphRetrieve:
-    """Picks the pieces of what was looked up that help with a query."""
+    """Picks the best pieces for a query from earlier results of `KnowledgeQuery`."""
 
     usage = "ParagraphRetrieve(R1, R2, Query: question): the best five pieces of R1 and R2 for a question"
     schema = arguments(
@@ -245,7 +245,7 @@ class ParagraphRetrieve:
         """The best pieces, best first.
 
         Raises:
-            ToolError: No query, no results to pick from, or a result that holds no paragraphs.
+            ToolError: There is no query or no result to pick from, or a result holds no paragraphs.
         """
         names, query = split_context(args, "Query", "ParagraphRetrieve(R1, Query: Who wrote it?)")
         query = checked_query(fill(query, bindings), "ParagraphRetrieve(R1, Query: Who wrote it?)")
@@ -265,10 +265,10 @@ class ParagraphRetrieve:
 
 
 def split_context(args: str, label: str, example: str) -> tuple[list[str], str]:
-    """The result names and the text of `[R2, R6], Question: …`, whose label may be left out after names.
+    """The result names and the text of `[R2, R6], Question: …`; the label may be omitted after names.
 
     Raises:
-        ToolError: There is neither a name nor the label, or something else stands between them.
+        ToolError: There is neither a name nor the label, or there is something else between them.
     """
     found = _NAMES.match(args)
     rest = args[found.end() :] if found else args
@@ -282,7 +282,7 @@ def fill(text: str, bindings: Mapping[str, Value]) -> str:
     """The text with the names of earlier answers replaced by the answers: `Where was R3 born?`.
 
     Raises:
-        ToolError: A name stands for paragraphs, which no question can hold.
+        ToolError: A name is bound to paragraphs, which a question cannot contain.
     """
 
     def answer(found: re.Match[str]) -> str:
@@ -297,10 +297,10 @@ def fill(text: str, bindings: Mapping[str, Value]) -> str:
 
 
 def checked_query(query: str, example: str) -> str:
-    """The query, if it can be one.
+    """The query in one line, if it is valid.
 
     Raises:
-        ToolError: It is too long, or holds no word.
+        ToolError: It is too long, or contains no word.
     """
     if not re.search(r"\w", query):
         raise ToolError(f"expected a query, as in {example}, got {'nothing' if not query else repr(query[:20])}")

@@ -1,4 +1,4 @@
-"""Numbers, dates and yes or no as texts state them: what `Calculator` compares in question answering.
+"""Reads numbers, dates and yes or no in texts, so that `Calculator` can compare answers.
 
 >>> read_quantity("about 1.2 million people"), read_quantity("sixteen"), read_quantity("nothing at all")
 (Fraction(1200000, 1), Fraction(16, 1), None)
@@ -7,8 +7,8 @@
 >>> FactCalculator()("R1 > R2", {"R1": Value.of("five"), "R2": Value.of("3 children")}).text
 'yes'
 
-A date counts in years: 4 July 1776 is 1776 and 185/366, so dates compare with each other and with years, and the
-difference of two dates is in years.
+A date is a number of years: 4 July 1776 is 1776 + 185/366. So dates can be compared with each other and with years, and
+the difference of two dates is in years.
 """
 
 from __future__ import annotations
@@ -47,12 +47,12 @@ _TENS = "twenty thirty forty fifty sixty seventy eighty ninety".split()
 _UNITS = {word: value for value, word in enumerate(_SMALL)} | {word: 20 + 10 * i for i, word in enumerate(_TENS)}
 _WORDS = re.compile(rf"\b(?:(?:{'|'.join([*_UNITS, *_SCALES])})\b[\s-]*(?:and\s+)?)+", re.IGNORECASE)
 _COMPARISON = re.compile(r"^\s*(?P<left>.+?)\s*(?P<sign>==|!=|≠|(?<![<>!=])=(?!=))\s*(?P<right>.+?)\s*$", re.DOTALL)
-_LONGEST = 400  # characters of a number; longer ones are none
+_LONGEST = 400  # characters of a number; longer ones are ignored
 _LITERALS = {True: "True", False: "False"}
 
 
 def read_date(text: str) -> Fraction | None:
-    """The first date or year of a text, in years; None where there is none."""
+    """The first date or year of a text, in years; None if there is none."""
     if bc := _BC.search(text):
         return -Fraction(int(bc[1]))
     if found := _DATE.search(text):
@@ -61,7 +61,7 @@ def read_date(text: str) -> Fraction | None:
 
 
 def read_quantity(text: str) -> Fraction | None:
-    """The date of a text, else its first number, in digits or words; None where there is neither."""
+    """The date in a text, otherwise its first number in digits or words; None if there is neither."""
     if date := (_BC.search(text) or _DATE.search(text)):
         return read_date(date[0])
     if (found := _SCALED.search(text)) and len(found["number"]) <= _LONGEST:
@@ -72,7 +72,7 @@ def read_quantity(text: str) -> Fraction | None:
 
 
 class FactCode(Code):
-    """Code on what was answered: R3 is the bare answer of a `QA`, a number where it is one."""
+    """Code on answers: R3 is the bare answer of a `QA`, converted to a number if it is one."""
 
     def __call__(self, args: str, bindings: Mapping[str, Value]) -> Value:
         """The result of the code; raises as `Code` does."""
@@ -84,7 +84,7 @@ class FactCode(Code):
 
 
 class FactCalculator(Calculator):
-    """Arithmetic and comparisons on what texts state: numbers with units, number words, dates, yes and no."""
+    """Arithmetic and comparisons of numbers with units, number words, dates, and yes or no in texts."""
 
     usage = "Calculator(R3 > R6): arithmetic and comparisons of numbers, dates, answers and yes or no"
     schema = arguments(expression="Arithmetic or a comparison of results, such as R3 > R6.")
@@ -111,7 +111,7 @@ class FactCalculator(Calculator):
 
 
 def _as_number(value: Value) -> Value:
-    """The value as a number or truth where its text states one."""
+    """The value as a number or bool, if its text states one."""
     text = answer_text(value)
     if not isinstance(text, str):
         return value
@@ -123,12 +123,12 @@ def _as_number(value: Value) -> Value:
 
 
 def answer_text(value: Value) -> object:
-    """The bare answer of a result of `QA`; any other value's exact object."""
+    """The bare answer of a result of `QA`; the exact object of any other value."""
     return value.exact.answer if isinstance(value.exact, Reply) else value.exact
 
 
 def _literals(args: str) -> str:
-    """Dates, number words and yes or no of an expression, written as the calculator reads them."""
+    """The expression with dates, number words and yes or no in the notation of the calculator."""
     args = _BC.sub(lambda found: f"(-{found[1]})", args)
     args = _DATE.sub(lambda found: f"({_years(found)})", args)
     args = re.sub(r"\b(yes|no)\b", lambda found: _LITERALS[found[1].lower() == "yes"], args, flags=re.IGNORECASE)
@@ -142,7 +142,7 @@ def _mentions_date(args: str, bindings: Mapping[str, Value]) -> bool:
 
 
 def _same_text(args: str, bindings: Mapping[str, Value]) -> bool | None:
-    """Whether the two sides of `R3 = R6` are the same answer; None where that is not what is asked."""
+    """Whether the two sides of `R3 = R6` are the same answer; None if this is not such a comparison."""
     found = _COMPARISON.match(args) if len(args) <= MAX_LENGTH else None
     if found is None:
         return None

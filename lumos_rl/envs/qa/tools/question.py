@@ -1,4 +1,4 @@
-"""The tools of question answering, and how a question is put to a reader.
+"""The tools of question answering, and `QA`, which asks a reader.
 
     >>> from lumos_rl.envs.qa.tools.knowledge import Paragraphs
     >>> tools = qa_tools(Paragraphs([Piece("Ed Wood", ("Ed Wood was born in Poughkeepsie in 1924.",))]))
@@ -8,8 +8,8 @@
     >>> tools["QA"]("[R1], Question: When was Ed Wood born?", bindings).text
     'Question: When was Ed Wood born?; Answer: 1924'
 
-A reader is any function from text to text: it gets a prompt (`lumos_rl.prompts.reading_prompt`) and gives an answer, so
-nothing here imports a model. `ExtractiveReader` is the one that needs none.
+A reader is any function from text to text: it gets a prompt (`lumos_rl.prompts.reading_prompt`) and returns an answer,
+so nothing here imports a model. `ExtractiveReader` needs no model.
 """
 
 from __future__ import annotations
@@ -44,13 +44,13 @@ _MAX_ANSWER = 400  # characters
 class QA:
     """Answers a question from earlier results.
 
-    Where the reader finds no answer it is asked again: with pieces that the source finds for the question, then
-    without any evidence, and at last, for a question that must have a yes or no, with nothing else allowed.
+    If the reader finds no answer, it is asked again: first with pieces that the source finds for the question, then
+    without evidence, and last, if the answer must be yes or no, with only these two answers allowed.
 
     Args:
         source: Where more evidence comes from.
         reader: Answers a reading prompt.
-        decisive: The question of a task that must end in yes or no; its own yes-or-no questions then must, too.
+        decisive: The question of a task whose answer must be yes or no; then any yes-or-no question must get one.
     """
 
     usage = "QA([R2, R6], Question: question): a short answer to the question from the results R2 and R6"
@@ -63,10 +63,10 @@ class QA:
         self.found: list[Piece] = []
 
     def __call__(self, args: str, bindings: Mapping[str, Value]) -> Value:
-        """Question and answer; the answer is "No answer" where there is none.
+        """Question and answer; the answer is "No answer" if there is none.
 
         Raises:
-            ToolError: No question, or an unknown result.
+            ToolError: There is no question, or a result is unknown.
         """
         names, question = split_context(args, "Question", _EXAMPLE)
         question = checked_query(fill(question, bindings), _EXAMPLE)
@@ -99,7 +99,7 @@ class QA:
 
 
 def ask(reader: Reader, question: str, lines: Sequence[str], yes_no: bool = False) -> str:
-    """The reader's answer in one line; "No answer" where it has none.
+    """The reader's answer in one line; "No answer" if it has none.
 
     Raises:
         ConfigError: The reader returned something other than text.
@@ -112,7 +112,7 @@ def ask(reader: Reader, question: str, lines: Sequence[str], yes_no: bool = Fals
 
 
 def evidence_lines(values: Mapping[str, Value]) -> list[str]:
-    """What a reader sees of some results: pieces one by one, and answers with their questions."""
+    """Results as lines for a reader: one line per piece, and one per answer with its question."""
     lines: list[str] = []
     for name, value in values.items():
         if isinstance(value.exact, Pieces):
@@ -123,7 +123,7 @@ def evidence_lines(values: Mapping[str, Value]) -> list[str]:
 
 
 def compose(reader: Reader, question: str, values: Mapping[str, Value], decisive: bool) -> str | None:
-    """The answer to a whole task from what its episode found out: answers, or else the pieces themselves.
+    """The answer to a task from the answers of its episode, or from the pieces if there are no answers.
 
     Args:
         reader: Answers a reading prompt.
@@ -132,7 +132,7 @@ def compose(reader: Reader, question: str, values: Mapping[str, Value], decisive
         decisive: Whether it must be yes or no.
 
     Returns:
-        The answer; None where there is no result at all.
+        The answer; None if there are no results.
     """
     told = {name: value for name, value in values.items() if not isinstance(value.exact, Pieces)}
     lines = evidence_lines(told or values)
@@ -149,10 +149,10 @@ SPECS = (
 
 
 def qa_tools(source: Source, reader: Reader | None = None, decisive: str | None = None) -> dict[str, Tool]:
-    """Tool name → tool, in the order they are shown to the model.
+    """Tool name → tool, in the order shown to the model.
 
     Args:
-        source: Where knowledge comes from.
+        source: Where the knowledge comes from.
         reader: Answers a reading prompt; None takes the extractive reader.
         decisive: As for `QA`.
     """

@@ -1,11 +1,11 @@
-"""Ranking a few paragraphs for a question: BM25 (Robertson et al. 1994), with two hints that multi-hop questions give.
+"""Ranks a few paragraphs for a question: BM25 (Robertson et al. 1994) with two bonuses for multi-hop questions.
 
     >>> pieces = [("Ed Wood", "He directed Glen or Glenda."), ("Glen or Glenda", "A 1953 film."), ("Oslo", "A city.")]
     >>> rank("Where was the director of Glen or Glenda born?", pieces)
     [1, 0]
 
-Beside its words, a paragraph counts for more when the question names its title, and when the paragraph that fits best
-names its title: the second hop of a question is mentioned in the first, and rarely in the question itself.
+A paragraph scores higher if the question names its title, or if the best paragraph does: the first hop of a question
+mentions the second, but the question itself rarely does.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from lumos_rl.envs.qa.tools.titles import key_of, suffixless, words
 K1, B = 1.5, 0.75  # the values that BM25 libraries commonly default to
 NAMED = 1.0  # bonus for a title in the question, times the title's own BM25 weight
 LINKED = 0.5  # bonus for a title that the best paragraph names, as a share of the best score
-# Both bonuses were chosen on 200 distractor questions of HotpotQA (benchmarks/qa_quality.py prints what they give).
+# Both bonuses were chosen on 200 distractor questions of HotpotQA (benchmarks/qa_quality.py prints their effect).
 
 
 def rank(query: str, pieces: Sequence[tuple[str, str]]) -> list[int]:
-    """Indexes of the pieces (title, text) that share a word with the query or follow from one that does, best first."""
+    """Indexes of the pieces (title, text) that share a word with the query or that the best one names, best first."""
     scores = _scores(query, pieces)
     keys = [suffixless(title) for title, _ in pieces]
     named = _spaced(query)
@@ -40,7 +40,7 @@ def rank(query: str, pieces: Sequence[tuple[str, str]]) -> list[int]:
 
 
 def plain_rank(query: str, pieces: Sequence[tuple[str, str]]) -> list[int]:
-    """The same by BM25 alone."""
+    """The ranking by BM25 alone."""
     return _order(_scores(query, pieces))
 
 

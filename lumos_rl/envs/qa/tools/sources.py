@@ -1,4 +1,4 @@
-"""Which source a `knowledge` setting means.
+"""Opens the source of a `knowledge` setting.
 
 >>> open_source("context") is None          # each task brings its own
 True
@@ -20,15 +20,15 @@ PER_TASK = ("context", "facts")
 
 
 def open_source(knowledge: str | os.PathLike[str] | Source | None) -> Source | None:
-    """The source that all tasks share; None where each task brings its own.
+    """The source that all tasks share; None if each task brings its own.
 
     Args:
         knowledge: None, "context", "facts", "wikipedia", "wikipedia:record:FOLDER", "wikipedia:replay:FOLDER",
             a file or folder of documents, or a source.
 
     Raises:
-        ConfigError: None of these, e.g. an empty text.
-        MissingFileError: There are no such documents.
+        ConfigError: It is none of these, e.g. an empty text.
+        MissingFileError: The documents do not exist.
         DataError: A document cannot be read.
     """
     if knowledge is None or knowledge in PER_TASK:
@@ -58,7 +58,7 @@ def task_source(meta: Mapping[str, Any], knowledge: str | None = None) -> Source
 
     Args:
         meta: The task's extras: `context`, a list of titles with their sentences, or `facts`, a list of sentences.
-        knowledge: "context" or "facts"; None takes the context where there is one, else the facts.
+        knowledge: "context" or "facts"; None takes the context if there is one, otherwise the facts.
     """
     if meta.get("context") and knowledge != "facts":
         return Paragraphs(Piece(title, tuple(sentences)) for title, sentences in meta["context"])

@@ -1,4 +1,4 @@
-"""How titles and words are compared: case, accents, punctuation and disambiguation suffixes do not count.
+"""Normalises titles and words for comparison: without case, accents, punctuation and disambiguation suffixes.
 
 >>> key_of("Beyoncé  Knowles-Carter"), suffixless("Mercury (planet)"), suffixless("Albany, Georgia")
 ('beyonce knowles carter', 'mercury', 'albany georgia')
@@ -34,12 +34,12 @@ def plain(text: str) -> str:
     """Lower case without accents."""
     if text.isascii():
         return text.lower()
-    decomposed = unicodedata.normalize("NFKD", text.casefold()).translate(_STROKES)  # letters that it leaves whole
+    decomposed = unicodedata.normalize("NFKD", text.casefold()).translate(_STROKES)  # letters that NFKD does not change
     return "".join(char for char in decomposed if not unicodedata.combining(char))
 
 
 def key_of(title: str) -> str:
-    """Words of a title, plain; titles with one key differ at most in case, accents, punctuation and spaces.
+    """The plain words of a title; titles with equal keys differ only in case, accents, punctuation and spaces.
 
     A disambiguation suffix stays, as do all words: "Mercury (planet)" and "Mercury Planet" are the same.
     """
@@ -47,24 +47,24 @@ def key_of(title: str) -> str:
 
 
 def suffixless(title: str) -> str:
-    """The same without a suffix in brackets."""
+    """The key of a title without a suffix in brackets."""
     return key_of(_SUFFIX.sub("", title.replace("_", " "))) or key_of(title)
 
 
 def words(text: str) -> list[str]:
-    """The words of a text that carry meaning, plain and without a plural s."""
+    """The words of a text except stop words, plain and without a plural s."""
     return [stem(word) for word in re.findall(r"\w+", plain(text)) if word not in STOPWORDS]
 
 
 def stem(word: str) -> str:
-    """A word without its plural s; the same for both forms is all that counts."""
+    """A word without its plural s; it need not be a real word, only equal for singular and plural."""
     if len(word) > 3 and word.endswith("s") and not word.endswith(("ss", "us", "is")):
         return word[:-3] + "y" if word.endswith("ies") and len(word) > 4 else word[:-1]
     return word
 
 
 def split_sentences(text: str) -> list[str]:
-    """The sentences of a paragraph; a period after an initial or a usual abbreviation ends none."""
+    """The sentences of a paragraph; a period after an initial or a common abbreviation does not end one."""
     sentences: list[str] = []
     for part in _END.split(text.strip()):
         if sentences and _ABBREVIATION.search(sentences[-1][-8:]):

@@ -1,4 +1,4 @@
-"""Wikipedia as knowledge, over the MediaWiki API, recorded so that an evaluation can be run again offline.
+"""Wikipedia as a source of knowledge, over the MediaWiki API; replies are recorded and can be replayed offline.
 
     source = Wikipedia(Path("recorded"))                          # asks the network, keeps every reply in the folder
     source.lookup("Mercury").choices                              # ('Mercury (planet)', 'Mercury (element)', …)
@@ -9,9 +9,9 @@ One file of the folder holds one reply:
 
     {"request": {"action": "query", "titles": "Ed Wood", …}, "reply": {"query": {"pages": [{"title": "Ed Wood", …}]}}}
 
-A reply in the folder is never asked for again, and where processes ask for the same at once the first reply counts for
-all. So a replay gives every episode byte by byte. A request that was not recorded, and a network that does not answer
-after some tries, are failures of the infrastructure, not of the model.
+A recorded request is never sent again; if processes send the same request at once, all use the first reply. So a replay
+reproduces every episode byte by byte. A request without a recorded reply, and a network that does not answer after some
+tries, are failures of the infrastructure, not of the model.
 """
 
 from __future__ import annotations
@@ -41,31 +41,31 @@ from lumos_rl.errors import ConfigError, InfrastructureError, MissingFileError
 _MOST_PIECES = 200  # paragraphs of one article
 _ARTICLES = 3  # articles that a search reads
 _LONGEST_SEARCH = 300  # characters, the API's limit
-_LONGEST_TITLE = 255  # bytes, the same
-_NO_ARTICLE = ("missing", "invalid", "special")  # marks of a page without a text of its own
-_BUSY = ("maxlag", "ratelimited", "readonly")  # error codes of an API that may answer later
+_LONGEST_TITLE = 255  # bytes, the API's limit
+_NO_ARTICLE = ("missing", "invalid", "special")  # keys of a page that is not an article
+_BUSY = ("maxlag", "ratelimited", "readonly")  # error codes after which a retry may succeed
 _LONGEST_WAIT_S = 60.0
 
 
 class Mode(StrEnum):
-    """Whether the network may be asked."""
+    """Whether the network may be used."""
 
-    RECORD = "record"  # ask for what the folder does not hold, and keep it there
-    REPLAY = "replay"  # only what the folder holds
+    RECORD = "record"  # send requests that the folder does not hold, and record their replies there
+    REPLAY = "replay"  # only use recorded replies
 
 
 @dataclass(frozen=True, slots=True)
 class WikipediaSettings:
-    """How the API is asked.
+    """Settings of API requests.
 
     Attributes:
-        url: The API of another language or wiki.
+        url: Address of the API; differs by language and wiki.
         timeout_s: Seconds until a request counts as failed.
-        tries: Most tries of one request.
-        pause_s: Least seconds between two requests of a process.
-        backoff_s: Seconds before the second try; doubled before each further one. A Retry-After of the server counts
-            instead, up to a minute.
-        user_agent: Tells the operators who asks, as they demand.
+        tries: Maximum number of tries of one request.
+        pause_s: Minimum seconds between two requests of a process.
+        backoff_s: Seconds before the second try; doubled before each further one. The server's Retry-After takes
+            precedence, up to a minute.
+        user_agent: Identifies the client, as the operators require.
     """
 
     url: str = "https://en.wikipedia.org/w/api.php"
@@ -77,7 +77,7 @@ class WikipediaSettings:
 
 
 class _TransientError(Exception):
-    """A request that failed in a way that may pass; `wait_s` is what the server asked to wait."""
+    """A request failed, but a retry may succeed; `wait_s` is the wait that the server asked for."""
 
     def __init__(self, why: str, wait_s: float | None = None) -> None:
         self.wait_s = wait_s
@@ -85,15 +85,15 @@ class _TransientError(Exception):
 
 
 class Wikipedia:
-    """A `Source` over the MediaWiki API. Its name does not tell a replay from a recording, as nothing in episodes does.
+    """A `Source` over the MediaWiki API. Its name is the same in both modes, so that episodes are, too.
 
     Args:
-        folder: Where replies are kept.
-        mode: Whether the network may be asked.
-        settings: How.
+        folder: Folder of recorded replies.
+        mode: Whether the network may be used.
+        settings: Settings of requests.
 
     Raises:
-        MissingFileError: Nothing to replay.
+        MissingFileError: There is nothing to replay.
     """
 
     name = "wikipedia"
@@ -108,11 +108,11 @@ class Wikipedia:
         self._next_s = 0.0  # monotonic time from which the next request may be sent
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """A copy in another process has a lock and a pace of its own."""
+        """A copy in another process, with its own lock and pace."""
         return Wikipedia, (self.folder, self.mode, self.settings)
 
     def lookup(self, query: str) -> Found:
-        """The article with that title, redirects followed; the titles to choose from where it is a disambiguation."""
+        """The article with that title, after redirects; for a disambiguation page, the titles to choose from."""
         title = query.replace("|", " ").strip()
         if not title or len(title.encode("utf-8", "replace")) > _LONGEST_TITLE:
             return Found()
@@ -154,7 +154,7 @@ class Wikipedia:
         return page
 
     def _choices(self, title: str, query: str) -> tuple[str, ...]:
-        """Titles that a disambiguation page leads to, those that hold the query first."""
+        """Titles that a disambiguation page links to; those that start with the query come first."""
         asked = {"prop": "links", "plnamespace": "0", "pllimit": "100", "redirects": "1", "titles": title}
         pages = self._query(asked).get("pages", [{}])
         titles = [str(link["title"]) for link in pages[0].get("links", [])]
@@ -162,7 +162,7 @@ class Wikipedia:
         return tuple(titles[:MAX_CHOICES])
 
     def _query(self, asked: Mapping[str, str]) -> Mapping[str, Any]:
-        """The `query` part of the reply to a request, from the folder or else from the network."""
+        """The `query` part of the reply to a request, from the folder or otherwise from the network."""
         asked = {name: value.encode("utf-8", "replace").decode() for name, value in asked.items()}
         request = dict(sorted({"action": "query", "format": "json", "formatversion": "2", **asked}.items()))
         key = hashlib.sha256(json.dumps([self.settings.url, request]).encode()).hexdigest()
@@ -184,7 +184,7 @@ class Wikipedia:
         return query
 
     def _ask(self, request: Mapping[str, str]) -> Mapping[str, Any]:
-        """The network's reply; tries again where it may help."""
+        """The network's reply; failures that may be transient are retried."""
         wait_s = self.settings.backoff_s
         for left in reversed(range(self.settings.tries)):
             try:
@@ -219,7 +219,7 @@ class Wikipedia:
             if error.code == 429 or error.code >= 500:
                 raise _TransientError(f"HTTP {error.code}", _seconds(error.headers.get("Retry-After"))) from error
             raise InfrastructureError(f"{self.settings.url} answered HTTP {error.code}: {error.reason}") from error
-        except (OSError, http.client.HTTPException) as error:  # a time-out, no connection, a reply cut short
+        except (OSError, http.client.HTTPException) as error:  # a timeout, no connection, a truncated reply
             raise _TransientError(f"{type(error).__name__}: {error}") from error
         try:
             reply = json.loads(body)
@@ -228,7 +228,7 @@ class Wikipedia:
         if not isinstance(reply, dict) or not isinstance(reply.get("query", {}), dict):
             raise _TransientError(f"expected a JSON object with an object 'query', got {body[:60]!r}")
         if problem := reply.get("error"):
-            if not isinstance(problem, dict):  # something between here and the API
+            if not isinstance(problem, dict):  # from a proxy, not from the API
                 raise _TransientError(f"{problem!r:.60}")
             if problem.get("code") in _BUSY:
                 raise _TransientError(f"{problem.get('code')}: {problem.get('info')}")
@@ -237,12 +237,12 @@ class Wikipedia:
 
 
 def _seconds(text: str | None) -> float | None:
-    """The seconds of a Retry-After header; None where it has none, or a date."""
+    """The seconds of a Retry-After header; None if it is missing or a date."""
     return float(text) if text is not None and text.strip().isdigit() else None
 
 
 def _keep(path: Path, record: Mapping[str, Any]) -> None:
-    """Writes a record unless another process was first."""
+    """Writes a record unless another process has written it."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile("w", dir=path.parent, encoding="utf-8", suffix=".partial") as file:
@@ -261,12 +261,12 @@ def _pieces(page: Mapping[str, Any]) -> list[Piece]:
 
 
 def open_wikipedia(setting: str) -> Wikipedia:
-    """The source that "wikipedia", "wikipedia:record:FOLDER" or "wikipedia:replay:FOLDER" means.
+    """The source for "wikipedia", "wikipedia:record:FOLDER" or "wikipedia:replay:FOLDER".
 
-    Without a folder, replies are kept in the user's cache folder.
+    Without a folder, replies are recorded in the user's cache folder.
 
     Raises:
-        ConfigError: None of these.
+        ConfigError: It is none of these.
     """
     _, _, rest = setting.partition(":")
     mode, _, folder = rest.partition(":")
