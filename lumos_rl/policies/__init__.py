@@ -1,1 +1,1 @@
-"""Text generation: one queue-like interface (`base`), and the engines behind it, each in a file of its own."""
+"""Text generation: one queue-like interface (`base`), and one file per engine that implements it."""

@@ -1,12 +1,12 @@
-"""The one interface between the rollout loop and anything that writes text.
+"""The interface between the rollout loop and anything that writes text.
 
 A policy is a queue: requests go in with `submit`, completions come out of `collect` in the order they finish. So an
-episode's next turn enters as soon as its last one is out, and no turn waits for another episode.
+episode submits its next turn as soon as the previous one is finished, and never waits for another episode.
 
     policy.submit(Request("e7", Module.GROUNDER, ({"role": "user", "content": "…"},), Sampling(), seed=3))
     policy.collect()  # [Completion(request_id="e7", text="R1 = Calculator(3 + 2)", …)]
 
-`ScriptedPolicy` answers from a function: for tests and dry runs, without a model.
+`ScriptedPolicy` answers from a function instead of a model, e.g. in tests and dry runs.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ from lumos_rl.errors import ConfigError, InfrastructureError
 
 @dataclass(frozen=True, slots=True)
 class Sampling:
-    """How to draw tokens.
+    """How to sample tokens.
 
     Attributes:
         temperature: 0 takes the most likely token (greedy).
         top_p: Probability mass that is sampled from; 1 samples from all.
-        max_new_tokens: Most tokens of one turn.
+        max_new_tokens: Token limit of one turn.
         stop: Texts that end a turn, besides the end-of-turn token; they are cut off.
-        logprobs: Whether completions shall carry the log-probabilities of their tokens.
+        logprobs: Whether completions include the log-probabilities of their tokens.
     """
 
     temperature: float = 0.0
@@ -53,13 +53,13 @@ class Request:
     """One turn to write.
 
     Attributes:
-        id: Chosen by the caller; comes back on the completion.
-        module: Whose turn it is: selects the adapter or model.
+        id: Chosen by the caller; the completion has it as `request_id`.
+        module: Whose turn it is; selects the adapter or model.
         messages: The conversation, ending with a user message.
-        sampling: How to draw tokens.
+        sampling: How to sample tokens.
         seed: Seed of this turn alone; greedy turns ignore it.
-        context: Token ids of the conversation up to the end of the module's last turn, as they were read and sampled;
-            () at its first turn, and where ids are not known: the prompt is then encoded from `messages`.
+        context: Token ids of the conversation up to the end of the module's last turn, as they were read and sampled.
+            If (), the whole prompt is encoded from `messages`: at the first turn, and when ids are unknown.
     """
 
     id: str
@@ -72,7 +72,7 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Completion:
-    """What came of a request.
+    """The answer to a request.
 
     Attributes:
         request_id: The request's id.
@@ -82,11 +82,11 @@ class Completion:
         prompt_tokens: Tokens of the prompt.
         completion_tokens: Tokens written, the end-of-turn token included.
         latency_s: Seconds from `submit` to completion.
-        ids: Sampled token ids, the end-of-turn token included; None where the engine does not tell.
-        logprobs: Their log-probabilities under the model at temperature 1; None where not asked for or not told.
-        failure: What broke in the machinery; None when nothing.
-        prompt_ids: Token ids of the prompt that follow the request's `context`; None where the engine does not tell.
-        adapter: Name of the weights that wrote it, e.g. "planner@sft"; "" where there is one set for all modules.
+        ids: Sampled token ids, the end-of-turn token included; None if the engine does not report them.
+        logprobs: Their log-probabilities under the model at temperature 1; None if not requested or not reported.
+        failure: The infrastructure failure; None if there was none.
+        prompt_ids: Token ids of the prompt after the request's `context`; None if the engine does not report them.
+        adapter: Name of the weights that wrote it, e.g. "planner@sft"; "" if all modules share one set.
     """
 
     request_id: str
@@ -108,7 +108,7 @@ class Policy(Protocol):
 
     Attributes:
         version: Name of the weights in use, stored on every trajectory.
-        tokenizer_hash: `encoding.fingerprint` behind the ids it reports; "" where it reports none.
+        tokenizer_hash: `encoding.fingerprint` of the tokenizer of the ids it reports; "" if it reports none.
     """
 
     version: str
@@ -118,14 +118,14 @@ class Policy(Protocol):
         """Queues a request; returns at once."""
 
     def collect(self, timeout_s: float | None = None) -> list[Completion]:
-        """Waits until at least one request is finished, and returns those that are.
+        """Waits until at least one request is finished, and returns all finished ones.
 
         Args:
-            timeout_s: Longest wait in seconds, for a caller that has something else to wait for. An engine that works
-                inside this call may take as long as a piece of its work. None waits without end.
+            timeout_s: Longest wait in seconds. An engine that generates inside this call may exceed it by one step of
+                its work. None waits without limit.
 
         Returns:
-            [] when no request is under way, or none was finished in time.
+            Completions; [] if no request is under way, or none finished in time.
         """
 
     def close(self) -> None:
@@ -133,11 +133,11 @@ class Policy(Protocol):
 
 
 class ScriptedPolicy:
-    """A policy that answers each request from a function: no model, no randomness of its own.
+    """A policy that answers each request from a function, without a model.
 
     Args:
-        reply: Maps a request to the text of its turn. An InfrastructureError, ConnectionError or TimeoutError of it
-            fails the one request; what else it raises is raised by `collect`.
+        reply: Maps a request to the text of its turn. If it raises InfrastructureError, ConnectionError or
+            TimeoutError, that one request fails; `collect` raises any other error.
         version: Stored on trajectories.
     """
 

@@ -1,7 +1,7 @@
-"""Loads the models and tokenizers of checkpoints with Transformers and PEFT, to generate or to train on.
+"""Loads models and tokenizers of checkpoints with Transformers and PEFT, for generation or training.
 
 load_model("runs/demo/checkpoints/dpo-1")      # a full model, or an adapter on its base
-load_tokenizer("runs/demo/checkpoints/dpo-1")  # it has a chat template, and its eos_token ends a turn
+load_tokenizer("runs/demo/checkpoints/dpo-1")  # has a chat template, and its eos_token ends a turn
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch
 
 
 def load_tokenizer(path: str | Path) -> Any:
-    """A tokenizer with a chat template and a padding token: its own where it has them, else Lumos markup and eos.
+    """A tokenizer with a chat template (its own or Lumos markup) and a padding token (its own or eos).
 
-    Its `eos_token` becomes the one that ends a turn in that template.
+    Its `eos_token` is set to the token that ends a turn in that template.
 
     Raises:
         MissingFileError: No tokenizer there.
-        ConfigError: A template whose turns end by no token, or that rewrites earlier turns.
+        ConfigError: The template does not end turns with a single token, or rewrites earlier turns.
     """
     try:
         tokenizer = AutoTokenizer.from_pretrained(str(path))
@@ -42,17 +42,17 @@ def load_tokenizer(path: str | Path) -> Any:
         tokenizer.pad_token = tokenizer.eos_token
     tokenizer.eos_token = end_of_turn(tokenizer)
     turns: list[Message] = [{"role": role, "content": "Well?"} for role in ("user", "assistant", "user")]
-    continue_chat(tokenizer, turns, [tokenizer.eos_token_id])  # a mistake is told here rather than after training
+    continue_chat(tokenizer, turns, [tokenizer.eos_token_id])  # so that a bad template fails here, not after training
     return tokenizer
 
 
 def load_model(path: str | Path, dtype: torch.dtype = torch.float32, trainable: bool = False) -> Any:
-    """A causal language model, or a PEFT model where the folder holds an adapter.
+    """A causal language model, or a PEFT model if the folder holds an adapter.
 
     Args:
         path: Model folder, adapter folder or hub name.
         dtype: Type of the weights.
-        trainable: Whether an adapter's weights shall take gradients.
+        trainable: Whether an adapter's weights get gradients.
 
     Raises:
         MissingFileError: No model there.
@@ -66,7 +66,7 @@ def load_model(path: str | Path, dtype: torch.dtype = torch.float32, trainable: 
 
 
 def free_memory() -> None:
-    """Gives back what models held that nobody uses any more, on GPUs to other processes too."""
+    """Frees the memory of unused models, and GPU memory for other processes."""
     gc.collect()  # a model that TRL has trained is part of a cycle
     if torch.cuda.is_available():
         torch.cuda.empty_cache()
@@ -79,7 +79,7 @@ def _missing(path: str | Path, error: Exception) -> MissingFileError:
 
 
 def load_models(layout: Layout, dtype: torch.dtype, device: str) -> tuple[dict[str | None, Any], dict[str | None, str]]:
-    """The model of each part of a checkpoint, and its adapter's name where it carries several.
+    """The model of each part of a checkpoint, and the part's adapter name if its model has several adapters.
 
     Adapters of one base share that base in memory.
 
@@ -89,7 +89,7 @@ def load_models(layout: Layout, dtype: torch.dtype, device: str) -> tuple[dict[s
         device: Where to put them.
 
     Raises:
-        MissingFileError: A model is not there.
+        MissingFileError: A model is missing.
     """
     models: dict[str | None, Any] = {}
     names: dict[str | None, str] = {}
@@ -108,7 +108,7 @@ def load_models(layout: Layout, dtype: torch.dtype, device: str) -> tuple[dict[s
 
 
 def _with_adapter(base: str, adapter: str, dtype: torch.dtype, **options: Any) -> Any:
-    """A full model with an adapter, and with the rows of tokens that the adapter's tokenizer has more."""
+    """A full model with an adapter; its embeddings grow if the adapter's tokenizer has more tokens."""
     model = AutoModelForCausalLM.from_pretrained(base, dtype=dtype)
     if (Path(adapter) / "tokenizer_config.json").is_file():
         tokens = len(AutoTokenizer.from_pretrained(adapter))

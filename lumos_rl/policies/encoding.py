@@ -1,10 +1,10 @@
-r"""How a conversation becomes token ids, and how it goes on from ids that a model has sampled.
+r"""Encodes conversations as token ids, and continues them from ids that a model has sampled.
 
     ids, mask = encode_chat(tokenizer, messages)           # from text: annotations, and the first prompt of an episode
     added = continue_chat(tokenizer, messages, context)    # from ids: every later prompt of an episode
 
-Text does not fix ids: a model may write "12" as one token or as two, and a tokenizer reads back the first way only. So
-what was sampled stays as it was sampled, and only the text around it is encoded:
+Text does not determine ids: a model may write "12" as one token or as two, but a tokenizer always encodes it the first
+way. So sampled ids are kept, and only the text around them is encoded:
 
     context [<|user|>\n …  <|assistant|>\n 1 2 <|end|>]   added [\n <|user|>\n  5  \n <|assistant|>\n]
 """
@@ -18,11 +18,11 @@ from typing import Any, Protocol
 from lumos_rl.core import Message
 from lumos_rl.errors import ConfigError
 
-_STAND_IN = "0"  # stands for a model turn whose ids are known; a template shows it as it is
+_STAND_IN = "0"  # replaces a model turn whose ids are known; chat templates do not alter it
 
 
 class Tokenizer(Protocol):
-    """What is needed of a Transformers tokenizer."""
+    """The part of a Transformers tokenizer that is used here."""
 
     chat_template: Any
     eos_token: str | None
@@ -42,20 +42,19 @@ def encode_chat(
 ) -> tuple[list[int], list[bool]]:
     """Token ids of a conversation, with a mask of the tokens that the model writes.
 
-    The text is rendered by the tokenizer's chat template and encoded piece by piece, one piece up to each model turn
-    and one for the turn itself. So the ids before a turn are the same in training and at inference, whatever is
-    written next.
+    The tokenizer's chat template renders the text. Each model turn and the text before it are encoded separately, so
+    that the ids before a turn are the same in training and at inference.
 
     Args:
         tokenizer: A Transformers tokenizer with a chat template.
         messages: The conversation.
-        add_generation_prompt: Whether to end with the opening of a model turn.
+        add_generation_prompt: Whether to append the start of a model turn.
 
     Returns:
         Ids and mask, both of length T. The mask is True on a model turn's content and its end-of-turn token.
 
     Raises:
-        ConfigError: The chat template rewrites earlier turns, so that no prefix of the conversation is stable.
+        ConfigError: The chat template rewrites earlier turns, so that prefixes of the conversation change.
     """
     ids: list[int] = []
     mask: list[bool] = []
@@ -75,15 +74,15 @@ def encode_chat(
 
 
 def continue_chat(tokenizer: Tokenizer, messages: Sequence[Message], context: Sequence[int]) -> list[int]:
-    """The ids that lead from the end of a model turn, as it was sampled, to the next turn of the model.
+    """The ids between the end of a sampled model turn and the start of the next one.
 
     Args:
         tokenizer: A Transformers tokenizer with a chat template.
-        messages: The conversation up to the next turn. Of its model turns only the places matter.
+        messages: The conversation up to the next turn. The text of its model turns is not used.
         context: Ids up to the end of its last model turn, with the end-of-turn token if that was sampled.
 
     Returns:
-        Ids that follow `context`: the end of the turn if it is still open, and the messages since.
+        Ids to append to `context`: the end-of-turn token if it is missing, and the messages after it.
 
     Raises:
         ConfigError: The chat template rewrites earlier turns.
@@ -102,20 +101,20 @@ def continue_chat(tokenizer: Tokenizer, messages: Sequence[Message], context: Se
 
 
 def encode_prompt(tokenizer: Tokenizer, messages: Sequence[Message], context: Sequence[int] = ()) -> list[int]:
-    """Ids of a whole prompt: those of `context` as they are, the rest encoded from text."""
+    """Ids of a whole prompt: `context` unchanged, the rest encoded from text."""
     if context:
         return [*context, *continue_chat(tokenizer, messages, context)]
     return encode_chat(tokenizer, messages, add_generation_prompt=True)[0]
 
 
 def end_of_turn(tokenizer: Tokenizer) -> str:
-    """The token by which the chat template ends a turn of the model.
+    """The token with which the chat template ends a turn of the model.
 
-    For a chat model that is `eos_token`. A base model may come with a chat template as well, and with an `eos_token`
-    that ends documents instead, which no turn has.
+    For a chat model this is `eos_token`. A base model may have a chat template too, but an `eos_token` that ends
+    documents and never a turn.
 
     Raises:
-        ConfigError: The template ends turns by text that no single token stands for.
+        ConfigError: The template does not end turns with a single token.
     """
     turns: list[Message] = [{"role": "user", "content": "Well?"}, {"role": "assistant", "content": "Well!"}]
     text = _render(tokenizer, turns, False).rpartition("Well!")[2].strip()
@@ -124,14 +123,14 @@ def end_of_turn(tokenizer: Tokenizer) -> str:
     tokens = [token for token in tokenizer.get_added_vocab() if text.startswith(token)]
     if not tokens:
         raise ConfigError(
-            f"expected a chat template that ends a model's turn by a special token, got one that ends it by {text!r};"
-            " give the tokenizer lumos_rl.prompts.LUMOS_CHAT_TEMPLATE instead"
+            f"expected a chat template that ends a model's turn with a special token, got one that ends it with"
+            f" {text!r}; give the tokenizer lumos_rl.prompts.LUMOS_CHAT_TEMPLATE instead"
         )
     return max(tokens, key=len)
 
 
 def fingerprint(tokenizer: Tokenizer) -> str:
-    """Twelve hex digits that change with the vocabulary or the chat template: ids mean the same under equal ones."""
+    """Twelve hex digits that change with the vocabulary or chat template; if equal, ids have the same meaning."""
     vocabulary = sorted((index, token) for token, index in tokenizer.get_vocab().items())
     return hashlib.sha256(repr((tokenizer.chat_template, vocabulary)).encode()).hexdigest()[:12]
 
@@ -163,7 +162,7 @@ def _append(ids: list[int], mask: list[bool], tokenizer: Tokenizer, text: str, w
 
 
 def _unmask_after_end_of_turn(ids: list[int], mask: list[bool], eos: int | None) -> None:
-    """The template's text between an end-of-turn token and the next turn is never sampled: no loss on it."""
+    """Removes the template's text after an end-of-turn token from the mask, as a model never samples it."""
     ended = False
     for index, token in enumerate(ids):
         if not mask[index]:

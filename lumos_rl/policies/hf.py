@@ -1,16 +1,16 @@
 """Text generation with Transformers, on CPU or GPU: one model, or one per module, as a `Policy`.
 
-Requests wait in a queue; `collect` takes the oldest ones of one model as a micro-batch and generates them together, a
-stretch of tokens at a time: a turn that is not at its end then waits again, so that many short turns do not idle beside
-a long one. Every request keeps its own seed, temperature, limit and stop texts, so a turn does not depend on what else
-is in its batch. A model's `generation_config.json` is not read: a turn is drawn from the model's own distribution.
+Requests wait in a queue; `collect` generates a micro-batch of one model, at most `STRETCH` tokens at a time. An
+unfinished turn then waits again, so that short turns do not wait for a long one. Every request keeps its own seed,
+temperature, limit and stop texts, so a turn does not depend on the rest of its batch. A model's
+`generation_config.json` is ignored: turns are sampled from the model's own distribution.
 
     policy = HFPolicy.load("runs/demo/sft")      # a model folder, an adapter folder, or planner/ and grounder/ folders
     policy.submit(Request("e7", Module.PLANNER, messages))
     policy.collect()
 
-A checkpoint folder holds either one model for all modules, or a folder per module (`planner/`, `grounder/`). Each is a
-full model or a LoRA adapter whose config names its base; adapters of one base share that base in memory.
+A checkpoint folder holds one model for all modules, or a folder per module (`planner/`, `grounder/`). Each is a full
+model, or a LoRA adapter whose config names its base; adapters of one base share it in memory.
 """
 
 from __future__ import annotations
@@ -38,22 +38,22 @@ from lumos_rl.policies.checkpoints import DTYPES, free_memory, load_models, load
 from lumos_rl.policies.encoding import encode_prompt, fingerprint
 from lumos_rl.policies.layout import Layout
 
-STRETCH = 32  # most new tokens of a turn before it waits again
+STRETCH = 32  # maximum number of new tokens before a turn waits again
 
 
 @dataclass(frozen=True, slots=True)
 class _Waiting:
     request: Request
     prompt: list[int]  # ids of the whole prompt
-    budget: int  # most new tokens: what was asked for, or what the context leaves
+    budget: int  # maximum number of new tokens: as requested, or as the context allows
     since: float
-    generator: torch.Generator  # of the noise that samples
+    generator: torch.Generator  # of the sampling noise
     written: list[int] = field(default_factory=list)
-    logprobs: list[float] = field(default_factory=list)  # of `written`, where they are asked for
+    logprobs: list[float] = field(default_factory=list)  # of `written`, if requested
 
     @property
     def ids(self) -> list[int]:
-        """What the model reads."""
+        """All ids that the model reads."""
         return self.prompt + self.written
 
     @property
@@ -69,8 +69,8 @@ class HFPolicy:
         models: Model per module; a single entry under None serves all.
         tokenizer: Their tokenizer, with a chat template.
         version: Stored on trajectories.
-        batch_size: Most requests generated together.
-        adapters: Adapter name per module, for models that carry several.
+        batch_size: Maximum number of requests generated together.
+        adapters: Adapter name per module, for models with several adapters.
     """
 
     def __init__(
@@ -104,8 +104,8 @@ class HFPolicy:
         Args:
             path: Model or adapter folder, or a folder with `planner/` and `grounder/`, or a hub name.
             version: Stored on trajectories; "" takes the folder's name.
-            batch_size: Most requests generated together.
-            device: "cpu", "cuda", or "auto" (a GPU when there is one).
+            batch_size: Maximum number of requests generated together.
+            device: "cpu", "cuda", or "auto" (a GPU if there is one).
             dtype: "float32", "bfloat16" or "float16".
 
         Raises:
@@ -120,7 +120,7 @@ class HFPolicy:
         return cls(models, load_tokenizer(layout.first), version or Path(path).name, batch_size, adapters)
 
     def submit(self, request: Request) -> None:
-        """Queues a request; one whose prompt does not fit the model's context comes back as "overflow"."""
+        """Queues a request; if its prompt does not fit the model's context, the completion says "overflow"."""
         key = self._served_by(request.module)
         ids = encode_prompt(self.tokenizer, request.messages, request.context)
         budget = min(request.sampling.max_new_tokens, self._context(key) - len(ids))
@@ -131,7 +131,7 @@ class HFPolicy:
         self._queues.setdefault(key, deque()).append(_Waiting(request, ids, budget, time.monotonic(), generator))
 
     def collect(self, timeout_s: float | None = None) -> list[Completion]:
-        """Generates micro-batches from the longest queue until a turn is at its end, however long that takes."""
+        """Generates micro-batches from the longest queue until a turn is finished; ignores the timeout."""
         done, self._done = self._done, []
         while not done:
             key, queue = max(self._queues.items(), key=lambda item: len(item[1]), default=(None, deque[_Waiting]()))
@@ -141,13 +141,13 @@ class HFPolicy:
         return done
 
     def close(self) -> None:
-        """Drops the models and all that waits."""
+        """Drops the models and all open requests."""
         self._queues.clear()
         self._models.clear()
         free_memory()
 
     def _served_by(self, module: Module) -> str | None:
-        """Key of the queue whose turns can share a batch: a model, or an adapter of one."""
+        """Key of a module's queue: the turns of one model or adapter can share a batch."""
         for key in (module.value, None):
             if key in self._models:
                 return key
@@ -157,10 +157,10 @@ class HFPolicy:
         return int(getattr(self._models[key].config, "max_position_embeddings", None) or 1 << 30)
 
     def _take(self, key: str | None, queue: deque[_Waiting]) -> list[_Waiting]:
-        """A batch: the oldest request and those nearest to it in length, so that little of it is padding.
+        """A batch: the oldest request and those closest to it in length, to keep padding small.
 
-        A row that is finished goes on with padding while others write. A model with a table of positions, other than
-        one with rotary positions, must not run past its end there; requests that would lead to that stay in the queue.
+        A finished row is padded while others continue. Without rotary positions, a model has a table of positions that
+        padding must not exceed; requests that would cause this stay in the queue.
         """
         rotary = bool(getattr(self._models[key].config, "rope_parameters", None))
         oldest = len(queue[0].ids)
@@ -211,7 +211,7 @@ class HFPolicy:
         return done
 
     def _completion(self, waiting: _Waiting, adapter: str) -> Completion | None:
-        """The turn, if it is at its end."""
+        """The turn's completion if it is finished, else None."""
         ids, eos = waiting.written, self.tokenizer.eos_token_id
         ended = eos in ids
         if ended:
@@ -238,7 +238,7 @@ class HFPolicy:
 
 
 def _until(ids: list[int], stops: Sequence[str], tokenizer: Any) -> list[int]:
-    """The ids up to the one that completes a stop text; what follows is padding, or more than was asked for."""
+    """The ids up to the one that completes a stop text; the rest is padding or text after the stop."""
     for end in range(1, len(ids)):
         if any(stop in tokenizer.decode(ids[:end]) for stop in stops):
             return ids[:end]
@@ -262,10 +262,10 @@ class _OwnEnd(StoppingCriteria):  # type: ignore[misc]  # Transformers ships no 
 
 
 class _SeededSampling(LogitsProcessor):  # type: ignore[misc]  # Transformers ships no types
-    """Turns greedy search into sampling, row by row, each from its request's seed.
+    """Turns greedy search into sampling, with each row's own seed.
 
-    The most likely token of `logits / temperature + Gumbel noise` is an exact sample of the softmax (Gumbel-max), so
-    greedy rows (temperature 0) and sampled rows share a batch, and a row's noise does not depend on its neighbours.
+    The largest entry of `logits / temperature + Gumbel noise` is an exact sample of the softmax (Gumbel-max trick). So
+    greedy rows (temperature 0) and sampled rows share a batch, and a row's noise does not depend on other rows.
     """
 
     def __init__(self, batch: Sequence[_Waiting]) -> None:
@@ -276,7 +276,7 @@ class _SeededSampling(LogitsProcessor):  # type: ignore[misc]  # Transformers sh
         self.distributions: list[torch.Tensor] = []  # log-probabilities of the model itself, (B, V) each step
 
     def logprobs(self, ids: torch.Tensor) -> list[list[float]]:
-        """Those of the ids (B, steps) that were drawn."""
+        """Log-probabilities of the sampled ids (B, steps)."""
         steps = zip(self.distributions, ids.unbind(1), strict=True)
         picked = [logs.gather(1, column[:, None])[:, 0] for logs, column in steps]
         return torch.stack(picked, 1).tolist()  # type: ignore[no-any-return]

@@ -1,4 +1,4 @@
-"""What a checkpoint folder holds: one model or adapter for all modules, or a folder per module. Loads no weights.
+"""The parts of a checkpoint folder: one model or adapter for all modules, or a folder per module. Loads no weights.
 
 Layout.of("runs/demo/rs-1")
 # Layout(bases={"planner": "…/base", "grounder": "…/base"}, adapters={"planner": "…/planner", "grounder": "…/grounder"})
@@ -21,10 +21,10 @@ CHECKPOINTS = "checkpoints"  # the folder of a run that holds the checkpoints of
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """The parts of a checkpoint: one per module, or a single one under None, which stands for all modules.
+    """The parts of a checkpoint: one per module, or a single one for all modules under None.
 
     Attributes:
-        bases: Folder or hub name of the full model of each part; an adapter's is the one that it is an adapter of.
+        bases: Folder or hub name of the full model of each part; for an adapter, of its base model.
         adapters: Folder of each part that is an adapter.
     """
 
@@ -33,10 +33,10 @@ class Layout:
 
     @classmethod
     def of(cls, path: str | Path) -> Layout:
-        """Looks at a folder; anything else is taken as the name of a full model on the hub.
+        """The layout of a folder; any other path is taken as the name of a full model on the hub.
 
         Raises:
-            ConfigError: The full model of an adapter is a folder that is not there.
+            ConfigError: The folder of an adapter's full model does not exist.
         """
         names = [module.value for module in Module if (Path(path) / module.value).is_dir()]
         parts: dict[str | None, str] = {name: str(Path(path) / name) for name in names} or {None: str(path)}
@@ -46,7 +46,7 @@ class Layout:
 
     @property
     def first(self) -> str:
-        """A folder that has the tokenizer."""
+        """A folder or hub name with the tokenizer."""
         key, base = next(iter(self.bases.items()))
         adapter = self.adapters.get(key)
         return adapter if adapter and (Path(adapter) / "tokenizer_config.json").is_file() else base
@@ -61,14 +61,14 @@ class Layout:
         return {key: folder for key, folder in self.adapters.items() if self.bases[key] == base}
 
     def rank(self, base: str) -> int:
-        """The largest rank among the adapters of a full model; 0 without any."""
+        """The largest rank among the adapters of a full model; 0 without adapters."""
         return max((int(_config(folder)["r"]) for folder in self.adapters_of(base).values()), default=0)
 
     def part(self, module: Module) -> str | None:
-        """The key that serves a module.
+        """The key of the part that serves a module.
 
         Raises:
-            ConfigError: None does.
+            ConfigError: No part does.
         """
         for key in (module.value, None):
             if key in self.bases:
@@ -77,11 +77,11 @@ class Layout:
 
 
 def combine(folder: Path, parts: Mapping[Module, Path]) -> None:
-    """Makes `folder` a checkpoint whose modules are those of other checkpoints, by links.
+    """Makes `folder` a checkpoint whose modules are links to those of other checkpoints.
 
     Args:
-        folder: Made where it is missing; links that are there already are made anew.
-        parts: The checkpoint that each module comes from: its folder of that module, or all of it.
+        folder: Created if missing; existing links are replaced.
+        parts: The checkpoint that each module comes from: its folder of that module, or the whole checkpoint.
     """
     folder.mkdir(parents=True, exist_ok=True)
     for module, whole in parts.items():
@@ -92,7 +92,7 @@ def combine(folder: Path, parts: Mapping[Module, Path]) -> None:
 
 
 def _base_of(adapter: str) -> str:
-    """The full model of an adapter. Where a run's folder was moved, it is the one of that name beside the adapter."""
+    """The full model of an adapter. If the run folder was moved, the checkpoint of that name in the new place."""
     stored = str(_config(adapter)["base_model_name_or_path"])
     if not Path(stored).is_absolute() or Path(stored).exists():
         return stored
@@ -101,8 +101,8 @@ def _base_of(adapter: str) -> str:
         if folder.name == CHECKPOINTS and (folder / name).is_dir() and folder / name != Path(adapter).resolve():
             return str(folder / name)
     raise ConfigError(
-        f"expected the full model of the adapter {adapter} in {stored}, got no such folder; bring it there, or name its"
-        " place in adapter_config.json (base_model_name_or_path)"
+        f"expected the full model of the adapter {adapter} in {stored}, got no such folder; put it there, or set its"
+        " path in adapter_config.json (base_model_name_or_path)"
     )
 
 

@@ -1,13 +1,13 @@
-"""Text generation by an endpoint that speaks OpenAI's protocol: `vllm serve`, or a hosted model.
+"""Text generation by an endpoint with OpenAI's protocol: `vllm serve`, or a hosted model.
 
     settings = OpenAISettings("http://localhost:8000/v1", models=("planner=lumos-plan", "grounder=lumos-ground"))
     policy = OpenAIPolicy(settings, "v1")
 
-The `openai` client sends the requests, from an event loop in a thread beside the caller's: turns share its connections,
-and it repeats what is refused for the moment (429, 5xx), timed out or broken, with growing waits or after as long as
-the server asks for (Retry-After). What fails for good becomes a completion that says so, and its episode is kept out of
-every score; what the user has to mend (a wrong key, an unknown model) is raised. Given a tokenizer, prompts go out as
-token ids and the sampled ids come back, as with an engine of our own; without one, both are text.
+The `openai` client sends the requests from an event loop in a second thread, so turns share its connections. It retries
+temporary refusals (429, 5xx), timeouts and broken connections, with growing pauses or after the server's Retry-After. A
+request that still fails gives a completion with `failure`, and its episode is kept out of every score. A mistake of the
+user (a wrong key, an unknown model) is raised. With a tokenizer, prompts and completions are token ids, as with a local
+engine; without one, both are text.
 """
 
 from __future__ import annotations
@@ -33,10 +33,10 @@ try:
 except ImportError as error:
     raise MissingExtraError("openai", "openai") from error
 
-PASSING = (408, 409, 425, 429)  # statuses below 500 that are no fault of the request
+PASSING = (408, 409, 425, 429)  # temporary statuses below 500
 
 
-class _Overflow(Exception):  # noqa: N818 (no error of ours: it ends an episode)
+class _Overflow(Exception):  # noqa: N818 (not an error: it ends an episode)
     """The prompt does not fit the model's context."""
 
 
@@ -44,11 +44,11 @@ class OpenAIPolicy:
     """Generation by an endpoint.
 
     Args:
-        settings: Where it is, and how to treat it.
+        settings: Its address, models and limits.
         version: Stored on trajectories; "" takes the models' names.
 
     Raises:
-        ConfigError: The address or key is wrong, or no model is named and the endpoint has not just one.
+        ConfigError: The address or key is wrong, or no model is named and the endpoint does not have exactly one.
         InfrastructureError: The endpoint does not answer.
     """
 
@@ -77,10 +77,10 @@ class OpenAIPolicy:
         future.add_done_callback(self._done.put)
 
     def collect(self, timeout_s: float | None = None) -> list[Completion]:
-        """Waits for an answer, and takes the others that have come with it.
+        """Waits for an answer, and returns it with all others that have arrived.
 
         Raises:
-            ConfigError: The endpoint refuses a request for a reason that no repetition mends.
+            ConfigError: The endpoint refuses a request for a reason that retries cannot change.
         """
         done: list[Completion] = []
         while self._under_way:
@@ -93,7 +93,7 @@ class OpenAIPolicy:
         return done
 
     def close(self) -> None:
-        """Drops what waits, cancels what is under way, and closes the connections."""
+        """Cancels open requests and closes the connections."""
         for future in self._under_way:
             future.cancel()
         self._under_way.clear()
@@ -115,7 +115,7 @@ class OpenAIPolicy:
             return self._read(request, prompt, answer, time.monotonic() - since)
 
     async def _answer(self, request: Request, prompt: list[int] | None) -> Any:
-        """An answer; where a text fits, but not with all the tokens it may be given, one without that limit."""
+        """Sends a request. If a text prompt fits the context only without `max_tokens`, it is sent again without."""
         sampling = request.sampling
         body: dict[str, Any] = {
             "model": self._model(request),
@@ -142,7 +142,7 @@ class OpenAIPolicy:
             return await self._ask(self._client.chat.completions.create, **body)
 
     def _read(self, request: Request, prompt: list[int] | None, answer: Any, latency_s: float) -> Completion:
-        """The completion in an answer. An answer of another form is a failure of the endpoint."""
+        """The completion of an answer; an answer of another form counts as an infrastructure failure."""
         try:
             choice, usage = answer.choices[0], answer.usage
             text = choice.message.content or "" if prompt is None else choice.text
@@ -156,7 +156,7 @@ class OpenAIPolicy:
             return Completion(request.id, "", "failed", failure=failure)
         if prompt is not None and ids is None:
             failure = (
-                f"expected token_ids from {self.settings.url}, got none; only vLLM's server tells them: leave the"
+                f"expected token_ids from {self.settings.url}, got none; only vLLM's server reports them: leave the"
                 " tokenizer out for others"
             )
             return Completion(request.id, "", "failed", failure=failure)
@@ -174,7 +174,7 @@ class OpenAIPolicy:
         )
 
     def _text(self, text: str, ids: list[int], request: Request) -> str:
-        """What was written, without the end-of-turn token."""
+        """The completion's text, without the end-of-turn token."""
         if request.sampling.stop:
             return text
         ended = bool(ids) and ids[-1] == self._tokenizer.eos_token_id
@@ -185,8 +185,8 @@ class OpenAIPolicy:
 
         Raises:
             _Overflow: The prompt is too long.
-            ConfigError: The endpoint refuses the request for good.
-            InfrastructureError: No try succeeded.
+            ConfigError: The endpoint refuses the request permanently.
+            InfrastructureError: All tries failed.
         """
         try:
             return await call(**body, extra_headers=self._headers)
@@ -194,7 +194,7 @@ class OpenAIPolicy:
             raise self._failure(error) from error
 
     def _failure(self, error: openai.APIError) -> Exception:
-        """What a failed request amounts to."""
+        """The error to raise for a failed request."""
         if isinstance(error, openai.APIStatusError):
             status, said = error.status_code, " ".join(error.response.text.split())[:300]
             if status in (400, 413) and "context" in said and ("length" in said or "window" in said):
@@ -228,12 +228,12 @@ class OpenAIPolicy:
         from lumos_rl.policies.checkpoints import load_tokenizer
 
         self._tokenizer = load_tokenizer(where)
-        told = [context for _, context in self._served() if context]  # of bases only
+        told = [context for _, context in self._served() if context]  # adapters report none
         self._context = min(told, default=1 << 30)
         self.tokenizer_hash = fingerprint(self._tokenizer)
 
     def _served(self) -> list[tuple[str, int | None]]:
-        """The models that the endpoint lists, with the length of their context where it is told."""
+        """The models that the endpoint lists, with their context length if it is reported."""
         try:
             models = self._portal.call(self._ask, self._client.models.list).data
             return [(str(model.id), getattr(model, "max_model_len", None)) for model in models]
@@ -242,7 +242,7 @@ class OpenAIPolicy:
 
     @staticmethod
     def _named(models: tuple[str, ...]) -> dict[str, str]:
-        """Model by module, or one for all under ""."""
+        """Model by module; under "" the one for all modules."""
         found = {}
         for model in models:
             module, named, name = model.partition("=")
@@ -251,12 +251,12 @@ class OpenAIPolicy:
 
 
 def _client(settings: OpenAISettings, key: str) -> openai.AsyncOpenAI:
-    """A client that keeps as many connections as there may be requests at once."""
+    """A client that keeps one connection per concurrent request."""
     limits = httpx2.Limits(max_keepalive_connections=settings.concurrency)
     http = openai.DefaultAsyncHttpxClient(limits=limits, event_hooks={"response": [_check_json]})
     try:
         return openai.AsyncOpenAI(
-            api_key=key or "none",  # else it takes OPENAI_API_KEY, which may be meant for another endpoint
+            api_key=key or "none",  # otherwise it takes OPENAI_API_KEY, which may belong to another endpoint
             base_url=settings.url,
             timeout=settings.timeout_s,
             max_retries=settings.retries,
@@ -267,7 +267,7 @@ def _client(settings: OpenAISettings, key: str) -> openai.AsyncOpenAI:
 
 
 async def _check_json(response: httpx2.Response) -> None:
-    """Makes an answer without JSON a failure of the connection, which the client tries again."""
+    """Raises a connection error, which the client retries, for an answer that is not JSON."""
     if response.is_success:
         await response.aread()
         try:
@@ -279,12 +279,12 @@ async def _check_json(response: httpx2.Response) -> None:
 
 
 def _cause(error: BaseException) -> str:
-    """What the system said, below the errors that libraries wrap it in."""
+    """The message of the innermost error, which libraries have wrapped."""
     inner = error.exceptions[0] if isinstance(error, BaseExceptionGroup) else error.__cause__ or error.__context__
     return _cause(inner) if inner else str(error) or repr(error)
 
 
 def _logprobs(told: Any) -> tuple[float, ...] | None:
-    """Log-probabilities in either form of the protocol; None where there are none."""
+    """Log-probabilities in either form of the protocol; None without any."""
     values = getattr(told, "token_logprobs", None) or [each.logprob for each in getattr(told, "content", None) or []]
     return tuple(map(float, values)) or None

@@ -1,12 +1,12 @@
-"""One engine for the episodes of many processes: the end that has the policy, whatever carries the calls.
+"""One engine for the episodes of many processes: the server side, independent of what carries the calls.
 
     host = EngineHost("engine-0")
     host.load(Serving("sft", make, update))         # Served(version="sft", tokenizer_hash="9f…", process_ids=(4711,))
     host.exchange("rollout-worker-0", requests, 1)  # takes requests, returns that client's completions, [] after 1 s
-    host.load(Serving("rs-1", make, update))        # the running policy goes on with other weights
+    host.load(Serving("rs-1", make, update))        # the running policy loads other weights
 
-The policy lives in a thread of its own, which submits what has come, lets the engine do a piece of work, and hands out
-what is finished. So requests of all clients share a batch, and none waits for another client's turn.
+The policy runs in its own thread, which submits new requests, runs the engine for a step, and hands out completions. So
+requests of all clients share a batch, and no client waits for another one's turn.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ from lumos_rl.policies.base import Completion, Policy, Request
 
 @dataclass(frozen=True, slots=True)
 class Serving:
-    """What an engine shall serve.
+    """A policy for an engine to serve.
 
     Attributes:
         version: Version of the policy.
         make: Makes the policy.
-        update: Brings a policy that runs to this version; None makes a new one instead.
+        update: Updates a running policy to this version; None makes a new one instead.
     """
 
     version: str
@@ -38,12 +38,12 @@ class Serving:
 
 @dataclass(frozen=True, slots=True)
 class Served:
-    """What an engine serves.
+    """The policy that an engine serves.
 
     Attributes:
         version: Version of its policy.
-        tokenizer_hash: Of its policy.
-        process_ids: Processes that hold the weights, where the policy tells.
+        tokenizer_hash: `tokenizer_hash` of its policy.
+        process_ids: Processes that hold the weights, if the policy reports them.
     """
 
     version: str
@@ -55,16 +55,16 @@ class EngineHost:
     """Holds a policy and serves clients that call from any thread.
 
     Args:
-        name: Shown where the process is shown.
+        name: Its `repr`, which Ray shows as the name of the process.
     """
 
     def __init__(self, name: str) -> None:
         self._name = name
         self._loading = threading.Lock()
-        self._changed = threading.Condition()  # guards all that follows
-        self._life = 0  # which policy thread, in order
+        self._changed = threading.Condition()  # guards the fields below
+        self._life = 0  # number of the current policy thread
         self._inbox: list[tuple[str, Request]] = []
-        self._owners: dict[str, tuple[str, str]] = {}  # id in the engine → client, its own id
+        self._owners: dict[str, tuple[str, str]] = {}  # id in the engine → client, the client's id
         self._done: defaultdict[str, list[Completion]] = defaultdict(list)  # by client
         self._policy: Policy | None = None
         self._thread: Future[None] | None = None
@@ -74,11 +74,11 @@ class EngineHost:
         return self._name
 
     def load(self, serving: Serving) -> Served:
-        """Serves a version from now on; returns at once where that is so already.
+        """Serves a version from now on; returns at once if it is already served.
 
         Raises:
-            InfrastructureError: The policy is of another version than was asked for.
-            LumosError: Whatever making or updating the policy raises of it.
+            InfrastructureError: The policy does not have the requested version.
+            LumosError: Raised by making or updating the policy.
         """
         with self._loading:
             if not self._healthy or self._policy is None or self._policy.version != serving.version:
@@ -93,15 +93,15 @@ class EngineHost:
         """Takes requests of a client, and waits for completions of that client.
 
         Args:
-            client: Name of the caller; no two processes share one.
-            requests: New requests; those that are under way already are not begun twice.
+            client: Unique name of the calling process.
+            requests: New requests; one that is already under way is not started twice.
             wait_s: Longest wait in seconds.
 
         Returns:
-            What is finished; [] when nothing is in time.
+            Completions; [] if none finished in time.
 
         Raises:
-            InfrastructureError: There is no policy, or it broke: what was under way is lost.
+            InfrastructureError: There is no policy, or it broke; open requests are lost.
         """
         with self._changed:
             life = self._life
@@ -111,14 +111,14 @@ class EngineHost:
             return self._done.pop(client, [])
 
     def submit(self, client: str, requests: Sequence[Request]) -> None:
-        """Takes requests of a client, and waits for nothing."""
+        """Takes requests of a client and returns at once."""
         with self._changed:
             self._check(self._life)
             self._inbox += [(client, request) for request in requests]
             self._changed.notify_all()
 
     def close(self) -> None:
-        """Ends the policy; another `load` makes a new one."""
+        """Ends the policy; the next `load` makes a new one."""
         with self._loading:
             self._end()
 
@@ -133,17 +133,17 @@ class EngineHost:
         if not self._alive(life):
             error = self._thread.exception() if self._thread is not None and self._thread.done() else None
             if isinstance(error, LumosError) and not isinstance(error, InfrastructureError):
-                raise error  # for the user to mend
+                raise error  # a mistake of the user
             raise InfrastructureError(
-                f"expected {self._name} to have a policy that runs, got {error!r}; load one"
+                f"expected {self._name} to have a running policy, got {error!r}; load one"
             ) from error
 
     def _bring(self, serving: Serving) -> None:
-        """Ends the policy's thread, updates the policy or makes a new one, and starts a thread anew."""
+        """Ends the policy's thread, updates the policy or makes a new one, and starts a new thread."""
         policy = self._halt() if serving.update is not None else None
         if policy is None:
             self._end()
-        pool = self._pool = self._pool or ThreadPoolExecutor(1, self._name)  # one thread sees all of a policy's life
+        pool = self._pool = self._pool or ThreadPoolExecutor(1, self._name)  # one thread does everything with a policy
         if policy is not None and serving.update is not None:
             pool.submit(serving.update, policy).result()
         self._policy = policy or pool.submit(serving.make).result()
@@ -155,7 +155,7 @@ class EngineHost:
             self._thread.add_done_callback(self._tell)
 
     def _halt(self) -> Policy | None:
-        """Ends the policy's thread; the policy, if it is sound and has nothing under way."""
+        """Ends the policy's thread; returns the policy if it is healthy and idle, else None."""
         healthy, thread = self._healthy, self._thread
         with self._changed:
             self._life += 1

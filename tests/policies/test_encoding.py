@@ -113,5 +113,5 @@ def test_a_turn_ends_by_the_token_of_the_template_which_need_not_be_eos(tiny_bas
 def test_a_template_whose_turns_end_by_no_token_is_refused(tiny_base: Path):
     tokenizer = AutoTokenizer.from_pretrained(tiny_base)
     tokenizer.chat_template = IM_END
-    with pytest.raises(ConfigError, match=r"ends it by '<\|im_end\|>'.*LUMOS_CHAT_TEMPLATE"):
+    with pytest.raises(ConfigError, match=r"ends it with '<\|im_end\|>'.*LUMOS_CHAT_TEMPLATE"):
         end_of_turn(tokenizer)

@@ -137,5 +137,5 @@ def test_what_the_user_has_to_mend_is_raised_as_it_is(host):
 
 
 def test_without_a_policy_nothing_is_taken(host):
-    with pytest.raises(InfrastructureError, match="expected engine-0 to have a policy"):
+    with pytest.raises(InfrastructureError, match="expected engine-0 to have a running policy"):
         host.exchange("a", ask("x"), 1.0)
