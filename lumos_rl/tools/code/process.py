@@ -91,7 +91,7 @@ def _is_reply(reply: object, job: object) -> bool:
 
 def ask_sympy(function: str, arguments: list[object], limits: ChildLimits) -> dict[str, Any]:
     """The reply of a function of `lumos_rl.tools.math.symbolic` in a child; raises as `run_child` does."""
-    path = [str(Path(__file__).parents[2]), *filter(None, sys.path)]
+    path = [str(Path(__file__).parents[3]), *filter(None, sys.path)]
     return run_child({"job": "algebra", "path": path, "function": function, "arguments": arguments}, limits)
 
 
