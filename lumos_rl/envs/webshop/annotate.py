@@ -1,4 +1,4 @@
-"""WebShop goals as verified plans: that of `webshop_plans`, kept where it earns the whole reward in its own catalogue.
+"""Gold plans for WebShop goals: the plan of `plans`, kept if it earns the full reward in the goal's own catalogue.
 
 annotated(task)   # the task with its subgoals, or Reject("webshop/test/3", "no plan earns the whole reward", "…")
 """
@@ -18,7 +18,7 @@ from lumos_rl.task_types import Reject
 
 
 def annotated(task: Task) -> Task | Reject:
-    """The task with its plan, or why there is none."""
+    """The task with its plan, or the reason why there is none."""
     shop = _shop(task.meta.get("source"), task.meta.get("num_products"))
     subgoals, reason = gold_plan(shop, dict(task.meta["goal"]))
     if reason:
@@ -28,5 +28,5 @@ def annotated(task: Task) -> Task | Reject:
 
 @lru_cache(maxsize=2)
 def _shop(source: str | None, num_products: int | None) -> Shop:
-    """The shop that a task was read from; tasks that name none are from the built-in one."""
+    """The shop that a task was read from; without a source it is the built-in shop."""
     return Shop(suite_catalogue(num_products) if source is None else open_catalogue(Path(source), num_products))

@@ -7,17 +7,18 @@ env.step("search[dog bed]")         # ("Instruction: [SEP] … [SEP] B0HN23GHRR 
 env.step("click[b0hn23ghrr]")       # info["clickables"]: ["back to search", "< prev", …, "buy now", "gray", "large"]
 env.step("click[buy now]")          # ("Thank you for shopping with us! [SEP] …", 0.6, True, False, {…})
 
-Pages, clickables, moves, goals and rewards are those of the original's text environment, to the letter, with these
+Pages, clickables, moves, goals and rewards are exactly those of the original's text environment, with these
 differences:
 
-- After the purchase (and after `Finish`) the episode is over, and `step` refuses. The original would let one go on.
+- After the purchase (and after `Finish`) the episode is over, and `step` raises. The original allows further steps.
 - `truncated` after `max_turns`; the original has no limit of its own.
-- An action that does nothing leaves the observation as it is, as there; here `info["error"]` says why.
-- What the original draws from an unseeded generator is drawn from a seeded one, so goals and prices never drift.
+- An action without effect leaves the observation unchanged, as in the original; here `info["error"]` says why.
+- Random draws of the original, from an unseeded generator, are seeded here, so goals and prices are always the same.
 - A search for the word "search_results" does not change what `< Prev` does.
-- Without a spaCy model the nouns that the reward compares are found by rule; `info["nouns"]` and the metrics name how.
+- Without a spaCy model, the nouns that the reward compares are found by rules; `info["nouns"]` and the metrics name the
+  method.
 
-Beside the shop's own syntax, texts in the action language work: `R1 = Search(desk lamp)`, `Click`, `FeatureRetrieve`,
+Besides the shop's own syntax, texts in the action language work: `R1 = Search(desk lamp)`, `Click`, `FeatureRetrieve`,
 `Pick`, `Finish()`. After those the observation holds their results instead of the page.
 """
 
@@ -53,7 +54,7 @@ Observation = Literal["text", "text_rich"]
 
 
 class WebShopEnv(LumosEnv):
-    """Buying what an instruction asks for.
+    """A shop in which the agent buys what an instruction asks for.
 
     Attributes:
         shop: The catalogue with its prices and search; shared by all environments of a process.
@@ -82,7 +83,7 @@ class WebShopEnv(LumosEnv):
         max_steps: int | None = None,
         render_mode: str | None = None,
     ) -> None:
-        """Opens the shop; the first time that a folder is used, its index is built, which takes a while.
+        """Opens the shop; the first use of a folder builds its index, which takes a while.
 
         Args:
             benchmark: "webshop"; fixed by the environment's id.
@@ -91,23 +92,23 @@ class WebShopEnv(LumosEnv):
             observation: "text" or "text_rich", as in the original.
             num_products: Only so many records of the catalogue's file; None takes all.
             max_turns: Steps after which an episode is truncated.
-            nouns: Finds the lower-case nouns of a title, repeated as often as they occur; None takes spaCy's where a
-                model is installed, else those found by rule.
-            split: "test", "dev" or "train"; None takes all goals, of the built-in shop those of its test split unless
+            nouns: Finds the lower-case nouns of a title, repeated as often as they occur; None uses spaCy if a model
+                is installed, otherwise rules.
+            split: "test", "dev" or "train"; None takes all goals, but of the built-in shop its test split unless
                 `prices` are given.
             limit: How many goals, from the first on; None takes all.
-            prices: Price of each product that shall not cost what the catalogue says.
+            prices: Product id → price that overrides the catalogue's.
             search: Finds ids of products for a list of keywords, instead of the catalogue's own engine.
             show_attrs: Whether item pages have the Attributes button.
             scorer: How well a query and a text fit, for `FeatureRetrieve` and `Pick`.
-            num_prev_obs: How many earlier observations stand before the present one.
-            num_prev_actions: How many earlier actions do.
+            num_prev_obs: How many earlier observations to show before the current one.
+            num_prev_actions: How many earlier actions to show.
             tasks: Tasks given directly, each with its goal in `meta["goal"]`.
-            max_steps: Another name for `max_turns`, which every environment knows.
+            max_steps: The same as `max_turns`, under the name that every environment has.
             render_mode: As in every environment.
 
         Raises:
-            LumosError: A setting that cannot work, or files that are missing or cannot be read.
+            LumosError: A setting is invalid, or files are missing or cannot be read.
         """
         if observation not in ("text", "text_rich"):
             raise ConfigError(f"expected observation 'text' or 'text_rich', got {observation!r}")
@@ -129,13 +130,13 @@ class WebShopEnv(LumosEnv):
         self._kept = num_prev_obs, num_prev_actions
         self._sums: list[float] = []
         self._session: Session | None = None
-        self._language_text: str | None = None  # the last text that was read as the action language
+        self._language_text: str | None = None  # the last text in the action language
         self._observations: list[str] = []
         self._actions: list[str] = []
 
     @property
     def session(self) -> Session:
-        """The visit under way.
+        """The current visit.
 
         Raises:
             NotResetError: There is none yet.
@@ -148,7 +149,7 @@ class WebShopEnv(LumosEnv):
         """Search, Click, FeatureRetrieve, Pick, and Act for the shop's own syntax."""
         place = task.meta.get("source")
         shop = self.shop
-        if place is not None and place != self.source:  # a task that was read from another folder brings its own
+        if place is not None and place != self.source:  # a task from another folder needs that folder's catalogue
             catalogue = self._catalogue(place, task.meta.get("num_products"))
             shop = replace(self.shop, catalogue=catalogue)
         rng = random.Random(int(self.np_random.integers(2**31)))
@@ -157,7 +158,7 @@ class WebShopEnv(LumosEnv):
         return shop_tools(self._session, self._scorer)
 
     def grade(self, task: Task, answer: str | None) -> Grade:
-        """The reward of the purchase, 0 without one; a success is the full reward."""
+        """The reward of the purchase, 0 without one; the full reward is a success."""
         reward = self.session.reward or 0.0
         success = reward == 1.0
         names = {"score": reward, "success": float(success), f"nouns:{self.shop.nouns.name}": 1.0}
@@ -168,7 +169,7 @@ class WebShopEnv(LumosEnv):
         return self._remembered(self._page())
 
     def read(self, text: str) -> list[Action]:
-        """The text as an action of the shop, or else as actions of the action language.
+        """The text as an action of the shop, otherwise as actions of the action language.
 
         Raises:
             ActionParseError: It is neither.
@@ -182,19 +183,19 @@ class WebShopEnv(LumosEnv):
             wanted = "expected search[words], click[one of the clickables] or actions such as R1 = Search(words)"
             raise ActionParseError(f"{wanted}; as such: {error}") from error
         known = {*shop_tools(self.session), FINISH}
-        if any(action.outputs or action.tool in known for action in actions):  # else it is in neither language
+        if any(action.outputs or action.tool in known for action in actions):  # otherwise it is in neither language
             self._language_text = text
         return actions
 
     def observe(self, action: str, execution: Execution, notes: Sequence[str]) -> str:
-        """The page, without a word more; after actions of the language what they came to."""
+        """The page alone; after actions of the action language, their results."""
         self._actions.append(action)
         if action == self._language_text:
             return self._remembered(super().observe(action, execution, notes))
         return self._remembered(self._page())
 
     def inform(self) -> dict[str, Any]:
-        """What can be clicked, in order; the hash of the goals; how nouns are found; the parts of a final reward."""
+        """The clickables in order, the hash of the goals, the name of the noun finder, the parts of a final reward."""
         page = self.session.page
         told = {
             "clickables": page.clickables,
@@ -209,7 +210,7 @@ class WebShopEnv(LumosEnv):
         return self.session.bought
 
     def draw(self) -> int:
-        """As WebShop draws goals: by weight."""
+        """Draws by weight, as WebShop does."""
         self._sums = self._sums or weight_sums(float(_goal_of(task).get("weight", 1)) for task in self.tasks)
         return draw_goal(self._sums, float(self.np_random.random()))
 
@@ -218,7 +219,7 @@ class WebShopEnv(LumosEnv):
         return page.text_rich() if self._rich else page.text()
 
     def _remembered(self, observation: str) -> str:
-        """The observation behind as many earlier ones, and actions, as are to be shown."""
+        """The observation after the earlier observations and actions that are shown with it."""
         lines = [observation]
         observations, actions = self._kept
         for back in range(1, 1 + max(self._kept)):
@@ -241,7 +242,7 @@ class WebShopEnv(LumosEnv):
         limit: int | None,
         num_products: int | None,
     ) -> tuple[Sequence[Task], str]:
-        """The tasks, and the hash of all goals that there are."""
+        """The tasks, and the hash of all goals."""
         if split is not None and split not in files.SPLITS:
             raise UnknownNameError("split of webshop", split, files.SPLITS)
         if isinstance(goals, str) and not self.shop.prices:

@@ -7,7 +7,7 @@
     report.as_dict()["problems"]                      # {"duplicate asin": 2, "pricing: expected text …": 1, …}
 
 The items file is a JSON list of more than a million objects; it is never in memory as a whole. Records that the
-original skips are skipped, what it would crash on is mended or left out, and all of it is counted and listed.
+original skips are skipped; records on which it would crash are repaired or skipped. All of this is counted and listed.
 """
 
 from __future__ import annotations
@@ -29,32 +29,32 @@ ORIGIN = "https://github.com/princeton-nlp/WebShop (MIT), whose setup.sh downloa
 ITEMS = ("items_shuffle.json", "items_shuffle_1000.json")
 INSTRUCTIONS = {"items_shuffle.json": "items_ins_v2.json", "items_shuffle_1000.json": "items_ins_v2_1000.json"}
 HUMAN = "items_human_ins.json"
-LISTED = 1000  # problems kept in full; all are counted
+LISTED = 1000  # problems listed in full; all are counted
 
 _CHUNK = 1 << 20  # bytes read at a time
-_MAX_RECORD = 1 << 26  # characters; a record that does not end within them is broken
+_MAX_RECORD = 1 << 26  # characters; a longer record is treated as broken
 _GAP = re.compile(r"[\s,]*")
 _NO_UTF8 = re.compile("[\udc80-\udcff]")
 
 
 @dataclass(frozen=True, slots=True)
 class Files:
-    """Where the files of a catalogue lie; `human` is None where there is none."""
+    """The files of a catalogue; `human` is None if there is none."""
 
     items: Path
     instructions: Path
     human: Path | None
 
     def __iter__(self) -> Iterator[Path]:
-        """The files that are there."""
+        """The files that exist."""
         return iter([path for path in (self.items, self.instructions, self.human) if path is not None])
 
 
 def find_files(source: Path) -> Files:
-    """The files of a folder, the full catalogue before the small one; or those beside an items file.
+    """The files of a folder, preferably of the full catalogue; or of the folder of an items file.
 
     Raises:
-        MissingFileError: One is missing; says what is expected and what is there.
+        MissingFileError: A file is missing; the message lists the expected and the existing files.
     """
     folder, names = (source.parent, (source.name,)) if source.is_file() else (source, ITEMS)
     items = next((folder / name for name in names if (folder / name).is_file()), None)
@@ -81,11 +81,11 @@ def _missing(source: Path, expected: str) -> MissingFileError:
 
 @dataclass(slots=True)
 class LoadReport:
-    """What became of the records of an items file.
+    """Counts of the records of an items file, and the problems in them.
 
     Attributes:
-        read: How many there were.
-        loaded: How many became products.
+        read: Number of records.
+        loaded: Number of records that became products.
         problems: How often each kind of problem occurred.
         listed: The first `LISTED` problems: record (from 0), asin, problem.
     """
@@ -96,13 +96,13 @@ class LoadReport:
     listed: list[dict[str, Any]] = field(default_factory=list)
 
     def add(self, record: int, asin: str, problem: str) -> None:
-        """Notes a problem; what was got instead is particular to the record and not counted apart."""
+        """Adds a problem; problems that differ only after ", got " are counted together."""
         self.problems[problem.partition(", got ")[0]] += 1
         if len(self.listed) < LISTED:
             self.listed.append({"record": record, "asin": asin, "problem": problem})
 
     def as_dict(self) -> dict[str, Any]:
-        """The report as JSON holds it."""
+        """The report as a JSON object."""
         return {"read": self.read, "loaded": self.loaded, "problems": dict(self.problems), "listed": self.listed}
 
 
@@ -111,11 +111,11 @@ def read_products(files: Files, report: LoadReport, num_products: int | None = N
 
     Args:
         files: From `find_files`.
-        report: Filled on the way.
-        num_products: Read only so many records, before any is skipped; None reads all.
+        report: Filled while reading.
+        num_products: Read only so many records, including skipped ones; None reads all.
 
     Raises:
-        DataError: A file is no JSON of the expected shape.
+        DataError: A file is not JSON of the expected form.
     """
     attributes = _read_mapping(files.instructions)
     human = _read_mapping(files.human) if files.human else {}
@@ -167,7 +167,7 @@ def _stream(path: Path) -> Iterator[tuple[Any, bool]]:
             raise DataError(f"{path.name}: expected a JSON list of products, got {text[:40]!r}")
         position = 1
         while True:
-            position = _GAP.match(text, position).end()  # type: ignore[union-attr]  # it matches anything
+            position = _GAP.match(text, position).end()  # type: ignore[union-attr]  # it always matches
             if text[position : position + 1] == "]":
                 return
             try:

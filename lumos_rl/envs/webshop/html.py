@@ -1,9 +1,9 @@
-"""The shop's pages as HTML for people: a page value in, a document out.
+"""The shop's pages as HTML for people.
 
     document("Desk lamps", page_html(session.page, session.instruction, session.options, "/visit/x7"))
 
-There is no script in it, and nothing is loaded from anywhere: forms and one style sheet are all it needs, so it works
-in any browser, on a phone as well. Every text is escaped.
+The pages have no scripts and load nothing: they only need forms and one style sheet, so they work in any browser, also
+on a phone. Every text is escaped.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from itertools import dropwhile
 
 from lumos_rl.envs.webshop.tools.pages import Kind, Node, Page, PageName
 
-# Sent with every page: nothing may run, and nothing may be loaded but the style sheet in the page itself.
+# Sent with every page: no script may run, and nothing may be loaded except the style sheet in the page itself.
 SECURITY_POLICY = "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; base-uri 'none'"
 
 _STYLE = """
@@ -38,7 +38,7 @@ pre { white-space: pre-wrap; background: #8882; padding: .5rem .8rem; border-rad
 
 
 def document(title: str, *parts: str) -> str:
-    """A whole page around parts that are HTML already."""
+    """A complete HTML document from parts in HTML."""
     return (
         '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
@@ -53,12 +53,12 @@ def page_html(page: Page, instruction: str, options: Mapping[str, str], address:
 
     Args:
         page: The page.
-        instruction: What is to be bought.
+        instruction: What to buy.
         options: Selected value of each option.
-        address: Where the page's forms are sent; None makes a page to look at, with nothing to press.
+        address: Where the page's forms are sent; None disables all buttons.
     """
     parts = [f'<p class="task" id="instruction">{escape(instruction)}</p>']
-    nodes = dropwhile(lambda node: node.kind is Kind.TEXT, page.nodes)  # the instruction stands above already
+    nodes = dropwhile(lambda node: node.kind is Kind.TEXT, page.nodes)  # the instruction is shown already
     if page.name is PageName.INDEX:
         parts.append(_search_bar(address))
     elif page.name is PageName.RESULTS:
@@ -80,7 +80,7 @@ def _search_bar(address: str | None) -> str:
 
 
 def _results(nodes: Iterable[Node], address: str | None) -> list[str]:
-    """Buttons and count, then a card for each product: its link and the texts behind it."""
+    """Buttons and count, then a card for each product: its link and the texts after it."""
     top: list[str] = []
     cards: list[list[str]] = []
     for node in nodes:
@@ -92,7 +92,7 @@ def _results(nodes: Iterable[Node], address: str | None) -> list[str]:
 
 
 def _item(nodes: Iterable[Node], options: Mapping[str, str], address: str | None) -> list[str]:
-    """An item or sub page: its buttons stand in bars, the values of an option in one bar under its name."""
+    """An item or sub page: its buttons are in bars, the values of an option in one bar under its name."""
     parts: list[str] = []
     bar: list[str] = []
 
@@ -130,17 +130,17 @@ def _disabled(address: str | None) -> str:
 
 
 def reward_html(reward: float, details: Mapping[str, object]) -> str:
-    """What a purchase was worth, with its parts."""
+    """The reward of a purchase, with its parts."""
     rows = "".join(f"<tr><td>{escape(name)}</td><td>{escape(str(value))}</td></tr>" for name, value in details.items())
     return f'<p>Reward (0 to 1)</p><p class="reward" id="reward">{reward}</p><table>{rows}</table>'
 
 
 def note_html(text: str) -> str:
-    """A remark on what was just done."""
+    """A note about the last action."""
     return f'<p class="note" id="note">{escape(text)}</p>'
 
 
 def link_html(address: str, text: str, name: str = "") -> str:
-    """A link that looks like a button, with an id where it has a name."""
+    """A link that looks like a button, with an id if a name is given."""
     mark = f' id="{name}"' if name else ""
     return f'<a class="button"{mark} href="{escape(address)}">{escape(text)}</a>'

@@ -1,4 +1,4 @@
-"""A goal of the shop as a plan that buys its product, run on the way so that every action carries its result.
+"""Builds the plan that buys the product of a goal, and runs it, so that every action has its result.
 
 Find me dimmable, cordless desk lamp with color: navy, and price lower than 60.00 dollars
 
@@ -9,7 +9,7 @@ Pick the item that fits best.                             R7 = Pick(Item_names: 
 Open the picked item and choose navy.                     R8 = Click(< Prev); R9 = Click(R7); R10 = Click(navy)
 Buy it.                                                   R11 = Click(Buy Now) = 1.0
 
-The planner, which reads what a search found, names the items: the grounder of web tasks is not shown results.
+The planner reads the result of a search and names the items, because the grounder of web tasks sees no results.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ from lumos_rl.tools.base import Executor
 
 
 def gold_plan(shop: Shop, goal: Goal) -> tuple[tuple[Subgoal, ...], str]:
-    """The plan, and what is wrong with it.
+    """The plan of a goal, or the reason why it fails.
 
     Returns:
-        Subgoals whose actions carry their results, and ""; or (), and why this form of plan does not earn the whole
+        Subgoals whose actions have their results, and ""; or (), and why a plan of this form does not earn the full
         reward.
     """
     session = Session(shop, goal, goal["instruction_text"])
@@ -53,7 +53,7 @@ def _run(text: str, executor: Executor) -> tuple[Action, ...]:
     Raises:
         ActionParseError: The text is not in the action language.
         ToolError: An action failed.
-        ValueError: Its result cannot be written behind it.
+        ValueError: Its result cannot be written in the action language.
     """
     actions: list[Action] = []
     for action in parse_actions(text):
@@ -66,7 +66,7 @@ def _run(text: str, executor: Executor) -> tuple[Action, ...]:
 
 
 def _steps(goal: Goal, executor: Executor) -> Iterator[tuple[str, str]]:
-    """Sentence and actions of each subgoal; what an earlier one found is known when a later one is asked for."""
+    """Sentence and actions of each subgoal; a generator, because later subgoals use the results of earlier ones."""
     wanted, noun = goal["attributes"], goal["query"]
     options = goal["goal_options"]
     values: Sequence[str] = list(options.values() if isinstance(options, dict) else options)

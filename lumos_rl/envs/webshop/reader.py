@@ -6,9 +6,9 @@
     tasks[0]   # Task("webshop/test/0", "webshop", "i need a long lasting …, and price lower than 50.00 dollars",
                #      answer="B09X…", split="test", meta={"goal": {…}, "source": "webshop/data", …})
 
-A task's place in the list is its goal's, as everywhere else that WebShop is used. The catalogue is kept under
-`LUMOS_RL_CACHE` (else ~/.cache/lumos_rl), memory-mapped, and shared by all processes of a machine. To look at what
-loading a folder gives, and to build its index ahead of time:
+The index of a task is that of its goal, as in other code for WebShop. The catalogue is stored under `LUMOS_RL_CACHE`
+(default ~/.cache/lumos_rl), memory-mapped, and shared by all processes of a machine. To see the report of loading a
+folder, and to build its index ahead of time:
 
     python -m lumos_rl.envs.webshop.reader webshop/data
 """
@@ -75,13 +75,13 @@ def _opened(folder: Path) -> Catalogue:
 
 
 def _key(files: Files, num_products: int | None) -> str:
-    """Changes with the files, as far as their places, sizes and times of change tell."""
+    """A key of the files' paths, sizes and modification times."""
     stats = [(str(path.resolve()), path.stat().st_size, path.stat().st_mtime_ns) for path in files]
     return hashlib.sha256(repr((store.FORMAT, stats, num_products)).encode()).hexdigest()[:16]
 
 
 def _build(files: Files, num_products: int | None, folder: Path) -> None:
-    """Builds an index beside its place and moves it there whole; a second process waits for the first."""
+    """Builds an index in a temporary folder and moves it to its place; a second process waits for the first."""
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         with _locked(folder.with_suffix(".lock")), tempfile.TemporaryDirectory(dir=folder.parent) as made:
@@ -120,10 +120,10 @@ def load_goals(
     Args:
         catalogue: The products.
         goals: "synthetic" (what Lumos and AgentGym use), "human", or goals given directly.
-        prices: Price of each product that does not cost what the catalogue says.
+        prices: Product id → price that overrides the catalogue's.
 
     Raises:
-        ConfigError: Unknown kind of goals, goals that lack something, or a catalogue that has none of this kind.
+        ConfigError: The kind of goals is unknown, given goals are invalid, or the catalogue has no goals of this kind.
     """
     if not isinstance(goals, str):
         return given_goals(goals)
@@ -136,7 +136,7 @@ def load_goals(
 
 @lru_cache(maxsize=8)
 def _stored_goals(catalogue: Catalogue, kind: str) -> list[Goal]:
-    """The goals of a catalogue on disk; they are made once and kept beside it, where that can be written."""
+    """The goals of a catalogue on disk; they are made once and stored in its folder, if it is writable."""
     assert catalogue.folder is not None
     path = catalogue.folder / f"goals-{kind}.jsonl"
     if not path.is_file():
@@ -166,9 +166,9 @@ def goal_tasks(
 
     Args:
         goals: From `load_goals`.
-        source: Where the catalogue lies, which tasks then carry; None for one that only the caller has.
+        source: Folder of the catalogue, stored in the tasks; None for a catalogue that is not on disk.
         num_products: How many of its records were read.
-        whole: Whether these are the human goals of the full catalogue, which alone have splits.
+        whole: Whether these are the human goals of the full catalogue; only they have splits.
     """
     place = {} if source is None else {"source": source, "num_products": num_products}
     splits = [_split_of(index) if whole else SPLITS[0] for index in range(len(goals))]
@@ -197,7 +197,7 @@ def has_splits(source: Path, goals: object, num_products: int | None) -> bool:
 def folder_manifest(
     source: Path, goals: GoalKind = "synthetic", split: str | None = None, num_products: int | None = None
 ) -> tuple[Sequence[Task], str]:
-    """The tasks of a folder, and the hash of all its goals; `split` leaves out other splits, where there are any.
+    """The tasks of a folder, and the hash of all its goals; `split` selects a split if there are splits.
 
     Raises:
         LumosError: As `open_catalogue` and `load_goals`.
@@ -219,7 +219,7 @@ def _tasks_on_disk(
 
 @dataclass(frozen=True, slots=True)
 class WebShopReader(Reader):
-    """Reads goals instead of records: a folder gives its synthetic goals, FOLDER#human the human ones."""
+    """Reads goals instead of records: FOLDER gives the synthetic goals, FOLDER#human the human ones."""
 
     def read(self, source: str, split: str, report: Report | None = None) -> Iterator[Task]:
         """The tasks of a folder.
@@ -230,7 +230,7 @@ class WebShopReader(Reader):
         folder, _, kind = source.partition("#")
         kind = kind or "synthetic"
         if kind not in GOAL_MAKERS:
-            raise ConfigError(f"expected #synthetic or #human behind the folder, or nothing, got {kind!r} ({source})")
+            raise ConfigError(f"expected #synthetic or #human after the folder, or nothing, got {kind!r} ({source})")
         yield from folder_manifest(Path(folder), "human" if kind == "human" else "synthetic", split)[0]
 
 
@@ -242,7 +242,7 @@ READER = WebShopReader(benchmark=BENCHMARK, origin=ORIGIN, files=dict.fromkeys(S
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Prints what loading a folder gives; 2 where it cannot be loaded."""
+    """Loads a folder and prints its report; returns 2 if it cannot be loaded."""
     asked = "--help" in arguments
     if asked or len(arguments) != 1:
         usage = "usage: python -m lumos_rl.envs.webshop.reader FOLDER  # with the files that get_files.sh fetches"

@@ -1,9 +1,9 @@
-"""WebShop's scoring functions, under the names and with the shapes of the original.
+"""WebShop's scoring functions, with the names and signatures of the original.
 
     from lumos_rl.envs.webshop.reward import get_reward
     get_reward(purchased, goal, price=35.0, options={"color": "red"})     # 1.0
 
-Products and goals are mappings with the original's keys; `tools.reward` says which, and how they score.
+Products and goals are mappings with the original's keys; see `lumos_rl.envs.webshop.tools.reward`.
 """
 
 from __future__ import annotations

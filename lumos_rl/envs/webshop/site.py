@@ -4,8 +4,8 @@
     python -m lumos_rl.envs.webshop.site --source webshop/data --goals human --port 3000
     python -m lumos_rl.envs.webshop.site --trajectories runs/tiny-0/evaluation.jsonl
 
-It runs the environment itself, so a purchase earns what `step` would give. It listens on this machine alone unless
-`--host` says otherwise, and its pages run no scripts and load nothing from elsewhere.
+It runs the environment itself, so rewards are those of `step`. It listens on this machine only, unless `--host` is
+given. Its pages run no scripts and load nothing from elsewhere.
 """
 
 from __future__ import annotations
@@ -33,14 +33,14 @@ from lumos_rl.envs.webshop.env import BUILT_IN, WebShopEnv
 from lumos_rl.envs.webshop.suite import SPLIT_SHARES, suite_tasks
 from lumos_rl.errors import ConfigError, EpisodeError, LumosError, MissingFileError
 
-MAX_VISITS = 1000  # open visits; the oldest make room
+MAX_VISITS = 1000  # open visits; beyond that the oldest are dropped
 MAX_BODY = 65_536  # bytes of a form
 _LISTED = 200  # goals and trajectories on the front page
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """A web site over the shop, to play in and to watch stored episodes.
+    """A web site of the shop, to play episodes and to watch stored ones.
 
     Attributes:
         source: synthetic (the built-in shop), a folder with WebShop's files, or an items file.
@@ -69,11 +69,11 @@ class Visit:
 
 @dataclass(slots=True)
 class Site:
-    """What the pages are made from.
+    """Settings, trajectories and open visits, from which the pages are made.
 
     Attributes:
         settings: As given on the command line.
-        trajectories: Those to watch.
+        trajectories: The stored episodes to watch.
     """
 
     settings: Settings
@@ -82,7 +82,7 @@ class Site:
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def new_env(self) -> WebShopEnv:
-        """An environment over the settings' shop, without a limit of turns."""
+        """An environment of the configured shop, without a limit of turns."""
         chosen = self.settings
         return WebShopEnv(
             source=chosen.source, goals=chosen.goals, num_products=chosen.num_products, max_turns=sys.maxsize
@@ -105,7 +105,7 @@ class Site:
         return html.document("WebShop", *parts, f"<h2>{env.num_tasks:,} goals</h2>", plays)
 
     def play(self, goal: int | None) -> str:
-        """Begins an episode; returns the address of its page."""
+        """Starts an episode; returns the address of its page."""
         env = self.new_env()
         env.reset(seed=secrets.randbits(31), options={} if goal is None else {"task": goal})
         key = secrets.token_urlsafe(9)
@@ -116,10 +116,10 @@ class Site:
         return f"/visit/{key}"
 
     def show(self, key: str) -> str:
-        """The page that a visit is on.
+        """The current page of a visit.
 
         Raises:
-            KeyError: No such visit.
+            KeyError: There is no such visit.
         """
         visit = self._visits[key]
         session = visit.env.session
@@ -133,7 +133,7 @@ class Site:
         """Takes one step of a visit.
 
         Raises:
-            KeyError: No such visit.
+            KeyError: There is no such visit.
         """
         visit = self._visits[key]
         with self._lock:
@@ -143,11 +143,11 @@ class Site:
                 visit.note = "The item is bought already."
 
     def watch(self, index: int, step: int) -> str:
-        """A stored episode after so many of its turns.
+        """A stored episode after its first `step` turns.
 
         Raises:
-            LookupError: No such trajectory or turn.
-            ConfigError: Its task is not one of this shop's.
+            LookupError: There is no such trajectory or turn.
+            ConfigError: Its task does not belong to this shop.
         """
         if index < 0 or step < 0:
             raise LookupError(index, step)
@@ -179,7 +179,7 @@ class Site:
 
 
 def _task_of(trajectory: Trajectory, env: WebShopEnv) -> object:
-    """What `reset` takes for the trajectory's task: its id, or a task of another split of the built-in shop."""
+    """The trajectory's task for `reset`: its id, or a task of another split of the built-in shop."""
     if env.source != BUILT_IN or trajectory.split not in SPLIT_SHARES:
         return trajectory.task_id
     found = (task for task in suite_tasks(trajectory.split) if task.id == trajectory.task_id)
@@ -191,9 +191,9 @@ class _Handler(BaseHTTPRequestHandler):
 
     def __init__(self, site: Site, *args: object) -> None:
         self.site = site
-        super().__init__(*args)  # type: ignore[arg-type]  # as the server calls it
+        super().__init__(*args)  # type: ignore[arg-type]  # the server's arguments
 
-    def do_GET(self) -> None:  # the name that http.server calls
+    def do_GET(self) -> None:  # http.server calls this name
         """Shows a page."""
         parts = [part for part in urlsplit(self.path).path.split("/") if part]
         try:
@@ -264,7 +264,7 @@ def read_trajectories(path: Path) -> list[Trajectory]:
 
     Raises:
         MissingFileError: There is no such file.
-        DataError: A line is no trajectory.
+        DataError: A line is not a trajectory.
     """
     if not path.is_file():
         raise MissingFileError(f"expected a file with trajectories at {path.absolute()}, found none")
@@ -274,7 +274,7 @@ def read_trajectories(path: Path) -> list[Trajectory]:
 
 
 def make_server(settings: Settings) -> ThreadingHTTPServer:
-    """A server that is ready to `serve_forever`; the shop is open already.
+    """A server ready to `serve_forever`, with the shop already open.
 
     Raises:
         LumosError: The shop or the trajectories cannot be opened, or the port is taken.
@@ -283,14 +283,14 @@ def make_server(settings: Settings) -> ThreadingHTTPServer:
     site.new_env()
     try:
         return ThreadingHTTPServer((settings.host, settings.port), partial(_Handler, site))
-    except (OSError, OverflowError) as error:  # the latter for a port that is none
+    except (OSError, OverflowError) as error:  # OverflowError for a port out of range
         raise ConfigError(
             f"expected to listen on {settings.host}:{settings.port}, got {error}; try --port 0"
         ) from error
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """The command line; 2 for a setting that cannot work."""
+    """The command line; returns 2 if a setting is invalid."""
     settings = tyro.cli(Settings, args=arguments, prog="python -m lumos_rl.envs.webshop.site")
     try:
         server = make_server(settings)

@@ -1,10 +1,10 @@
-"""The built-in shop: a few hundred generated products in WebShop's own schema, goals, and gold plans that are run.
+"""The built-in shop: a few hundred generated products in WebShop's own schema, goals, and gold plans that were run.
 
     records, attributes = shop_files()          # what items_shuffle.json and items_ins_v2.json would hold
     suite_catalogue()                           # the same as a catalogue in memory
-    suite_tasks("train", limit=1)[0].subgoals   # the plan, each action with the result it gave
+    suite_tasks("train", limit=1)[0].subgoals   # the plan, each action with its result
 
-Whole products go to one split, so no product to buy is shared between train, dev and test.
+Each product to buy belongs to one split, so train, dev and test share none.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ from lumos_rl.envs.webshop.wares import BRANDS, WARES, Ware
 from lumos_rl.errors import UnknownNameError
 
 SPLIT_SHARES: Mapping[str, range] = {"test": range(3), "dev": range(3, 5), "train": range(5, 20)}  # of 20 products
-_FILE_SEED = 1  # of the generated files; another one is another shop
+_FILE_SEED = 1  # of the generated files; another seed gives another shop
 _COPY = ("made for every day", "loved by its owners", "tested in our workshop", "a gift that lasts", "new this season")
 
 
 def shop_files(limit: int | None = None) -> tuple[list[dict[str, Any]], dict[str, dict[str, Any]]]:
-    """The built-in shop as WebShop's files hold one.
+    """The built-in shop in the format of WebShop's files.
 
     Args:
         limit: How many products; None gives all.
@@ -94,7 +94,7 @@ def suite_catalogue(limit: int | None = None) -> Catalogue:
 
 @lru_cache(maxsize=4)
 def suite_goals(limit: int | None = None) -> tuple[Mapping[str, list[Goal]], str]:
-    """The goals of each split, in the order of all goals, and the hash of them all."""
+    """The goals of each split, in their overall order, and the hash of all goals."""
     catalogue = suite_catalogue(limit)
     goals = synthetic_goals(catalogue)
     places = {product.asin: place for place, product in enumerate(catalogue)}
@@ -112,12 +112,12 @@ def suite_tasks(
 
     Args:
         split: "train", "dev" or "test".
-        limit: How many; None gives all there are. A smaller limit gives a prefix of a larger one.
-        seed: Which come first; 0 keeps the goals' order. The tasks are the same.
+        limit: How many; None gives all. A smaller limit gives a prefix of a larger one.
+        seed: Shuffles the order; 0 keeps the goals' order. The tasks are the same.
         products: Only so many products are in the shop; None takes all.
 
     Raises:
-        UnknownNameError: No such split.
+        UnknownNameError: There is no such split.
     """
     if split not in SPLIT_SHARES:
         raise UnknownNameError("split of a built-in suite", split, SPLIT_SHARES)
@@ -125,7 +125,7 @@ def suite_tasks(
 
 
 def suite_stream(benchmark: str, split: str, seed: int, products: int | None = None) -> Iterator[Task]:
-    """The same tasks one at a time, in the form that all built-in suites have."""
+    """The same tasks as an iterator, with the signature of all built-in suites."""
     order = list(range(len(suite_goals(products)[0][split])))
     if seed:
         random.Random(seed).shuffle(order)

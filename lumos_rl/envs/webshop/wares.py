@@ -1,6 +1,6 @@
-"""What the built-in shop sells: kinds of goods with their attributes, options and prices.
+"""The goods of the built-in shop: kinds of goods with their attributes, options and prices.
 
-One kind, of which `webshop_suite` makes a product for each pair of attributes:
+One kind, from which `suite` makes a product for each pair of attributes:
 
     Ware("desk lamp", "home", "Home & Kitchen › Lighting › Desk Lamps", ("dimmable", …), {"color": (…)}, (15, 90))
 """
@@ -16,11 +16,11 @@ class Ware:
     """A kind of goods.
 
     Attributes:
-        noun: What it is.
+        noun: Its name.
         category: Department.
         path: Its place in the tree of categories.
-        attributes: What a product can be; two of them make a product.
-        options: Option name → values that products have.
+        attributes: Possible attributes; each product has two of them.
+        options: Option name → possible values.
         prices: Lowest and highest price in dollars.
     """
 

@@ -1,6 +1,6 @@
-"""A shop to buy things in: catalogue, goals, search engine, pages, and what a purchase is worth.
+"""A shop: catalogue, goals, search engine, pages, and the reward of a purchase.
 
-The semantics are those of WebShop (Yao et al. 2022), to the letter; nothing here needs Java, a browser or a model.
+The semantics are exactly those of WebShop (Yao et al. 2022); nothing here needs Java, a browser or a model.
 
     product.py    one record of the catalogue file → Product
     analysis.py   text → index terms (words.py finds words, porter.py stems them)
@@ -9,6 +9,6 @@ The semantics are those of WebShop (Yao et al. 2022), to the letter; nothing her
     goals.py      what to buy: goals made from a catalogue, in a fixed order
     pages.py      what each page shows, and what can be clicked on it
     session.py    one visit: search[…] and click[…] move between pages; buying ends it
-    reward.py     what a purchase is worth (fuzzy.py, nouns.py, colours.py)
+    reward.py     the reward of a purchase (fuzzy.py, nouns.py, colours.py)
     actions.py    Search, Click, FeatureRetrieve, Pick: the shop in the action language
 """

@@ -24,9 +24,9 @@ from lumos_rl.tools.base import Tool, ToolSpec, Value, arguments, lookup
 Scorer = Callable[[str, str], float]  # query, text → how well they fit
 
 BETWEEN_ITEMS = " ** "
-BETWEEN_PARTS = " - "  # of an item: its id and its title
+BETWEEN_PARTS = " - "  # between the id and the title of an item
 SHOWN_ITEMS = 2  # Yin et al. 2023: a search gives its first two products
-CLOSEST = 3  # and FeatureRetrieve the three closest features
+CLOSEST = 3  # Yin et al. 2023: FeatureRetrieve gives the three closest features
 _RESULT = re.compile(r"R[0-9]+")
 _FEATURES = re.compile(r"(?P<features>.*?),\s*Query:\s*(?P<query>.*)", re.DOTALL)
 _PICK = re.compile(
@@ -35,14 +35,14 @@ _PICK = re.compile(
 
 
 def lexical_score(query: str, text: str) -> float:
-    """Share of the query's words that the text has, and in a tie how alike the two are."""
+    """Share of the query's words in the text; ties are broken by the similarity of the two."""
     wanted = set(terms(query))
     share = len(wanted & set(terms(text))) / len(wanted) if wanted else 0.0
     return share + token_set_ratio(query, text) / 10_000
 
 
 class Search:
-    """Searches, and gives the first two products."""
+    """Searches, and returns the first two products."""
 
     usage = "Search(words): opens the results and gives the first two items, each as its id and its title"
     schema = arguments(words="Words to search for.")
@@ -54,7 +54,7 @@ class Search:
         """The items as a list; its text has ` ** ` between them.
 
         Raises:
-            ToolError: No words, a search that the shop cannot do, or nothing was found (the page is open anyway).
+            ToolError: There are no words, the shop cannot do this search, or it found nothing (its page is open then).
         """
         query = _text(args, bindings).lower()
         if not query:
@@ -79,14 +79,14 @@ class Click:
         self.session = session
 
     def __call__(self, args: str, bindings: Mapping[str, Value]) -> Value:
-        """What can be clicked on the page that follows; after a purchase the reward.
+        """What can be clicked on the next page; after a purchase the reward.
 
         Raises:
-            ToolError: Nothing on the page has this text.
+            ToolError: The page has nothing to click with this text.
         """
         target = _text(args, bindings).lower()
         targets = self.session.page.targets
-        item = target.partition(BETWEEN_PARTS)[0]  # of an item, or of the first of several, as Search gives it
+        item = target.partition(BETWEEN_PARTS)[0]  # the id of the first item in a result of Search
         if target not in targets and item in targets and targets[item].kind is Kind.LINK:
             target = item
         self.session.click(target)
@@ -96,7 +96,7 @@ class Click:
 
 
 class FeatureRetrieve:
-    """Chooses the features of an item that fit a query best."""
+    """Selects the features of an item that best match a query."""
 
     usage = "FeatureRetrieve(R2, Query: words): the 3 options of the item page R2 that are closest to the words"
     schema = arguments(page="An item page, such as R2.", query="Words that the option should fit.")
@@ -105,10 +105,10 @@ class FeatureRetrieve:
         self.scorer = scorer
 
     def __call__(self, args: str, bindings: Mapping[str, Value]) -> Value:
-        """The features, best first, "none" where there are none; of a page the options alone, of another list all.
+        """The features, best first, or "none": the options of an item page, or the items of another list.
 
         Raises:
-            ToolError: Arguments that cannot be read, or a name that is bound to nothing.
+            ToolError: The arguments cannot be parsed, or a name is not bound.
         """
         match = _FEATURES.fullmatch(args)
         if match is None:
@@ -120,7 +120,7 @@ class FeatureRetrieve:
 
 
 class Pick:
-    """Chooses the item that fits a query best."""
+    """Selects the item that best matches a query."""
 
     usage = "Pick(Item_names: R1, Item_features: [R3, R6], Query: words): the item of R1 that fits the words best"
     schema = arguments(
@@ -133,11 +133,11 @@ class Pick:
         self.scorer = scorer
 
     def __call__(self, args: str, bindings: Mapping[str, Value]) -> Value:
-        """The best item, by its title and its features together; the first one in a tie.
+        """The best item by title and features together; the first one in a tie.
 
         Raises:
-            ToolError: Arguments that cannot be read, a name that is bound to nothing, or not one list of features for
-                each item.
+            ToolError: The arguments cannot be parsed, a name is not bound, or there is not one list of features per
+                item.
         """
         match = _PICK.fullmatch(args)
         if match is None:
@@ -152,7 +152,7 @@ class Pick:
 
 
 class Act:
-    """Takes WebShop's own syntax."""
+    """Runs an action in WebShop's own syntax."""
 
     usage = "Act(search[words]) or Act(click[button]): the shop's own actions, which also work without Act and brackets"
     schema = arguments(action="search[words] or click[button].")
@@ -161,10 +161,10 @@ class Act:
         self.session = session
 
     def __call__(self, args: str, bindings: Mapping[str, Value]) -> Value:
-        """The page that follows, as text.
+        """The next page, as text.
 
         Raises:
-            ToolError: Nothing happened, and why.
+            ToolError: The action has no effect; the message says why.
         """
         self.session.act(args)
         return Value.of(self.session.page.text())
@@ -176,7 +176,7 @@ def _text(args: str, bindings: Mapping[str, Value]) -> str:
 
 
 def _items(args: str, bindings: Mapping[str, Value]) -> list[str]:
-    """The texts of a result that is a list, or of a list that is written out."""
+    """The items of a bound list, or of a list written in the action."""
     args = args.strip()
     if not _RESULT.fullmatch(args):
         separator = BETWEEN_ITEMS.strip() if BETWEEN_ITEMS.strip() in args else ","
@@ -186,7 +186,7 @@ def _items(args: str, bindings: Mapping[str, Value]) -> list[str]:
 
 
 def _without_buttons(texts: Sequence[str]) -> list[str]:
-    """Of the clickables of an item page the options: what stands behind the button to buy."""
+    """The options among the clickables of an item page, which come after "buy now"; other lists are unchanged."""
     buttons = ("back to search", "buy now")
     if all(button in texts for button in buttons):
         return list(texts[texts.index("buy now") + 1 :])

@@ -1,9 +1,9 @@
-"""Text as the terms that the search engine indexes: Lucene's English analysis, as WebShop's index used it.
+"""Turns text into the terms of the search index: Lucene's English analysis, as WebShop's index uses it.
 
 >>> terms("Women's 3.5mm Running Shoes, for the U.S.A.")
 ['women', '3.5mm', 'run', 'shoe', 'u.s.a']
 
-Each word (`words.py`) loses its `'s`; stop words are left out; the rest is stemmed (`porter.py`).
+Each word (`words.py`) loses its `'s`, stop words are dropped, and the rest is stemmed (`porter.py`).
 """
 
 from __future__ import annotations

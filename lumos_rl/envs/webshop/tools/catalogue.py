@@ -1,12 +1,12 @@
 """All products of a shop with their prices and their search index, in memory or memory-mapped from a folder.
 
     catalogue = Catalogue.build(products)                 # in memory
-    Catalogue.write(products, Path("cache"))              # on disk, in one pass, whatever the number of products
-    catalogue = Catalogue.open(Path("cache"))             # instantly; processes share the pages of one copy
+    Catalogue.write(products, Path("cache"))              # on disk, in one pass, for any number of products
+    catalogue = Catalogue.open(Path("cache"))             # instant; processes share one copy in memory
     catalogue.search("desk lamp"); catalogue.get("B09X"); catalogue[0]; catalogue.price("B09X")
 
-A folder holds `products.bin` (one JSON record after the other), an `.npy` file per array, and `catalogue.json`.
-Products are decoded when they are looked at, and the last few thousand are kept.
+A folder holds `products.bin` (concatenated JSON records), an `.npy` file per array, and `catalogue.json`. Products are
+decoded on access, and the last few thousand are cached.
 """
 
 from __future__ import annotations
@@ -31,10 +31,10 @@ from lumos_rl.envs.webshop.tools.product import MAX_ASIN, NO_PRICE, Product
 from lumos_rl.envs.webshop.tools.search import SearchIndex
 from lumos_rl.errors import MissingFileError
 
-PRICE_SEED = 0  # of what the original leaves to an unseeded generator; as if `random.seed(0)` stood before it loads
-FORMAT = 1  # of the folder; raised when what is written changes
-KEPT_PRODUCTS = 2048  # decoded products; about 20 MB with long texts
-KEPT_SEARCHES = 1024  # their results, as places
+PRICE_SEED = 0  # the original draws prices unseeded; this is as if it called `random.seed(0)` before loading
+FORMAT = 1  # version of the folder's files
+KEPT_PRODUCTS = 2048  # cached products; about 20 MB with long texts
+KEPT_SEARCHES = 1024  # cached search results, as places
 META = "catalogue.json"
 _INDEX_ARRAYS = tuple(item.name for item in dataclasses.fields(SearchIndex))
 _fields_of = attrgetter(*(item.name for item in dataclasses.fields(Product)))
@@ -42,7 +42,7 @@ _OWN_ARRAYS = ("offsets", "asins", "places", "prices", "queries", "categories")
 
 
 def document(product: Product) -> str:
-    """What the search engine indexes of a product."""
+    """The text of a product that the search engine indexes."""
     options = ", and ".join(f"{name}: {', '.join(values)}" for name, values in product.options.items())
     bullet = product.bullets[0] if product.bullets else ""
     return " ".join((product.name, product.description, bullet, options)).lower()
@@ -50,12 +50,12 @@ def document(product: Product) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Columns:
-    """What is known of every product without decoding it.
+    """Values of every product that are available without decoding it.
 
     Attributes:
         offsets: Where each product's record begins in the blob, and where the last one ends.
         asins: Ids in ascending order.
-        places: Which product each of them is.
+        places: The place of the product with each of these ids.
         prices: Numeric price of each product.
         queries: Hash of each product's query.
         categories: Hash of each product's category.
@@ -71,7 +71,7 @@ class Columns:
 
 @dataclass(slots=True)
 class _Recorder:
-    """Writes products into a blob as they pass by, and notes their columns."""
+    """Writes products to a blob while they are indexed, and collects their columns."""
 
     blob: BinaryIO
     rng: random.Random = field(default_factory=lambda: random.Random(PRICE_SEED))
@@ -104,20 +104,20 @@ class _Recorder:
 
 
 def draw_price(product: Product, rng: random.Random) -> float:
-    """The price that goals and rewards count with: drawn between two prices, else the one there is."""
+    """The price for goals and rewards: the only one, or one drawn between the two."""
     if len(product.pricing) == 2:
         return rng.uniform(*product.pricing)
     return product.pricing[0] if product.pricing else NO_PRICE
 
 
 class Found(Sequence[Product]):
-    """Some products of a catalogue in an order; only those that are looked at are decoded."""
+    """A sequence of products of a catalogue; they are decoded on access."""
 
     def __init__(self, catalogue: Catalogue, places: Sequence[int] | NDArray[np.int64]) -> None:
         self._catalogue, self._places = catalogue, places
 
     def __len__(self) -> int:
-        """How many there are."""
+        """Number of products found."""
         return len(self._places)
 
     def __getitem__(self, index: Any) -> Any:
@@ -131,8 +131,8 @@ class Catalogue:
     """The products of a shop in the order they were loaded.
 
     Attributes:
-        folder: Where it lies; None for one in memory.
-        report: How loading went: records read, products loaded, problems by kind with examples.
+        folder: Its folder; None if it is in memory.
+        report: Records read, products loaded, problems by kind with examples.
     """
 
     def __init__(
@@ -171,10 +171,10 @@ class Catalogue:
 
     @classmethod
     def open(cls, folder: Path) -> Catalogue:
-        """The catalogue that `write` left in a folder; nothing is read before it is needed.
+        """The catalogue that `write` stored in a folder; products are read on access.
 
         Raises:
-            MissingFileError: The folder holds none, or one of another format.
+            MissingFileError: The folder holds no catalogue, or one of another format.
         """
         try:
             meta = json.loads((folder / META).read_text(encoding="utf-8"))
@@ -200,7 +200,7 @@ class Catalogue:
         return self._decode(place)
 
     def __iter__(self) -> Iterator[Product]:
-        """Every product in order, decoded on the way and not kept."""
+        """Every product in order, decoded without caching."""
         return map(self._decoded, range(len(self)))
 
     def get(self, asin: str) -> Product | None:
@@ -209,7 +209,7 @@ class Catalogue:
         return None if place is None else self._decode(place)
 
     def price(self, asin: str) -> float:
-        """What a product costs, as a number; `NO_PRICE` for one that is not here."""
+        """The price of a product as a number; `NO_PRICE` for an unknown product."""
         place = self._place(asin)
         return NO_PRICE if place is None else float(self._columns.prices[place])
 
@@ -222,11 +222,11 @@ class Catalogue:
         return Found(self, np.flatnonzero(self._columns.categories == np.uint64(_hash(category))))
 
     def with_query(self, query: str) -> Found:
-        """Every product that was found with a query, in the catalogue's order."""
+        """Every product whose record has this query, in the catalogue's order."""
         return Found(self, np.flatnonzero(self._columns.queries == np.uint64(_hash(query))))
 
     def with_ids(self, asins: Iterable[str]) -> Found:
-        """Those of the ids that are here, in their order."""
+        """The products with these ids, in their order; unknown ids are skipped."""
         return Found(self, [place for asin in asins if (place := self._place(asin)) is not None])
 
     def _place(self, asin: str) -> int | None:

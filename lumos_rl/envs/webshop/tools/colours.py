@@ -1,4 +1,4 @@
-"""Colour names brought down to one word, as WebShop's reward does before it compares options.
+"""Reduces colour names to one word, as WebShop's reward does before it compares options.
 
 >>> normalize_color("light blue"), normalize_color("rose gold"), normalize_color("standard")
 ('blue', 'gold', 'tan')
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TypeAlias
 
-# In alphabetical order: the first that occurs anywhere in a text wins, inside other words too.
+# In alphabetical order: the first one that occurs in a text wins, even inside another word.
 COLORS = (
     *("alabaster", "apricot", "aqua", "ash", "asphalt", "azure", "banana", "beige", "black", "blue", "blush"),
     *("bordeaux", "bronze", "brown", "burgundy", "camel", "camo", "caramel", "champagne", "charcoal", "cheetah"),
@@ -26,9 +26,9 @@ Option: TypeAlias = str | tuple[str, ...]
 
 
 def normalize_color(option: Option) -> Option:
-    """The first colour of `COLORS` that the option holds, else the option as it is.
+    """The first colour of `COLORS` in the option; the option itself if there is none.
 
-    A text holds a colour as part of it, in lower case. A tuple (name, value), which synthetic goals have for options,
-    holds one only as a whole element.
+    In a text, a colour is found as a substring, in lower case. In a tuple (name, value), the options of synthetic
+    goals, it must be a whole element.
     """
     return next((color for color in COLORS if color in option), option)

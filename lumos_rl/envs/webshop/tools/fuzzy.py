@@ -1,4 +1,4 @@
-"""How alike two texts are as sets of words: the score of TheFuzz 0.19 that WebShop's reward compares with 85.
+"""Similarity of two texts as sets of words: the score of TheFuzz 0.19 that WebShop's reward compares with 85.
 
 >>> token_set_ratio("essential oil", "essential oils"), token_set_ratio("x-large", ("size", "x-large"))
 (96, 100)
@@ -12,15 +12,15 @@ import re
 from difflib import SequenceMatcher
 from functools import lru_cache
 
-_DROPPED = dict.fromkeys(range(128, 256))  # these code points alone: meant to drop all beyond ASCII, and kept that way
+_DROPPED = dict.fromkeys(range(128, 256))  # only these: TheFuzz means to drop all beyond ASCII, and its bug is kept
 _NO_WORD = re.compile(r"\W")
 
 
 def token_set_ratio(first: object, second: object) -> int:
-    """Likeness from 0 to 100.
+    """Similarity from 0 to 100.
 
-    100 if one's words are all among the other's, and they share any; 0 if one has no words. Anything that is no text is
-    compared as `str` writes it.
+    100 if the words of one text are all in the other; 0 if one has no words. Objects that are not texts are converted
+    with `str`.
     """
     return _likeness(str(first), str(second))
 

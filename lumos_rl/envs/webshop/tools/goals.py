@@ -1,11 +1,11 @@
-"""What to buy: WebShop's goals, made from a catalogue in an order that never changes.
+"""What to buy: WebShop's goals, made from a catalogue in a fixed order.
 
     {"asin": "B09X", "category": "home", "query": "lamps", "name": "Desk Lamp", "product_category": "Home › Lamps",
      "instruction_text": "Find me led lamps with color: red, and price lower than 50.00 dollars",
      "attributes": ["led"], "price_upper": 50.0, "goal_options": {"color": "red"}, "weight": 1.0}
 
-Prices and price bounds are drawn from one seeded generator in the order in which the original draws them from an
-unseeded one, so that a catalogue has one list of goals, on any machine; `manifest_hash` tells two lists apart.
+Prices and price bounds are drawn from one seeded generator, in the original's order (its generator is unseeded). So a
+catalogue has the same goals on any machine; `manifest_hash` distinguishes two lists of goals.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ from lumos_rl.errors import ConfigError
 Goal = dict[str, Any]
 
 PRICE_BOUNDS = tuple(10.0 * step for step in range(1, 100))
-BOUND_CHOICES = 4  # the next bounds above a price, of which two are drawn
+BOUND_CHOICES = 4  # two of the next four bounds above a price are drawn
 NO_BOUND = 1_000_000
 SHUFFLE_SEED = 233  # WebShop, SimServer
-REQUIRED: Mapping[str, tuple[type, ...]] = {  # fields of a goal that is given, and what they hold
+REQUIRED: Mapping[str, tuple[type, ...]] = {  # fields of a given goal, and their types
     **dict.fromkeys(("query", "name", "product_category", "instruction_text"), (str,)),
     "attributes": (list, tuple),
     "price_upper": (Real,),
@@ -43,7 +43,7 @@ def synthetic_goals(catalogue: Catalogue, prices: Mapping[str, float] | None = N
 
     Args:
         catalogue: The products.
-        prices: Price of each product that does not cost what the catalogue says.
+        prices: Product id → price that overrides the catalogue's.
     """
     rng = _after_prices(catalogue)
     goals: list[Goal] = []
@@ -64,7 +64,7 @@ def synthetic_goals(catalogue: Catalogue, prices: Mapping[str, float] | None = N
 
 
 def human_goals(catalogue: Catalogue, prices: Mapping[str, float] | None = None) -> list[Goal]:
-    """One goal for each instruction that a person wrote, unless it has no attributes; arguments as above."""
+    """One goal for each human instruction that has attributes; arguments as in `synthetic_goals`."""
     rng = _after_prices(catalogue)
     goals: list[Goal] = []
     for product in catalogue:
@@ -79,10 +79,10 @@ def human_goals(catalogue: Catalogue, prices: Mapping[str, float] | None = None)
 
 
 def given_goals(records: Sequence[Mapping[str, Any]]) -> list[Goal]:
-    """Goals as they are, in the order given, with a weight of 1 where they have none.
+    """The given goals in their order; those without a weight get 1.
 
     Raises:
-        ConfigError: A record lacks a field, has one of another kind, or has no attributes.
+        ConfigError: A record lacks a field, has a field of the wrong type, or has no attributes.
     """
     for index, record in enumerate(records):
         missing = [name for name in REQUIRED if name not in record]
@@ -99,7 +99,7 @@ def given_goals(records: Sequence[Mapping[str, Any]]) -> list[Goal]:
 
 
 def manifest_hash(goals: Sequence[Goal]) -> str:
-    """A hash of all goals in their order: equal hashes, equal experiments."""
+    """A hash of all goals in their order; experiments with equal hashes have equal goals."""
     digest = hashlib.sha256()
     for goal in goals:
         digest.update(json.dumps(goal, sort_keys=True).encode() + b"\n")
@@ -107,20 +107,21 @@ def manifest_hash(goals: Sequence[Goal]) -> str:
 
 
 def weight_sums(weights: Iterable[float]) -> list[float]:
-    """0 and the running sums of the goals' weights."""
+    """0 and the cumulative sums of the goals' weights."""
     return [0.0, *itertools.accumulate(weights)]
 
 
 def draw_goal(sums: Sequence[float], position: float) -> int:
-    """Index of the goal that WebShop takes for a position in [0, 1) of the weights' sum.
+    """Index of the goal that WebShop draws at a position in [0, 1) of the sum of weights.
 
-    As there, the weight of a goal counts for the one behind it: the first is never drawn, the last one also for itself.
+    As in WebShop, the weight of a goal counts for the next goal: the first is never drawn, and the last has its own
+    weight as well.
     """
     return min(bisect.bisect(sums, position * sums[-1]), len(sums) - 2)
 
 
 def _after_prices(catalogue: Catalogue) -> random.Random:
-    """The generator where the catalogue's price draws left it."""
+    """The generator in its state after the catalogue's price draws."""
     rng = random.Random(PRICE_SEED)
     for product in catalogue:
         if len(product.pricing) == 2:
@@ -133,7 +134,7 @@ def _price(catalogue: Catalogue, product: Product, prices: Mapping[str, float] |
 
 
 def _bound(price: float, rng: random.Random) -> tuple[float, str]:
-    """Highest accepted price and how the instruction says it; nothing is drawn for very dear products."""
+    """Highest accepted price, and its text in the instruction; very expensive products have no bound."""
     choices = list(itertools.islice((bound for bound in PRICE_BOUNDS if bound > price), BOUND_CHOICES))
     if len(choices) < 2:
         return NO_BOUND, ""

@@ -1,12 +1,12 @@
-"""The nouns of a product's title, which the reward compares to tell kinds of products apart.
+"""Finds the nouns of a product's title, which the reward compares to distinguish kinds of products.
 
 >>> lexical_nouns("Saireed UL Listed 2 Prong Power Cord for JBL Bar 3.1")
 ['saireed', 'ul', 'prong', 'power', 'cord', 'jbl', 'bar']
 
-WebShop tags words with a spaCy model. Where one is installed it is used here as well; otherwise `lexical_nouns` takes
-every word with a letter, 4K included, that is no function word, participle, adverb or word for a sex. Titles are mostly
-nouns, so the two seldom fall on different sides of the reward's thresholds (0, 0.1 and 0.2 of the goal's nouns), but
-they can: scores are comparable only under the same extractor, and its name is part of every result.
+WebShop tags words with a spaCy model. If one is installed, it is used here, too; otherwise `lexical_nouns` takes every
+word with a letter (also 4K), except function words, participles, adverbs and words such as "mens". Titles are mostly
+nouns, so the two methods rarely differ at the reward's thresholds (0, 0.1 and 0.2 of the goal's nouns), but they can.
+So scores are only comparable under the same extractor, and its name is part of every result.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _FUNCTION_WORDS = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class NounExtractor:
-    """A way to find nouns, with the name that results carry."""
+    """A method to find nouns, and its name in results."""
 
     name: str
     extract: Nouns
@@ -44,7 +44,7 @@ class NounExtractor:
 
 @cache
 def default_nouns() -> NounExtractor:
-    """What spaCy finds with the first installed model of `SPACY_MODELS`, else `lexical_nouns`."""
+    """The extractor with the first installed spaCy model of `SPACY_MODELS`, otherwise with `lexical_nouns`."""
     model = next((name for name in SPACY_MODELS if find_spec("spacy") and find_spec(name)), None)
     if model is None:
         return NounExtractor("lexical", lexical_nouns)

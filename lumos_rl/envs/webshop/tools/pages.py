@@ -1,4 +1,4 @@
-"""What the shop's pages show and what can be clicked on them: values in, a page out.
+"""Builds the shop's pages: what they show, and what can be clicked on them.
 
     >>> page = index_page("Find me a lamp")
     >>> page.text()
@@ -6,7 +6,7 @@
     >>> page.clickables
     ['search']
 
-A page is the sequence of text nodes that WebShop's HTML has; both observation modes and the clickables follow from it.
+A page is the sequence of text nodes of WebShop's HTML; both observation modes and the clickables are derived from it.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _JSON_ESCAPES = {ord(character): f"\\u{ord(character):04x}" for character in "<>
 
 
 class Kind(StrEnum):
-    """What a text node is."""
+    """The kind of a text node."""
 
     TEXT = "text"
     BUTTON = "button"
@@ -50,7 +50,7 @@ class PageName(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """A piece of text; `option` is the name of the option that it is a value of."""
+    """A piece of text; `option` is the name of the option if the text is a value of one."""
 
     text: str
     kind: Kind = Kind.TEXT
@@ -64,8 +64,8 @@ class Page:
     Attributes:
         name: Which kind of page.
         nodes: Its texts in order, as written.
-        targets: Text of each thing that can be clicked, in the order shown to agents, with what a click on it means.
-        location: The end of the page's address that tells which options are selected; "" where nothing can be.
+        targets: Clickable text → its node, in the order shown to agents.
+        location: The end of the page's address, which holds the selected options; "" if nothing can be selected.
         visited: Ids of the products seen since the last visit to the index page.
     """
 
@@ -81,7 +81,7 @@ class Page:
         return list(self.targets)
 
     def text(self) -> str:
-        """The observation of mode "text"; selected options do not show in it."""
+        """The observation of mode "text", which does not show selected options."""
         return SEPARATOR.join(node.text.strip() for node in self.nodes)
 
     def text_rich(self) -> str:
@@ -110,13 +110,13 @@ class Page:
 
 
 def page_of(name: PageName, nodes: Iterable[Node], location: str = "", visited: Collection[str] = ()) -> Page:
-    """The page with these texts; those that a browser would not show are left out."""
+    """The page with these texts, without those that a browser would not show."""
     nodes = tuple(nodes)
     return Page(name, tuple(_visible(nodes)), _targets(nodes), location, visited)
 
 
 def _visible(nodes: Iterable[Node]) -> Iterable[Node]:
-    """An HTML parser sees no empty text, and of blanks only one space, or nothing where they hold a line break."""
+    """Drops texts as an HTML parser does: empty ones, and blank ones with a line break; other blank ones become " "."""
     for node in nodes:
         if node.text.strip(_ASCII_SPACES):
             yield node
@@ -125,7 +125,7 @@ def _visible(nodes: Iterable[Node]) -> Iterable[Node]:
 
 
 def _targets(nodes: Sequence[Node]) -> dict[str, Node]:
-    """Buttons, then links, then options; one that repeats a text keeps the place and takes over the meaning."""
+    """Buttons, then links, then options; a repeated text keeps its first place but gets the last node."""
     found = {node.text.lower(): node for kind in (Kind.BUTTON, Kind.LINK) for node in nodes if node.kind is kind}
     found.update((node.text, node) for node in nodes if node.kind is Kind.OPTION)
     return found
@@ -180,7 +180,7 @@ def sub_page(instruction: str, product: Product, title: str) -> Page:
 
 
 def done_page(asin: str, options: Mapping[str, str], reward: float) -> Page:
-    """The page after a purchase. The words around asin, options and reward are WebShop's, unfilled fields included."""
+    """The page after a purchase. Its words are WebShop's, including the fields that WebShop leaves empty."""
     shown = json.dumps(options, sort_keys=True).translate(_JSON_ESCAPES)
     texts = (
         *("Thank you for shopping with us!", "Your code: ", "None", " (Paste it in your MTurk interface.)"),

@@ -35,7 +35,7 @@ def stem(word: str) -> str:
 
 
 def _kinds(word: str) -> str:
-    """A "v" for each vowel of the word and a "c" for everything else; y is a vowel behind a consonant."""
+    """A "v" for each vowel of the word and a "c" for everything else; y is a vowel after a consonant."""
     kinds: list[str] = []
     for index, letter in enumerate(word):
         vowel = letter in "aeiou" or (letter == "y" and index > 0 and kinds[-1] == "c")
@@ -57,7 +57,7 @@ def _doubled(word: str) -> bool:
 
 
 def _short(word: str) -> bool:
-    """Whether the word ends in consonant, vowel, consonant, the last one none of w, x, y."""
+    """Whether the word ends in consonant, vowel, consonant, where the last is not w, x or y."""
     return _kinds(word)[-3:] == "cvc" and word[-1] not in "wxy"
 
 
@@ -80,7 +80,7 @@ def _step_1(word: str) -> str:
 
 
 def _mended(word: str) -> str:
-    """What is left without `ed` or `ing`, made a word again: hop from hopp, hope from hop."""
+    """Repairs a word after `ed` or `ing` was removed: hopp becomes hop, hop becomes hope."""
     if word.endswith(("at", "bl", "iz")):
         return word + "e"
     if _doubled(word):

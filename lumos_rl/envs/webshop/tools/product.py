@@ -1,4 +1,4 @@
-"""One record of a WebShop catalogue file as a product.
+"""Reads one record of a WebShop catalogue file as a product.
 
     {"asin": "B09X", "name": "Desk Lamp", "full_description": "Bright.", "small_description": ["led"],
      "query": "Lamps ", "pricing": "$34.00", "images": ["a.jpg"], "category": "home",
@@ -6,7 +6,7 @@
      "customization_options": {"Color": [{"value": "Black/White", "image": None}]}, …}
 
 becomes `Product(asin="B09X", name="Desk Lamp", pricing=(34.0,), price_tag="$34.0", query="lamps",
-options={"color": ["black | white"]}, …)`. What the original would have crashed on is mended and noted.
+options={"color": ["black | white"]}, …)`. Values on which the original would crash are repaired and reported.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
-NO_ATTRIBUTES = ("DUMMY_ATTR",)  # of a product that the attribute file does not hold
+NO_ATTRIBUTES = ("DUMMY_ATTR",)  # of a product without an entry in the attribute file
 NO_PRICE = 100.0
 MAX_ASIN = 10  # characters
 
-Note = Callable[[str], None]  # takes what was wrong with a record, in words
+Note = Callable[[str], None]  # gets the description of a problem in a record
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +38,7 @@ class Product:
         options: Option name → values, both in lower case.
         option_images: Option value → address of its picture, or None.
         image: Address of the main picture; "" for none.
-        attributes: What the reward compares, e.g. "long lasting".
+        attributes: Attributes that the reward compares, e.g. "long lasting".
         query: Search words that it was found with, in lower case.
         category: Name of the search's department.
         product_category: Path such as "Home › Lamps".
@@ -65,7 +65,7 @@ class Product:
     human: tuple[Mapping[str, Any], ...] = ()
 
     def purchased(self) -> dict[str, Any]:
-        """The product as the scoring functions of `reward` take it."""
+        """The product in the form that the scoring functions of `reward` expect."""
         return {
             "asin": self.asin,
             "name": self.name,
@@ -86,9 +86,9 @@ def read_product(
 
     Args:
         record: An object of the items file; `asin` is a text.
-        attributes: The asin's entry of the attribute file; None when it has none.
-        human: The asin's entry of the file of human instructions; None when it has none.
-        note: Called with each thing that had to be mended.
+        attributes: The asin's entry in the attribute file; None if it has none.
+        human: The asin's entry in the file of human instructions; None if it has none.
+        note: Called for each value that had to be repaired.
     """
     pricing, tag = _pricing(record.get("pricing"), note)
     options, images = _options(record.get("customization_options"), note)
@@ -126,7 +126,7 @@ def _entry(attributes: Any, note: Note) -> Mapping[str, Any]:
 
 
 def _instruction(entry: Mapping[str, Any], note: Note) -> tuple[str | None, tuple[str, ...]]:
-    """Text and attributes of the synthetic goals; None and () where the two are not there together."""
+    """Text and attributes of the synthetic goals; None and () unless both are present."""
     text, wanted = entry.get("instruction"), entry.get("instruction_attributes")
     if text is None:
         return None, ()
@@ -169,7 +169,7 @@ def _bullets(value: Any, note: Note) -> tuple[str, ...]:
 
 
 def _pricing(value: Any, note: Note) -> tuple[tuple[float, ...], str]:
-    """Prices and tag; a product without a readable price costs `NO_PRICE`, as in the original one with none."""
+    """Prices and tag; an unreadable price becomes `NO_PRICE`, as a missing one does in the original."""
     if not value:
         note(f"pricing: none; taken as ${NO_PRICE}")
         return (NO_PRICE,), f"${NO_PRICE}"

@@ -1,4 +1,4 @@
-"""What a purchase is worth: WebShop's reward.
+"""WebShop's reward of a purchase.
 
     reward = r_type * (matched attributes + matched options + [price in bounds]) / (attributes + options + 1)
 
@@ -9,7 +9,7 @@
     (1.0, 0.3333333333333333)
 
 Products and goals are mappings with the original's keys. Goal options are a list of values (human goals) or a mapping
-from name to value (synthetic goals); the latter are compared as (name, value) pairs, name included.
+from name to value (synthetic goals); the latter are compared as (name, value) pairs, including the name.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from lumos_rl.errors import DataError
 
 ALIKE = 85  # texts match above this score
 SAME_KIND = 0.2  # share of the goal's nouns above which a title is of the same kind
-OTHER_KIND = 0.1  # and below which it is hardly related
+OTHER_KIND = 0.1  # share below which a title is hardly related
 
 Record = Mapping[str, Any]
 
@@ -62,7 +62,7 @@ def _categories(path: str) -> set[str]:
 
 
 def get_attribute_reward(purchased: Record, goal: Record) -> tuple[float, int]:
-    """Share and number of the goal's attributes that the product has, by its own attributes or by its texts.
+    """Share and number of the goal's attributes found in the product's attributes or texts.
 
     Raises:
         DataError: The goal has no attributes.
@@ -106,9 +106,9 @@ def reward_details(
     """The reward with its parts.
 
     Returns:
-        `reward`; `r_type`, `query_match`, `category_match`, `title_score`; share and weight of the attributes, `r_att`
-        and `w_att`, of the price, `r_price` (a bool) and `w_price`, and, where the goal has options, of those,
-        `r_option` and `w_option`.
+        `reward`; `r_type`, `query_match`, `category_match`, `title_score`; share and weight of the attributes (`r_att`,
+        `w_att`), of the price (`r_price`, a bool, and `w_price`) and, if the goal has options, of the options
+        (`r_option`, `w_option`).
     """
     kind = get_type_reward(purchased, goal, nouns)
     wanted = goal["goal_options"]

@@ -4,10 +4,10 @@
     >>> [int(document) for document in index.search("red lamps")]
     [2, 0]
 
-Scores are computed in single precision and added in double, step by step as Lucene does, because that decides which
-products are a tie (`benchmarks/webshop_lucene.py` compares the two). An index is a handful of arrays: for each term the
-documents that hold it with how often they do, and for each document its length and its place in the order of ids.
-Nothing in it is a Python object, so any number of processes can map one copy on disk.
+Scores are computed in single precision and added in double, step by step as in Lucene, because this decides which
+products are tied (`benchmarks/webshop_lucene.py` compares the two). An index is a few arrays: for each term its
+documents and its count in each, and for each document its length and its rank by id. The arrays hold no Python objects,
+so any number of processes can map one copy on disk.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 from lumos_rl.envs.webshop.tools.analysis import terms
 from lumos_rl.errors import DataError
 
-K1, B = np.float32(0.9), np.float32(0.4)  # Anserini's defaults, which WebShop searches with
+K1, B = np.float32(0.9), np.float32(0.4)  # Anserini's defaults, which WebShop uses
 ONE = np.float32(1)
 MAX_HITS = 50  # WebShop, SEARCH_RETURN_N
 
@@ -37,11 +37,11 @@ class SearchIndex:
     Attributes:
         keys: Hash of each term, in ascending order.
         starts: Where each term's entries begin in `documents` and `counts`; one more than there are terms.
-        documents: Documents that hold the term, in ascending order.
-        counts: How often they hold it.
-        lengths: Terms of each document, in the code that Lucene stores them in.
-        order: Place of each document when they are sorted by id.
-        totals: Number of documents that have terms, and of terms in all of them.
+        documents: Documents that contain the term, in ascending order.
+        counts: How often each of them contains it.
+        lengths: Number of terms of each document, in Lucene's code.
+        order: Rank of each document by id.
+        totals: Number of documents with terms, and total number of terms.
     """
 
     keys: NDArray[np.uint64]
@@ -57,7 +57,7 @@ class SearchIndex:
         """Indexes documents, given as id and text, in one pass.
 
         Raises:
-            DataError: Two different terms have one hash (as likely as 1 in 10^7 for a million terms).
+            DataError: Two different terms have the same hash (probability 1 in 10^7 for a million terms).
         """
         vocabulary: dict[str, int] = {}
         ids: list[str] = []
@@ -85,8 +85,8 @@ class SearchIndex:
         keys = np.fromiter((_key(term) for term in vocabulary), np.uint64, len(vocabulary))
         ranked = np.argsort(keys, kind="stable")
         if np.any(keys[ranked][1:] == keys[ranked][:-1]):
-            raise DataError("expected another hash for every term of the catalogue, got one twice")
-        place = np.empty(len(keys), np.int32)  # of a term in the order of the keys
+            raise DataError("expected a different hash for every term of the catalogue, got the same hash twice")
+        place = np.empty(len(keys), np.int32)  # rank of each term's key
         place[ranked] = np.arange(len(keys), dtype=np.int32)
         by_term = place[terms_held.astype(np.int64)]
         documents = np.repeat(np.arange(len(ids), dtype=np.int32), sizes.astype(np.int64))
@@ -106,11 +106,11 @@ class SearchIndex:
         )
 
     def search(self, query: str, limit: int = MAX_HITS) -> list[int]:
-        """Documents that hold a term of the query, best first; equally good ones by id.
+        """Documents that contain a term of the query, best first; ties are ordered by id.
 
         Args:
             query: Any text.
-            limit: Most documents.
+            limit: Maximum number of documents.
         """
         scores = self._scores(query)
         if scores is None:
@@ -149,7 +149,7 @@ def _key(term: str) -> int:
     return int.from_bytes(hashlib.blake2b(term.encode("utf-8", "surrogatepass"), digest_size=8).digest(), "big")
 
 
-EXACT_LENGTHS = 24  # Lucene's SmallFloat.intToByte4: lengths below are stored as they are, the rest in four bits
+EXACT_LENGTHS = 24  # Lucene's SmallFloat.intToByte4: lengths below this are exact, others keep four significant bits
 
 
 def _decoded(code: int) -> int:
@@ -163,5 +163,5 @@ DECODED_LENGTHS = np.array([_decoded(code) for code in range(256)], np.float32)
 
 
 def encode_lengths(lengths: NDArray[np.uint32]) -> NDArray[np.uint8]:
-    """The code of the longest storable length that is not above each length."""
+    """For each length, the code of the greatest storable length that does not exceed it."""
     return (np.searchsorted(DECODED_LENGTHS, lengths, side="right") - 1).astype(np.uint8)

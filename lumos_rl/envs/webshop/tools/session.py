@@ -5,9 +5,9 @@
     session.act("click[b09x]"); session.act("click[red]")
     session.act("click[buy now]"); session.reward               # 1.0
 
-Moves and their order of precedence are those of WebShop's text environment. Two things differ on purpose: an action
-that does nothing says why, and after the purchase there are no more actions. One oddity is left out: in the original, a
-search for the word "search_results" changes what `< Prev` does on an item page.
+Moves and their precedence are those of WebShop's text environment, with three deliberate differences: an action without
+effect says why, there are no actions after the purchase, and a search for the word "search_results" does not change
+what `< Prev` does on an item page.
 """
 
 from __future__ import annotations
@@ -39,13 +39,13 @@ _SUB_TITLES = {title.lower(): title for title in pages.SUB_PAGES}
 
 @dataclass(frozen=True)
 class Shop:
-    """What all visits share; never changes, so copies of an environment share it too.
+    """The parts that all visits share. It never changes, so copies of an environment share it, too.
 
     Attributes:
         catalogue: The products, with their prices and search index.
-        prices: Price of each product that shall not cost what the catalogue says.
+        prices: Product id → price that overrides the catalogue's.
         search: Finds products for a list of keywords; None takes the catalogue's own engine.
-        nouns: How nouns are found for the reward.
+        nouns: Finds the nouns for the reward.
         show_attributes: Whether item pages have the Attributes button.
     """
 
@@ -56,19 +56,19 @@ class Shop:
     show_attributes: bool = False
 
     def price(self, product: Product) -> float:
-        """What the product costs, as a number."""
+        """The price of the product, as a number."""
         return self.prices.get(product.asin, self.catalogue.price(product.asin))
 
     def find(self, keywords: list[str], rng: random.Random) -> Found:
-        """What a search gives.
+        """The products that a search finds.
 
         Args:
-            keywords: The query in lower case, split at single spaces. `<r>` gives 50 products at random, `<c> x` those
-                of category x, `<q> words` those found with these words when the catalogue was made.
+            keywords: The query in lower case, split at single spaces. `<r>` gives 50 random products, `<c> x` those of
+                category x, `<q> words` those whose record has this query.
             rng: Draws for `<r>`.
 
         Raises:
-            ToolError: A search that the shop cannot do.
+            ToolError: The shop cannot do this search.
         """
         first = keywords[0]
         if first == "<r>":
@@ -98,17 +98,17 @@ class Session:
     """A visit with one goal.
 
     Attributes:
-        shop: Where.
+        shop: The shop.
         goal: What to buy: a mapping with the keys that `reward` reads.
         instruction: The goal in words, shown on the pages.
-        rng: Draws what `search[<r>]` shows.
+        rng: Draws the products of `search[<r>]`.
         page: The page that is open.
         keywords: Words of the last search; None on the index page.
         number: Page of the results.
         product: The product that is open.
         options: Selected value of each option.
         visited: Ids of the products opened since the index page.
-        reward: What the purchase was worth; None before it.
+        reward: Reward of the purchase; None before it.
         details: The parts of the reward.
     """
 
@@ -134,10 +134,10 @@ class Session:
         return self.reward is not None
 
     def act(self, text: str) -> None:
-        """Does what an action in WebShop's own syntax says.
+        """Runs an action in WebShop's own syntax.
 
         Raises:
-            ToolError: Nothing happened, and why.
+            ToolError: The action has no effect; the message says why.
         """
         match = _ACTION.match(text)
         if match is None or match[1] not in ("search", "click"):
@@ -150,19 +150,19 @@ class Session:
             self.click(target)
 
     def search(self, query: str) -> None:
-        """Shows the first page of what is found for a query in lower case; works on every page.
+        """Shows the first page of results for a query in lower case; works on every page.
 
         Raises:
-            ToolError: The shop cannot do this search; nothing happened.
+            ToolError: The shop cannot do this search, and the page stays open.
         """
         self._check_open()
         self._results(query.split(" "), 1)
 
     def click(self, target: str) -> None:
-        """Clicks the thing with this text, in lower case.
+        """Clicks the target with this text, in lower case.
 
         Raises:
-            ToolError: It is not on the page, or cannot be clicked; nothing happened.
+            ToolError: It is not on the page, or cannot be clicked.
         """
         self._check_open()
         node = self.page.targets.get(target)
@@ -200,7 +200,7 @@ class Session:
         self.page = pages.results_page(self.instruction, shown, number, len(found), frozenset(self.visited))
 
     def _item(self, target: str, node: Node) -> None:
-        """Opens a product, selects an option, or comes back from a sub page."""
+        """Opens a product, selects an option, or returns from a sub page."""
         if node.kind == Kind.LINK:
             self.product = self._linked(target)
             self.visited.add(self.product.asin)

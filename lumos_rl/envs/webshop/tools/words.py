@@ -1,13 +1,13 @@
-"""Words of a text as Lucene's standard tokenizer finds them: Unicode's word segmentation (UAX 29), with emoji.
+"""Splits a text into words as Lucene's standard tokenizer does: Unicode word segmentation (UAX 29), with emoji.
 
 >>> split_words("women's 3.5mm u.s.a. wi-fi a_b 1,000.5 12:30 don’t")
 ["women's", '3.5mm', 'u.s.a', 'wi', 'fi', 'a_b', '1,000.5', '12', '30', 'don’t']
 >>> split_words("brand™ 数学 テスト été _ ½ 👍🏽")
 ['brand', '™', '数', '学', 'テスト', 'été', '👍🏽']
 
-A dot, comma or quote between two digits, and a dot, quote or colon between two letters, stay inside a word; marks stay
-with what they mark; ideographs are words of their own. Text beyond ASCII is first written as one class letter for each
-character, and words are found in those. All of it was compared with Lucene 8.7, character by character.
+A dot, comma or quote between two digits, and a dot, quote or colon between two letters, belong to a word; combining
+marks belong to their character; each ideograph is a word. A text with characters beyond ASCII is first mapped to one
+class letter per character, and words are found in these. The result was compared with Lucene 8.7 for every character.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from __future__ import annotations
 import re
 import unicodedata
 
-MAX_WORD = 255  # characters; longer words come in pieces of this length
+MAX_WORD = 255  # characters; longer words are cut into pieces of this length
 
 _ASCII_WORD = re.compile(r"\w+(?:(?:(?<=\d)[.,;'](?=\d)|(?<=[^\W\d_])[.:'](?=[^\W\d_]))\w+)*", re.ASCII)
 
 # Classes: a letter, 9 digit, _ connector, m mark, K katakana, i ideograph or hiragana, s South-East Asian, e emoji,
-# b skin colour; and what may stand inside a word: "." in both kinds, ":" between letters, "," between digits.
+# b skin colour; and characters allowed inside a word: "." between both, ":" between letters, "," between digits.
 _INSIDE = {
     ".": "'.\u2018\u2019\u2024\ufe52\uff07\uff0e",
     ":": ":\u00b7\u02d7\u0387\u05f4\u2027\ufe13\ufe55\uff1a",
@@ -62,7 +62,7 @@ _SHAPE = re.compile(f"{_CONNECTORS}*{_RUN}(?:{_CONNECTORS}+{_RUN})*{_CONNECTORS}
 
 
 class _Classes(dict[int, str]):
-    """Class of each character that was seen, for `str.translate`."""
+    """Character → class for `str.translate`, filled on demand."""
 
     def __missing__(self, code: int) -> str:
         self[code] = found = _class_of(code)
@@ -73,7 +73,7 @@ _CLASSES = _Classes()
 
 
 def split_words(text: str) -> list[str]:
-    """The words of a text in order, as they are written."""
+    """The words of a text in order, as written."""
     if text.isascii():
         found = (word for word in _ASCII_WORD.findall(text) if word.strip("_"))
     else:
