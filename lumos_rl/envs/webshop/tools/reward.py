@@ -5,7 +5,7 @@
     >>> goal = {"query": "lamp", "product_category": "Home › Lamps", "name": "Desk Lamp", "attributes": ["led"],
     ...         "goal_options": {"color": "red"}, "price_upper": 40.0}
     >>> lamp = {"query": "lamp", "product_category": "Home › Lamps", "name": "Desk Lamp", "Attributes": ["led"]}
-    >>> get_reward(lamp, goal, price=40.0, options={"color": "dark red"}), get_reward(lamp, goal, 40.01, {})
+    >>> get_reward(lamp, goal, price=40.0, options={"color": "deep red"}), get_reward(lamp, goal, 40.01, {})
     (1.0, 0.3333333333333333)
 
 Products and goals are mappings with the original's keys. Goal options are a list of values (human goals) or a mapping
