@@ -1,1 +1,1 @@
-"""Mind2Web: steps on recorded web pages."""
+"""Mind2Web: predicting steps on recorded web pages."""

@@ -1,4 +1,4 @@
-"""Mind2Web's recorded actions as verified plans: kept where the lexical ranker finds every element that can be found.
+"""Gold plans from Mind2Web's recorded actions, kept if the lexical ranker finds every element that is on its page.
 
 annotated(task)   # the task with its subgoals, or Reject("mind2web/train/6c7a…", "a query finds another element", "…")
 """
@@ -15,12 +15,12 @@ from lumos_rl.task_types import Reject
 
 
 def annotated(task: Task) -> Task | Reject:
-    """The task with its plan, or why there is none.
+    """The task with its plan, or the reason why there is none.
 
     Raises:
         DataError: A step cannot be read.
     """
-    from lumos_rl.envs.mind2web.reader import load_page  # here: it needs lxml, which other benchmarks do not
+    from lumos_rl.envs.mind2web.reader import load_page  # here, because only this benchmark needs lxml
     from lumos_rl.envs.mind2web.tools.actions import web_tools
     from lumos_rl.envs.mind2web.tools.ranking import LexicalRanker
     from lumos_rl.envs.mind2web.tools.session import Session

@@ -3,14 +3,15 @@
 env = gym.make("lumos_rl/Mind2Web-v0")                                        # the built-in websites
 env = gym.make("lumos_rl/Mind2Web-v0", source="data", split="test_domain")    # the dataset as distributed
 env.reset(options={"task": 0})      # ("Task: Find … Previous actions: None. Page: (html (body (header …", {…})
-env.step("CLICK [12]")              # an id that the page shows; ("Task: … [button]  Search -> CLICK …", 1.0, …)
+env.step("CLICK [12]")              # an id shown on the page; ("Task: … [button]  Search -> CLICK …", 1.0, …)
 env.step("R1 = TYPE(Env, QUERY: location, TEXT: Boston)")    # or a query, for which the ranker finds the element
 
-Steps are teacher-forced: whatever was predicted, the recorded page that comes next follows, and the reward is whether
-the step was right. A text that is no action at all is told so, and predicts nothing.
+Steps are teacher-forced: whatever was predicted, the next recorded page follows, and the reward is whether the step was
+right. A text that is not an action gets an error and predicts nothing.
 
-Candidates are ranked honestly, over all of a page: an id can only be one of the best `top_k` for the task, and a query
-is matched against all of them. `lumos_step_sr` alone uses the release's pool, which always holds the right element.
+All candidates of a page are ranked, without knowledge of the right one: an id must be one of the `top_k` best for the
+task, and a query is matched against all candidates. Only `lumos_step_sr` uses the pool of the Lumos release, which
+always contains the right element.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ from lumos_rl.errors import ActionParseError, ConfigError
 from lumos_rl.language import parse_actions
 from lumos_rl.tools.base import Execution, Tool
 
-MAX_STEPS = 64  # twice the longest recorded tasks: room for texts that are no action
+MAX_STEPS = 64  # twice the longest recorded tasks, which leaves room for texts that are not actions
 TOP_K = 50  # Deng et al. 2023
 RECALLS = (1, 5, 10, 50)
 BUILT_IN = "synthetic"
@@ -42,10 +43,10 @@ Observation = Literal["page", "feedback"]
 
 
 class Mind2WebEnv(LumosEnv):
-    """Predicting recorded steps.
+    """Tasks whose recorded steps are predicted one by one.
 
     Attributes:
-        ranker_name: What ranks candidates, as metrics tell it.
+        ranker_name: Name of the ranker in the metrics.
     """
 
     def __init__(
@@ -62,25 +63,25 @@ class Mind2WebEnv(LumosEnv):
         tasks: Sequence[Task] | None = None,
         render_mode: str | None = None,
     ) -> None:
-        """Reads where the tasks stand; the first time that a file is used, that takes a while.
+        """Locates the tasks in their files; the first use of a file takes a while.
 
         Args:
             benchmark: "mind2web"; fixed by the environment's id.
             source: "synthetic" (the built-in websites), a folder as distributed, or one of its files.
-            split: Of a folder train, test_task (unless given), test_website or test_domain; of the built-in websites
-                test (unless given), dev or train.
+            split: Of a folder: train, test_task (default), test_website or test_domain; of the built-in websites: test
+                (default), dev or train.
             top_k: How many candidates are shown, and can be chosen by id.
             ranker: A function (query, text of a candidate) → score, or a folder with a cross-encoder that Transformers
                 can load; None takes the lexical ranker.
-            observation: "page" shows the page around the candidates; "feedback" shows no page at all, but what
-                was done in a sentence, as in the setting of Lumos.
+            observation: "page" shows the page around the candidates; "feedback" shows no page, but describes the
+                recorded action in a sentence, as Lumos does.
             limit: How many tasks, from the first on; None takes all.
-            max_steps: Texts after which an episode is truncated.
+            max_steps: Steps after which an episode is truncated.
             tasks: Tasks given directly.
             render_mode: As in every environment.
 
         Raises:
-            LumosError: A setting that cannot work, or files that are missing or cannot be read.
+            LumosError: A setting is invalid, or files are missing or cannot be read.
         """
         if observation not in ("page", "feedback"):
             raise ConfigError(f"expected observation 'page' or 'feedback', got {observation!r}")
@@ -92,11 +93,11 @@ class Mind2WebEnv(LumosEnv):
         self.ranker_name = str(getattr(self._ranker, "name", getattr(self._ranker, "__name__", "given")))
         self._top_k, self._mode = top_k, observation
         self._session: Session | None = None
-        self._rewarded = 0  # predictions whose reward was given
+        self._rewarded = 0  # number of predictions already rewarded
 
     @property
     def session(self) -> Session:
-        """The task under way.
+        """The current pass over a task.
 
         Raises:
             NotResetError: There is none yet.
@@ -106,7 +107,7 @@ class Mind2WebEnv(LumosEnv):
         return self._session
 
     def tools(self, task: Task) -> Mapping[str, Tool]:
-        """CLICK, TYPE, SELECT, and with pages Act for MindAct's syntax."""
+        """CLICK, TYPE, SELECT and, if pages are shown, Act for MindAct's syntax."""
         if "reprs" not in task.meta:
             raise ConfigError(
                 f"expected a mind2web task with its actions in meta['reprs'], got none (task {task.id!r})"
@@ -119,11 +120,11 @@ class Mind2WebEnv(LumosEnv):
         return web_tools(self._session)
 
     def first(self, task: Task) -> str:
-        """The task and the first page; without pages the task alone."""
+        """The task and the first page; the task alone if pages are not shown."""
         return self._page() if self._mode == "page" else task.instruction
 
     def read(self, text: str) -> list[Action]:
-        """The text in MindAct's syntax, where ids are shown, or else as actions of the action language.
+        """The action in MindAct's syntax (if ids are shown), otherwise the actions in the action language.
 
         Raises:
             ActionParseError: It is neither.
@@ -138,13 +139,13 @@ class Mind2WebEnv(LumosEnv):
             raise ActionParseError(f"{wanted}; as such: {error}") from error
 
     def observe(self, action: str, execution: Execution, notes: Sequence[str]) -> str:
-        """What went wrong, and the next page; without pages what was done."""
+        """Errors and the next page; errors and the recorded actions if pages are not shown."""
         if self._mode == "feedback":
             return "\n".join((*notes, *map(feedback, execution.results.values())))
         return "\n".join((*notes, "All steps are done." if self.session.over else self._page()))
 
     def inform(self) -> dict[str, Any]:
-        """Where the episode stands, the ids that can be used, and how the last step scored."""
+        """The position in the task, the ids that can be chosen, and the scores of the last step."""
         session = self.session
         ids = {} if session.over else dict(session.view.elements)
         best = float(len(session.texts))
@@ -161,13 +162,13 @@ class Mind2WebEnv(LumosEnv):
         return self.session.over
 
     def reward(self) -> float:
-        """How many of the steps that this text predicted were right: 1 or 0, unless it predicted several."""
+        """Number of right steps among those that the last text predicted: 1 or 0, unless it predicted several."""
         fresh = self.session.predictions[self._rewarded :]
         self._rewarded = len(self.session.predictions)
         return float(sum(found.score.success for found in fresh))
 
     def grade(self, task: Task, answer: str | None) -> Grade:
-        """The reward of the last text, and the metrics of the task; a step that was not predicted counts 0."""
+        """The reward of the last text, and the metrics of the task; steps without a prediction count 0."""
         made = self.session.predictions
         missing = [web_step(task.id, None, None, (), "")] * (len(self.session.texts) - len(made))
         scores = web_scores([*(found.score for found in made), *missing])
@@ -189,7 +190,7 @@ class Mind2WebEnv(LumosEnv):
 
 
 def _of_predicted(made: Sequence[Prediction]) -> dict[str, float]:
-    """Metrics of the predicted steps alone."""
+    """Metrics over the predicted steps only."""
     if not made:
         return {}
     ranks = [found.rank for found in made]
@@ -199,13 +200,13 @@ def _of_predicted(made: Sequence[Prediction]) -> dict[str, float]:
 
 
 def _scores(found: Prediction) -> dict[str, Any]:
-    """How one step scored, for people and for analysis."""
+    """The scores of one step, for `info`."""
     scores = {
         "element_acc": found.score.element,
         "action_f1": found.score.operation_f1,
         "step_acc": float(found.score.success),
     }
-    rank = {} if found.rank is None else {"rank": found.rank}  # vector environments take no None beside numbers
+    rank = {} if found.rank is None else {"rank": found.rank}  # vector environments cannot mix None and numbers
     return {"element": found.element or "", **scores, **rank}
 
 

@@ -1,11 +1,12 @@
-"""Mind2Web's files, read without ever holding one of them: where each task stands, and where each of its steps.
+"""Indexes Mind2Web's files: the byte range of each task and step, without holding a file in memory.
 
     entries = index_file(Path("data/train/train_0.json"))
     entries[0]    # Entry(fields={"annotation_id": "…", "confirmed_task": "Find …", …}, actions=((5210, 981_344), …))
     read_json(Path("data/train/train_0.json"), entries[0].actions[2])      # the record of one step
 
-A file is a list of tasks with whole pages in it, hundreds of megabytes. It is read once, in pieces, for the byte ranges
-of its steps; they are kept under `LUMOS_RL_CACHE` (else ~/.cache/lumos_rl) and renewed when the file changes.
+A file is a list of tasks with complete pages, hundreds of megabytes. It is read once, in chunks, to find the byte
+ranges of its steps. They are stored under `LUMOS_RL_CACHE` (default ~/.cache/lumos_rl) and renewed when the file
+changes.
 """
 
 from __future__ import annotations
@@ -23,8 +24,8 @@ from typing import Any
 from lumos_rl.data.cache import cache_folder
 from lumos_rl.errors import DataError
 
-FORMAT = 2  # of a kept index
-CHUNK = 1 << 22  # bytes read at once; a longer string is put together from several pieces
+FORMAT = 2  # version of a stored index
+CHUNK = 1 << 22  # bytes read at once; longer strings span several chunks
 _TOKEN = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"|[{}\[\]"]', re.DOTALL)
 
 Span = tuple[int, int]  # where something begins and ends, in bytes
@@ -35,9 +36,9 @@ class Entry:
     """A task in a file.
 
     Attributes:
-        fields: Its record without `actions`; empty where it cannot be read.
-        actions: Where the record of each step stands.
-        error: What is wrong with it; "" if nothing.
+        fields: Its record without `actions`; empty if it cannot be read.
+        actions: Byte range of each step's record.
+        error: What is wrong with the record; "" if nothing.
     """
 
     fields: dict[str, Any]
@@ -46,7 +47,7 @@ class Entry:
 
 
 def index_file(path: Path) -> tuple[Entry, ...]:
-    """The tasks of a file, in order; one that cannot be read says why."""
+    """The tasks of a file, in order; an entry that cannot be read has an error."""
     stat = path.stat()
     return _kept_index(path.resolve(), stat.st_size, stat.st_mtime_ns)
 
@@ -65,7 +66,7 @@ def _kept_index(path: Path, size: int, changed_ns: int) -> tuple[Entry, ...]:
         with partial.open("w", encoding="utf-8") as file:
             file.writelines(json.dumps([entry.fields, entry.actions, entry.error]) + "\n" for entry in found)
         partial.replace(kept)
-    except OSError:  # nowhere to keep it; it is made again next time
+    except OSError:  # the cache cannot be written; the index is made again next time
         pass
     return found
 
@@ -76,10 +77,10 @@ def _entry(value: Any) -> Entry:
 
 
 def read_json(path: Path, span: Span) -> Any:
-    """The JSON value at some place.
+    """The JSON value in a byte range.
 
     Raises:
-        DataError: There is none, because the file has changed since.
+        DataError: There is none, because the file has changed.
     """
     with path.open("rb") as file:
         file.seek(span[0])
@@ -91,7 +92,7 @@ def read_json(path: Path, span: Span) -> Any:
 
 
 def scan(path: Path) -> Iterator[Entry]:
-    """The tasks of a file, read in pieces: in a list, or one after the other."""
+    """The tasks of a file, read in chunks; the file is a list, or records one after the other."""
     record, empty = _Record(), True
     with path.open("rb") as file:
         for start, token in _tokens(path):
@@ -107,7 +108,7 @@ def scan(path: Path) -> Iterator[Entry]:
 
 
 class _Record:
-    """The record under way: its place, and those of its list of steps and of the steps."""
+    """The record being read: the byte ranges of it, of its list of steps, and of each step."""
 
     def __init__(self) -> None:
         self.start: int | None = None
@@ -119,7 +120,7 @@ class _Record:
         self._opened = 0
 
     def take(self, start: int, token: bytes) -> bool:
-        """Takes the next token; whether the record ends with it."""
+        """Reads the next token; returns whether the record ends with it."""
         if self.start is None:
             if token == b"{":
                 self.start, self._depth = start, 1
@@ -152,7 +153,7 @@ class _Record:
 
 
 def _read(file: Any, record: _Record) -> Entry:
-    """The entry of a whole record; its steps are left where they are."""
+    """The entry of a complete record; its steps are not read."""
     assert record.start is not None, "a record that ended has begun"
     first, last = record.list_span or (record.end, record.end)
     parts = []
@@ -168,14 +169,14 @@ def _read(file: Any, record: _Record) -> Entry:
 
 
 def _tokens(path: Path) -> Iterator[tuple[int, bytes]]:
-    """Strings and brackets with their places; of a long string only its beginning."""
+    """Strings and brackets with their positions; long strings are replaced by an empty one."""
     rest, place = b"", 0
     with path.open("rb") as file:
         while chunk := file.read(CHUNK):
             data, rest = rest + chunk, b""
             for match in _TOKEN.finditer(data):
                 token = match[0] if match.end() - match.start() < 64 else b'""'
-                if token == b'"':  # a string that goes on in the next piece
+                if token == b'"':  # a string that continues in the next chunk
                     rest = data[match.start() :]
                     break
                 yield place + match.start(), token

@@ -1,8 +1,8 @@
-"""The kinds of built-in websites: what each is about, what its pages offer, and what people ask of it.
+"""The kinds of built-in websites: their subject, the content of their pages, and their errands (kinds of tasks).
 
-Ten kinds with five errands each make 50 templates. Of each errand a kind has the sentence, with words to be drawn:
+Ten kinds with five errands each make 50 templates. An errand is a sentence with words to be drawn:
 
-    KINDS[0].errands["search"]   "Find {offer} to {place} for {who}."
+    KINDS[0].errands["search"]   "Find a flight to {place} for {who}, from the page {entry}."
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 OFFERED = 12  # things in a website's list
-Words = dict[str, str]  # what is drawn for one errand
+Words = dict[str, str]  # the words drawn for one errand
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,15 +22,15 @@ class Kind:
 
     Attributes:
         name: Unique name.
-        domain: As the dataset calls it, with its subdomain.
+        domain: Domain and subdomain, as in the dataset.
         menu: Headings of the menu with their entries; the first heading leads to the form, the second to the list.
-        place: Label of the form's text field, and what is typed there.
-        who: Label of its first selection, and the choices.
-        when: Label of its date.
-        things: Names of what is offered, made from two lists.
-        filters: Groups of boxes to tick, with their labels.
+        place: Label of the form's text field, and texts to type there.
+        who: Label of the form's selection, and its choices.
+        when: Label of the form's date.
+        things: Two lists of words that form the names of the things it offers.
+        filters: Groups of checkboxes, with their labels.
         sorts: Orders of the list.
-        option: Label of the selection on an item's page, and the choices.
+        option: Label of the selection on an item's page, and its choices.
         act: Button on an item's page.
         errands: Sentence of each errand.
     """
@@ -325,7 +325,7 @@ KINDS = (
 TOPICS = ("Refund", "Lost property", "Invoice copy", "Technical problem", "Accessibility", "Press request")
 PEOPLE = ("Ana Silva", "Ben Cole", "Chloe Dubois", "Dmitri Orlov", "Emi Sato", "Farid Aziz", "Greta Holm", "Hugo Vance")
 MONTHS = ("June", "July", "August", "September", "October")
-BRANDS = (  # a website's name is one of each
+BRANDS = (  # a website's name is a first part and a second part
     ("Nor", "Bel", "Kav", "Tri", "Sol", "Mer", "Ald", "Fen", "Qui", "Vel", "Zan", "Ori"),
     ("field", "mont", "aro", "ista", "wick", "dale", "ora", "une", "gate", "leaf", "port", "hive"),
 )
@@ -336,12 +336,12 @@ class Move:
     """One step of a task.
 
     Attributes:
-        view: Which page it is done on.
-        target: Name of its element among those of the page.
-        tag: What the element is, as `action_reprs` call it.
-        label: Its text.
-        op: CLICK, TYPE or SELECT, or HOVER, which is recorded as a click.
-        value: What is typed or selected.
+        view: The page of the step.
+        target: Name of its element on that page.
+        tag: Kind of the element, as in `action_reprs`.
+        label: Text of the element.
+        op: CLICK, TYPE, SELECT, or HOVER, which is recorded as a click.
+        value: The text to type or select.
     """
 
     view: str
@@ -353,7 +353,7 @@ class Move:
 
     @property
     def text(self) -> str:
-        """Its item of `action_reprs`."""
+        """The step's item of `action_reprs`."""
         return f"[{self.tag}]  {self.label} -> {self.op}" + (f": {self.value}" if self.value else "")
 
 
@@ -362,9 +362,9 @@ class Site:
     """A website.
 
     Attributes:
-        kind: What it is about.
+        kind: Its kind.
         name: Its name.
-        things: What it offers.
+        things: The things it offers.
     """
 
     kind: Kind

@@ -1,4 +1,4 @@
-"""Scorers of web navigation (Mind2Web), pure like those of `lumos_rl.metrics`.
+"""Scorers of web navigation (Mind2Web), pure functions like those of `lumos_rl.metrics`.
 
     >>> operation_f1("TYPE New York", "TYPE York"), operation_f1("CLICK ", "CLICK ")
     (0.8, 1.0)
@@ -6,8 +6,8 @@
     >>> web_scores([*steps, web_step("b", "3", "TYPE x", [], "TYPE x")])["marco_step_acc"]
     0.25
 
-Three conventions of the literature stand side by side: MindAct's (`web_step`, `web_scores`), Synapse's
-(`exact_web_step`) and that of Lumos (`lumos_step`, `lumos_step_sr`).
+There are three conventions in the literature: MindAct's (`web_step`, `web_scores`), Synapse's (`exact_web_step`) and
+that of Lumos (`lumos_step`, `lumos_step_sr`).
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ from lumos_rl.core import Trajectory
 
 @dataclass(frozen=True, slots=True)
 class WebStep:
-    """How one predicted step of a web task scored (Mind2Web).
+    """The scores of one predicted step.
 
     Attributes:
         task: The task it belongs to.
-        element: 1 if the chosen element is a right one, else 0.
+        element: 1 if the chosen element is a right one, otherwise 0.
         operation_f1: `operation_f1` of the operation.
         success: Whether both are right.
     """
@@ -39,15 +39,15 @@ class WebStep:
 
 
 def operation_text(op: str, value: str = "") -> str:
-    """What `operation_f1` compares: "TYPE Boston", "CLICK "; a click has no value."""
+    """The text that `operation_f1` compares: "TYPE Boston", "CLICK "; a click has no value."""
     return f"{op} {'' if op == 'CLICK' else value}"
 
 
 def operation_f1(prediction: str | None, gold: str) -> float:
     """Harmonic mean of precision and recall of two operations as sets of words.
 
-    Source: `calculate_f1` of github.com/OSU-NLP-Group/Mind2Web, src/action_prediction/metric.py. Words that are a part
-    of `string.punctuation` are dropped; case counts; two empty sets are equal.
+    Source: `calculate_f1` of github.com/OSU-NLP-Group/Mind2Web, src/action_prediction/metric.py. Words that occur in
+    `string.punctuation` are dropped; case matters; two empty sets are equal.
     """
     got, expected = (
         {word for word in (text or "").split() if word not in string.punctuation} for text in (prediction, gold)
@@ -62,13 +62,13 @@ def web_step(
 ) -> WebStep:
     """The scores of one predicted step.
 
-    Source: github.com/OSU-NLP-Group/Mind2Web, src/action_prediction/metric.py. Without a right element that could have
-    been chosen everything is 0, the operation too, and so where none was chosen at all.
+    Source: github.com/OSU-NLP-Group/Mind2Web, src/action_prediction/metric.py. All scores are 0, also that of the
+    operation, if no right element could be chosen, or if none was chosen.
 
     Args:
         task: The task it belongs to.
-        element: Id of the chosen element; None where none was chosen.
-        operation: Predicted operation as `operation_text` writes it; None where there is none.
+        element: Id of the chosen element; None if none was chosen.
+        operation: Predicted operation, as from `operation_text`; None if there is none.
         positives: Ids of the right elements that could be chosen (in MindAct those among the best 50 candidates).
         gold_operation: The recorded operation.
     """
@@ -80,18 +80,18 @@ def web_step(
 
 
 def reachable(candidates: Iterable[Mapping[str, Any]], top_k: int = 50) -> list[str]:
-    """Ids of the right elements that could be chosen: of `pos_candidates`, those with a rank below `top_k`.
+    """Ids of the right elements that could be chosen: those of `pos_candidates` with a rank below `top_k`.
 
-    Source: as `web_step`. The rank is what MindAct's ranker wrote into a record; one without a rank counts.
+    Source: as `web_step`. The rank in a record is from MindAct's ranker; candidates without a rank are included.
     """
     return [str(found["backend_node_id"]) for found in candidates if found.get("rank", 0) < top_k]
 
 
 def web_scores(steps: Iterable[WebStep]) -> dict[str, float]:
-    """Micro and macro averages, under the names of the released evaluation, and the share of tasks solved.
+    """Micro and macro averages, with the names of the released evaluation, and the share of solved tasks.
 
-    Source: as `web_step`. `element_acc`, `action_f1` and `step_acc` are means over all steps, `marco_*` (spelled so
-    there) means over tasks of each task's mean, which is what papers report. A task is solved when all its steps are.
+    Source: as `web_step`. `element_acc`, `action_f1` and `step_acc` are means over all steps. `marco_*` (the release's
+    spelling) are means over tasks of each task's mean, as papers report them. A task is solved if all its steps are.
     """
     by_task: dict[str, list[WebStep]] = {}
     for step in steps:
@@ -112,7 +112,7 @@ def _mean(values: Sequence[float]) -> float:
 
 
 def exact_web_step(element: str | None, op: str, value: str, first_positive: str | None, gold: tuple[str, str]) -> bool:
-    """Whether a step is the recorded one to the letter, of the right elements only the first counting.
+    """Whether a step is exactly the recorded one; only the first right element counts.
 
     Source: step success of github.com/ltzheng/Synapse, which compares "OP [id] [value]" as text.
 
@@ -120,7 +120,7 @@ def exact_web_step(element: str | None, op: str, value: str, first_positive: str
         element: Id of the chosen element.
         op: Predicted operation.
         value: Its value; "" for a click.
-        first_positive: The first right element; None where there is none.
+        first_positive: The first right element; None if there is none.
         gold: The recorded operation and its value.
     """
     return first_positive is not None and (element, op, value) == (first_positive, *gold)
@@ -132,31 +132,31 @@ LUMOS_STEPS = 15  # steps of a task that the released Lumos evaluation plays
 def lumos_step(chosen: str, first: str, operation: tuple[str, str], gold: tuple[str, str]) -> bool:
     """Whether a step counts in the step success rate of Yin et al. 2023.
 
-    Source: github.com/allenai/lumos, eval/mind2web. The chosen element has to read like the first right one, so that
-    one of equal looks counts; a click's value does not count, case neither.
+    Source: github.com/allenai/lumos, eval/mind2web. The chosen element must have the same text as the first right one,
+    so another element with that text counts as right. The value of a click and the case of values are ignored.
 
     Args:
-        chosen: Text of the chosen element, of those in the release's pool.
+        chosen: Text of the chosen element; it is chosen from the release's pool.
         first: Text of the first right element.
         operation: Predicted operation and its value.
-        gold: The recorded ones.
+        gold: Recorded operation and its value.
     """
     same = chosen.replace("\n", " ") == first.replace("\n", " ") and operation[0] == gold[0]
     return same and (gold[0] == "CLICK" or operation[1].lower() == gold[1].lower())
 
 
 def lumos_step_sr(tasks: Iterable[Sequence[bool]]) -> float:
-    """Mean over the predicted steps of all tasks, of each task the first `LUMOS_STEPS` at most; 0 where there are none.
+    """Mean over the predicted steps of all tasks, at most the first `LUMOS_STEPS` of each; 0 if there are none.
 
-    Source: as `lumos_step`; published on the split test_domain alone.
+    Source: as `lumos_step`; published for the split test_domain only.
     """
     return _mean([float(right) for task in tasks for right in task[:LUMOS_STEPS]])
 
 
 def split_scores(trajectories: Iterable[Trajectory]) -> dict[str, dict[str, float]]:
-    """Micro and macro averages of played episodes, by split, under the names of `web_scores`.
+    """Micro and macro averages of episodes by split, with the names of `web_scores`.
 
-    `lumos_step_sr`, a mean over predicted steps, stands beside them. Failed episodes are left out.
+    `lumos_step_sr`, a mean over predicted steps, is added. Failed episodes are excluded.
     """
     by_split: dict[str, list[Mapping[str, float]]] = {}
     for trajectory in trajectories:
@@ -182,7 +182,7 @@ def recall_at(ranks: Sequence[int | None], k: int) -> float:
     """Share of steps with a right element among the best k candidates.
 
     Args:
-        ranks: Best rank (from 0) of a right element in each step; None where there is none.
+        ranks: Best rank (from 0) of a right element in each step; None if there is none.
         k: How many candidates.
     """
     return _mean([float(rank is not None and rank < k) for rank in ranks])

@@ -1,11 +1,11 @@
-"""One step of Mind2Web to look at: the recorded page with the right, the best and the predicted elements outlined.
+"""Shows one step of Mind2Web: the recorded page with the right, the best and the predicted elements outlined.
 
     python -m lumos_rl.envs.mind2web.page 0 2                                     # built-in task 0, third step
-    python -m lumos_rl.envs.mind2web.page 0 2 --query "search button" --op CLICK  # and what a query would choose
+    python -m lumos_rl.envs.mind2web.page 0 2 --query "search button" --op CLICK  # and the element a query chooses
     python -m lumos_rl.envs.mind2web.page 6c7a… 0 --source data --split test_domain --element 1523 --out step.html
 
-writes one file. Scripts of the recorded page do not run, and nothing is loaded from anywhere: the page is written anew
-from plain elements, under a policy that forbids both.
+writes one file. Scripts of the recorded page do not run, and nothing is loaded: the page is rewritten with plain
+elements only, under a policy that forbids both.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ body { margin: 0; font: 16px/1.5 system-ui, sans-serif; color: #1b1f24; overflow
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """Writes one step of Mind2Web as a page to look at.
+    """Writes one step of Mind2Web as an HTML page.
 
     Attributes:
         task: Number of a task, its id, or its annotation id.
@@ -52,9 +52,9 @@ class Settings:
         source: synthetic, a folder as distributed, or a file of it.
         split: Split of the source; by default test of the built-in websites, test_task of a folder.
         element: Id on the page of a predicted element.
-        query: What a grounder looked for; the lexical ranker chooses the predicted element by it.
-        op: The operation that goes with the query.
-        text: What the operation types or selects.
+        query: Query of a grounder, for which the lexical ranker chooses the predicted element.
+        op: Operation of the query.
+        text: Text that the operation types or selects.
         top_k: How many candidates are outlined.
         out: File to write.
     """
@@ -75,7 +75,7 @@ def find_task(settings: Settings) -> Task:
     """The task that the settings name.
 
     Raises:
-        ConfigError: There is none.
+        ConfigError: There is no such task.
         LumosError: As `load_tasks`.
     """
     split = settings.split or ("test" if settings.source == "synthetic" else "test_task")
@@ -91,7 +91,7 @@ def find_task(settings: Settings) -> Task:
 
 
 def step_html(task: Task, step: int, settings: Settings) -> str:
-    """The whole page.
+    """The HTML page of a step.
 
     Raises:
         DataError: The task has no such step, or it cannot be read.
@@ -138,7 +138,7 @@ def _document(task: Task, page: StepPage, ranked: Sequence[str], marks: dict[str
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """The command line; 2 for a setting that cannot work."""
+    """The command line; returns 2 if a setting is invalid."""
     settings = tyro.cli(Settings, args=arguments, prog="python -m lumos_rl.envs.mind2web.page")
     try:
         text = step_html(find_task(settings), settings.step, settings)

@@ -1,4 +1,4 @@
-"""Mind2Web (Deng et al. 2023): tasks on recorded web pages. CC BY 4.0; the test splits are not to be put on the web.
+"""Mind2Web (Deng et al. 2023): tasks on recorded web pages. CC BY 4.0; do not publish the test splits on the web.
 
     tasks = list(READER.read("data", "test_domain"))     # a folder with train/train_*.json, test_domain/… and so on
     tasks[0]   # Task("mind2web/test_domain/6c7a…", "mind2web", "Find the cheapest …", split="test_domain",
@@ -6,8 +6,8 @@
                #            "reprs": ["[button]  Search -> CLICK", …], "website": "…", "domain": "…", "subdomain": "…"})
     load_page(tasks[0], 0).candidates                    # the first step: its page, candidates and right elements
 
-A task holds no page: `load_page` reads that of one step, from the file, from the built-in suite, or from
-`meta["actions"]` of a task that was given whole.
+A task holds no page: `load_page` reads the page of one step, from the file, from the built-in suite, or from
+`meta["actions"]` of a task that contains its records.
 """
 
 from __future__ import annotations
@@ -34,19 +34,19 @@ SPLITS = ("train", "test_task", "test_website", "test_domain")
 ORIGIN = "huggingface.co/datasets/osunlp/Mind2Web (CC BY 4.0; the test splits in an archive with a password)"
 _FILES = {split: (f"{split}/{split}_*.json", f"data/{split}/{split}_*.json", f"{split}_*.json") for split in SPLITS}
 _ABOUT = ("website", "domain", "subdomain")
-PAGES_KEPT = 64  # of one process; a recorded page takes a few megabytes
-SUITE_PAGES_KEPT = 512  # a built-in one a tenth of that at most
+PAGES_KEPT = 64  # pages cached per process; a recorded page takes a few megabytes
+SUITE_PAGES_KEPT = 512  # a built-in page takes at most a tenth of that
 
 
 @dataclass(frozen=True, slots=True)
 class Mind2WebReader(Reader):
-    """Reads all files of a split, in the order of their numbers, without holding any."""
+    """Reads all files of a split, in the order of their numbers, without holding one in memory."""
 
     def read(self, source: str, split: str, report: Report | None = None) -> Iterator[Task]:
         """The tasks of a file, of a folder, or of "hf:NAME".
 
         Raises:
-            UnknownNameError: No such split.
+            UnknownNameError: There is no such split.
             MissingFileError: There is no such file.
             DataError: A record cannot be read, and `report` is None.
         """
@@ -91,7 +91,7 @@ def _rows(paths: list[Path], report: Report | None) -> Iterator[Row]:
 
 
 def _task(row: Row, split: str) -> Task:
-    """The task of a record, whose steps stand in it or in its file."""
+    """The task of a record; `actions` holds the steps, or their byte ranges in the file."""
     reprs, actions = list_field(row, "action_reprs"), list_field(row, "actions")
     if not actions:
         raise bad_field(row, "actions", "a list of at least one", actions)
@@ -112,7 +112,7 @@ READER = Mind2WebReader(benchmark=BENCHMARK, origin=ORIGIN, files=_FILES, task=_
 
 
 def load_action(task: Task, index: int) -> Mapping[str, Any]:
-    """The record of one step, raw page and all.
+    """The record of one step, including its raw page.
 
     Raises:
         DataError: The task has no such step, or it cannot be read.
@@ -135,7 +135,7 @@ def load_action(task: Task, index: int) -> Mapping[str, Any]:
 
 
 def load_page(task: Task, index: int) -> StepPage:
-    """The page of one step; the last ones that were read are kept.
+    """The page of one step; the most recently read pages are cached.
 
     Raises:
         DataError: The task has no such step, or it cannot be read.
@@ -166,10 +166,10 @@ def read_step(record: Any, text: str, where: str) -> Step:
     Args:
         record: An item of `actions`.
         text: Its item of `action_reprs`.
-        where: Of which task and step, for errors.
+        where: Task and step, for error messages.
 
     Raises:
-        DataError: It lacks something.
+        DataError: A field is missing or invalid.
     """
     row = Row(0, where, record)
     operation = Row(0, f"{where}, operation", record.get("operation") if isinstance(record, Mapping) else None)

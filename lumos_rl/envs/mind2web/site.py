@@ -1,10 +1,10 @@
-"""Pages of the built-in websites, as the dataset records them: raw, clean, and with their candidates.
+"""Makes the pages of the built-in websites in the format of the dataset: raw, clean, and with their candidates.
 
     record = make_record("mind2web/train/synthetic-0", site(0, "Norfield"), words, moves(KINDS[0], "search", words))
     record["actions"][0].keys()    # action_uid, raw_html, cleaned_html, operation, pos_candidates, neg_candidates
 
-Every page of a website has its header with menu and search bar, its footer and some wrappers; what stands between them
-depends on the view. A website's own random numbers decide on wrappers, on the number of links, and on ids.
+Every page of a website has its header with menu and search bar, its footer and some wrappers; the content between them
+depends on the view. Wrappers, the number of links and the layout are drawn with a seed of the website.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ _DAYS = ("Mo", "Tu", "We", "Th", "Fr", "Sa", "Su")
 
 @dataclass(slots=True)
 class Node:
-    """An element that is being made.
+    """An element of a page under construction.
 
     Attributes:
-        tag: Its name.
+        tag: Its tag.
         attributes: Its attributes.
         content: Texts and elements in it.
-        name: How moves call it; "" where none acts on it.
+        name: Its name in moves; "" if no move acts on it.
         key: Its `backend_node_id`.
     """
 
@@ -43,7 +43,7 @@ class Node:
     key: str = ""
 
     def walk(self) -> Iterator[Node]:
-        """The element and all in it, in document order."""
+        """The element and all its descendants, in document order."""
         yield self
         for part in self.content:
             if isinstance(part, Node):
@@ -55,7 +55,7 @@ def _el(tag: str, *content: str | Node, name: str = "", **attributes: str) -> No
 
 
 def make_record(key: str, chosen: Site, words: Words, moves: Sequence[Move]) -> dict[str, Any]:
-    """The record of a task, but for its sentence.
+    """The record of a task, without its sentence.
 
     Args:
         key: The task's id.
@@ -107,7 +107,7 @@ def _candidate(node: Node) -> dict[str, Any]:
 
 
 def _markup(node: Node) -> str:
-    """The element as the dataset writes it: blanks between tags, texts in elements of their own."""
+    """The element in the dataset's format: blanks between tags, texts in their own elements."""
     shown = "".join(f" {name}={quoteattr(value)}" for name, value in node.attributes.items())
     after, parts = int(node.key), []
     for part in node.content:
@@ -252,6 +252,6 @@ def _select(label: str, options: Sequence[str], name: str, rng: random.Random) -
 
 
 def _box(rng: random.Random) -> dict[str, str]:
-    """Attributes that cleaning drops."""
+    """Random attributes that cleaning removes."""
     place = ",".join(str(rng.randrange(900)) for _ in range(4))
     return {"bounding_box_rect": place, "class": f"c{rng.randrange(1000)}"}

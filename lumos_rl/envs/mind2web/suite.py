@@ -1,12 +1,12 @@
-"""The built-in websites: tasks in Mind2Web's own record schema, with gold plans, made without any download.
+"""The built-in websites: generated tasks in Mind2Web's own record schema, with gold plans.
 
     suite_tasks = synthetic_tasks("mind2web", "train", limit=2)
     suite_tasks[0].instruction    # "Reserve a Double room at Maple Inn."
     suite_tasks[0].subgoals       # "Type Maple Inn in the searchbox Search this site", R1 = TYPE(Env, QUERY: …), …
-    suite_record(suite_tasks[0])  # the record as the dataset has it, pages and candidates and all
+    suite_record(suite_tasks[0])  # the record in the dataset's format, with pages and candidates
 
-A website is a kind and a name, which decide its split, so no website is in two. A task holds no page: those are made
-again from its `meta` when they are wanted, always the same. To write splits as files laid out like the dataset:
+A website has a kind and a name, which decide its split, so no website is in two splits. A task holds no pages: they are
+made from its `meta` on demand, and are always the same. To write splits as files in the layout of the dataset:
 
     python -m lumos_rl.envs.mind2web.suite FOLDER --train 100 --test 20
 """
@@ -32,7 +32,7 @@ ERRANDS = ("search", "date", "filter", "order", "contact")
 
 
 def draw(chosen: Site, rng: random.Random) -> Words:
-    """The words of a task on a website."""
+    """Draws the words of a task on a website."""
     kind = chosen.kind
     heading = next(iter(kind.menu))
     boxes = [box for group in kind.filters.values() for box in group]
@@ -79,7 +79,7 @@ def _date(kind: Kind, words: Words) -> list[Move]:
 
 
 def day_label(words: Words) -> str:
-    """E.g. "14 July"."""
+    """The label of a day, e.g. "14 July"."""
     return f"{words['date']} {MONTHS[int(words['month'])]}"
 
 
@@ -124,7 +124,7 @@ _MOVES: Mapping[str, Callable[[Kind, Words], list[Move]]] = {
 
 
 def web_stream(benchmark: str, split: str, seed: int) -> Iterator[Task]:
-    """The tasks of a split, each once, in the form that all built-in suites have."""
+    """An infinite stream of different tasks of a split, with the signature of all built-in suites."""
     rng = random.Random(f"{benchmark}/{split}/{seed}")
     label = f"{benchmark}/{split}/synthetic-" + (f"{seed}-" if seed else "")
     seen: set[tuple[str, str]] = set()
@@ -150,10 +150,10 @@ def _task(key: str, split: str, made_from: tuple[int, str, str, Words], instruct
 
 
 def gold_plan(key: str, texts: Sequence[str]) -> tuple[Subgoal, ...]:
-    """The recorded actions as subgoals, each with the action that does it.
+    """The recorded actions as subgoals, each with its action.
 
     Args:
-        key: The task's id, which fixes the words of sentences.
+        key: The task's id, which seeds the wording of the sentences.
         texts: `action_reprs`.
     """
     subgoals = []
@@ -167,26 +167,26 @@ def gold_plan(key: str, texts: Sequence[str]) -> tuple[Subgoal, ...]:
 
 
 def suite_record(task: Task) -> dict[str, Any]:
-    """The record of a task of this suite, as the dataset has it."""
+    """The record of a task of this suite, in the dataset's format."""
     kind, name, errand, words = task.meta["suite"]
     return _record(task.id, kind, name, errand, json.dumps(words)) | {"confirmed_task": task.instruction}
 
 
 @lru_cache(maxsize=32)
 def _record(key: str, kind: int, name: str, errand: str, words_json: str) -> dict[str, Any]:
-    from lumos_rl.envs.mind2web.site import make_record  # here: it needs lxml, which tasks alone do not
+    from lumos_rl.envs.mind2web.site import make_record  # here, because only pages need lxml
 
     words = json.loads(words_json)
     return make_record(key, site(kind, name), words, moves(KINDS[kind], errand, words))
 
 
 def write_files(folder: Path, sizes: Mapping[str, int], per_file: int = 100) -> None:
-    """Writes splits as the dataset is laid out.
+    """Writes splits in the layout of the dataset.
 
     Args:
-        folder: Where to; `folder/SPLIT/SPLIT_0.json` and so on.
-        sizes: Tasks of each split, by the dataset's names; any test split is taken from the suite's.
-        per_file: Tasks of one file.
+        folder: Target folder; the files are `folder/SPLIT/SPLIT_0.json` and so on.
+        sizes: Tasks of each split, by the dataset's names; every test split is drawn from the suite's test split.
+        per_file: Tasks per file.
     """
     for split, size in sizes.items():
         stream = web_stream("mind2web", "train" if split == "train" else "test", sum(map(ord, split)))

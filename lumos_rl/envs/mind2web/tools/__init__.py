@@ -1,9 +1,9 @@
-"""Recorded web pages to act on (Mind2Web): steps, rankers that find elements, and the actions.
+"""Tools for recorded web pages (Mind2Web): steps, rankers that find elements, and the actions.
 
     page = StepPage(step)                                   # one recorded step
     page.ranked(LexicalRanker(), "task is: Pickup …")       # ids of its candidates, best first
-    session = Session("Find pickup …", reprs, pages)        # a task's steps one after the other
+    session = Session(task.id, "Find pickup …", reprs, pages, LexicalRanker(), top_k=50)   # a task's steps in order
     session.predict("CLICK", query="Search button")
 
-`lumos_rl.envs.mind2web.tools.dom` has the trees and texts of pages.
+`lumos_rl.envs.mind2web.tools.dom` makes the trees and texts of pages.
 """

@@ -1,11 +1,10 @@
-"""The web in the action language: three tools that share one session, and MindAct's syntax beside them.
+"""Web actions in the action language: three tools that share one session, and a tool for MindAct's syntax.
 
     R1 = TYPE(Env, QUERY: location searchbox, TEXT: Boston)    # Type Boston in the searchbox Find a location
     R2 = CLICK(R1, QUERY: search button)                       # Visit button Search
     CLICK [3]          TYPE [5] Boston          SELECT [7] Pickup
 
-A result is the recorded action as a sentence: whatever was predicted, that is what happened. HOVER and ENTER are
-clicks.
+A result is the recorded action as a sentence, whatever was predicted. HOVER and ENTER are clicks.
 """
 
 from __future__ import annotations
@@ -27,7 +26,7 @@ _TEXT = re.compile(r"(?P<query>.*),\s*TEXT:\s*(?P<text>.*)", re.DOTALL | re.IGNO
 
 
 def canonical(action: Action) -> Action:
-    """The action with its operation as the tools are called: `Click` and `HOVER` become `CLICK`."""
+    """The action with the name of its tool: `Click` and `HOVER` become `CLICK`."""
     name = action.tool.upper()
     if name not in CLICKS and name not in OPS:
         return action
@@ -41,7 +40,7 @@ def native(text: str) -> Action | None:
 
 
 def web_tools(session: Session) -> dict[str, Tool]:
-    """The tools of one session by name; `Act` where ids are shown that it could name."""
+    """The tools of one session by name; `Act` only if ids are shown."""
     tools: dict[str, Tool] = {op: Operation(op, session) for op in OPS}
     return tools | {ACT: Act(session)} if session.with_page else tools
 
@@ -64,7 +63,7 @@ SPECS = tuple(ToolSpec(op, _usage(op), _schema(op)) for op in OPS)  # without Ac
 
 
 class Operation:
-    """One of the three operations, on the element that fits a query best."""
+    """One of the three operations, on the element that best matches a query."""
 
     def __init__(self, op: str, session: Session) -> None:
         self.op, self.session = op, session
@@ -72,10 +71,10 @@ class Operation:
         self.usage, self.schema = _usage(op), _schema(op)
 
     def __call__(self, args: str, bindings: Mapping[str, Value]) -> Value:
-        """What happened.
+        """The recorded action as a sentence.
 
         Raises:
-            ToolError: Arguments that cannot be read, or no step is left.
+            ToolError: The arguments cannot be parsed, or no step is left.
         """
         query, text = self._read(args)
         return _predicted(self.session, self.op, text, query=query)
@@ -99,10 +98,10 @@ class Act:
         self.session = session
 
     def __call__(self, args: str, bindings: Mapping[str, Value]) -> Value:
-        """What happened.
+        """The recorded action as a sentence.
 
         Raises:
-            ToolError: No such syntax, or no step is left; or no such element, once the step has been taken.
+            ToolError: The syntax is wrong, no step is left, or there is no such element (then the step is taken).
         """
         found = _NATIVE.fullmatch(args.strip())
         if found is None:

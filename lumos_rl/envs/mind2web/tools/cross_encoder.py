@@ -1,11 +1,11 @@
-r"""A ranker that reads query and candidate together: a cross-encoder through Transformers.
+r"""A ranker that reads query and candidate together: a cross-encoder in Transformers.
 
     ranker = CrossEncoder("MindAct_CandidateGeneration_deberta-v3-base")    # a downloaded folder
     ranker("task is: Find pickup …", "ancestors: /html/div\ntarget: (button id=0 Search)")    # 0.97
     gym.make("lumos_rl/Mind2Web-v0", ranker=ranker)
 
-The released one is huggingface.co/osunlp/MindAct_CandidateGeneration_deberta-v3-base (DeBERTa-v3-base, one output). Any
-sequence classifier with one output does.
+The released model is huggingface.co/osunlp/MindAct_CandidateGeneration_deberta-v3-base (DeBERTa-v3-base, one output).
+Any sequence classifier with one output works.
 """
 
 from __future__ import annotations
@@ -22,19 +22,19 @@ BATCH = 64
 
 
 class CrossEncoder:
-    """Scores between 0 and 1.
+    """A ranker with scores between 0 and 1.
 
     Attributes:
         name: Name of the model's folder.
     """
 
     def __init__(self, model: str | Path, device: str | None = None, batch: int = BATCH) -> None:
-        """Loads the model from this machine; nothing is downloaded.
+        """Loads a local model; nothing is downloaded.
 
         Args:
             model: Its folder, or its name on the Hugging Face hub if it is in the cache.
-            device: Where it runs; None takes a GPU where there is one.
-            batch: Pairs scored together.
+            device: Where it runs; None takes a GPU if there is one.
+            batch: Number of pairs scored together.
 
         Raises:
             MissingExtraError: Transformers is not installed.
@@ -67,7 +67,7 @@ class CrossEncoder:
         return self.score_all(query, [text])[0]
 
     def score_all(self, query: str, texts: Sequence[str]) -> list[float]:
-        """The score of each candidate; long ones are scored together, so that little is padded."""
+        """The score of each candidate; texts of similar length are batched, so that there is little padding."""
         order = sorted(range(len(texts)), key=lambda index: len(texts[index]))
         found = [0.0] * len(texts)
         for start in range(0, len(order), self._batch):
@@ -90,5 +90,5 @@ class CrossEncoder:
         return [float(score) for score in self._torch.sigmoid(logits.float()).flatten().tolist()]
 
     def __deepcopy__(self, memo: object) -> CrossEncoder:
-        """The model itself: copies of an environment share it."""
+        """The ranker itself, so that copies of an environment share the model."""
         return self

@@ -6,12 +6,11 @@ r"""Web pages as trees: cleaned, pruned around some elements, and written as sho
     >>> format_candidate(page, {"backend_node_id": "2"})
     'ancestors: /html\ntarget: (a id=0 cart two)'
 
-A page is XML text, an lxml element, or an lxml document, of which the root is taken. Elements are named by their
-attribute `backend_node_id`, and the text of a page stands in `<text>` elements. Nothing here changes the tree it is
-given. What is done often to one page is done quickest through a `Page`, which every function takes as well: it finds
-elements by id without a search.
+A page is XML text, an lxml element, or the root of an lxml document. Elements are identified by their attribute
+`backend_node_id`, and the text of a page is in `<text>` elements. No function changes the tree that it is given. Every
+function also takes a `Page`, which finds elements by id without a search; use it for repeated operations on one page.
 
-Texts and trees equal those of MindAct's public processing, down to what it does with comments, tails and empty ids.
+Texts and trees equal those of MindAct's public processing, including its treatment of comments, tails and empty ids.
 """
 
 from __future__ import annotations
@@ -41,15 +40,15 @@ TEXT = "text"
 MAX_DEPTH, MAX_CHILDREN, MAX_SIBLING = 5, 50, 3  # MindAct, prune_tree
 MAX_VALUE_LENGTH, MAX_LENGTH = 5, 20  # words; MindAct, get_tree_repr
 ANCESTOR_WORDS, TARGET_WORDS = 50, 100  # MindAct, format_candidate
-LONGEST_WORD = 14  # letters of a word of an attribute that is shown
+LONGEST_WORD = 14  # letters; longer words of attributes are not shown
 
-# Attributes that say something of an element, in the order that they are shown in.
+# Informative attributes, in the order in which they are shown.
 SHOWN = (
     *("role", "aria_role", "type", "alt", "aria_description", "aria_label", "label", "title", "name", "text_value"),
     *("value", "placeholder", "input_checked", "input_value", "option_selected", "class"),
 )
 SALIENT = frozenset(SHOWN) - {"class"}
-_EMPTY = {"role": ("presentation", "none", "link"), "type": ("hidden",)}  # attribute → values that say nothing
+_EMPTY = {"role": ("presentation", "none", "link"), "type": ("hidden",)}  # attribute → uninformative values
 _EMPTY_VALUES = ("hidden", "none", "presentation", "null", "undefined")
 _ICON = re.compile(r"\S*icon\S*", re.IGNORECASE)
 _SPACES = re.compile(r"\s+")
@@ -63,10 +62,10 @@ _UNESCAPED = (
 def parse_page(text: str) -> _Element:
     """The tree of a page.
 
-    What is no well-formed XML is mended as far as the parser can. Entities are never expanded, and nothing is loaded.
+    The parser repairs malformed XML as far as it can. Entities are never expanded, and nothing is loaded.
 
     Raises:
-        DataError: There is no element in it.
+        DataError: It contains no element.
     """
     data = text.encode("utf-8", "replace")
     options: dict[str, Any] = {"encoding": "utf-8", "huge_tree": True, "resolve_entities": False, "no_network": True}
@@ -80,22 +79,22 @@ def parse_page(text: str) -> _Element:
 
 
 def has_namespaces(root: _Element) -> bool:
-    """Whether an element of a tree is in a namespace, or could be."""
+    """Whether a tree declares a namespace."""
     return bool(root.nsmap) or any(True for _ in etree.iterwalk(root, events=("start-ns",)))
 
 
 def page_markup(tree: _Element) -> str:
-    """A tree as XML, as the dataset stores pages."""
+    """A tree as XML, in the dataset's format of pages."""
     return str(etree.tostring(tree, encoding="unicode", with_tail=False))
 
 
 class Page:
-    """A page whose elements are found by id at once.
+    """A page with an index of its elements by id.
 
     Attributes:
-        root: The tree; not to be changed.
-        nodes: The first element of each id, in document order.
-        has_namespaces: Whether there are namespaces in it.
+        root: The tree; do not change it.
+        nodes: Id → the first element with it, in document order.
+        has_namespaces: Whether the tree declares a namespace.
     """
 
     __slots__ = ("has_namespaces", "nodes", "root")
@@ -110,14 +109,14 @@ class Page:
                 self.nodes.setdefault(key, node)
 
     def __deepcopy__(self, memo: object) -> Page:
-        """The page itself: it is not to be changed."""
+        """The page itself, because it never changes."""
         return self
 
     def node(self, key: str) -> _Element:
         """The element with an id.
 
         Raises:
-            UnknownNodeError: There is none.
+            UnknownNodeError: There is no such element.
         """
         if key not in self.nodes:
             raise UnknownNodeError(f"expected a {ID} of this page ({len(self.nodes)} elements), got {key!r}")
@@ -125,11 +124,11 @@ class Page:
 
 
 def clean_tree(raw: Tree, candidate_ids: Iterable[str]) -> _Element:
-    """A copy without attributes that say nothing, without empty texts, and without elements that only wrap another.
+    """A copy without uninformative attributes, empty texts, and elements that only wrap another.
 
     Args:
         raw: A page as recorded.
-        candidate_ids: Ids of elements that stay even where they only wrap another.
+        candidate_ids: Ids of elements that are kept even if they only wrap another.
     """
     candidates = {str(key) for key in candidate_ids}
     root = _copy(raw)
@@ -165,7 +164,7 @@ def _collapsed(text: str | None) -> str:
 
 
 def _splice(node: _Element) -> None:
-    """Puts the only child of an element, if it has one, in its place; leaves the root and elements with text alone."""
+    """Replaces an element by its only child, or removes it if it is empty; keeps the root and elements with text."""
     parent, children = node.getparent(), list(node)
     if parent is None or len(children) > 1 or any(child.tag == TEXT for child in children):
         return
@@ -181,17 +180,17 @@ def prune_tree(
     max_children: int = MAX_CHILDREN,
     max_sibling: int = MAX_SIBLING,
 ) -> _Element:
-    """A copy of the surroundings of some elements, where these elements alone keep their ids.
+    """A copy of the surroundings of some elements, in which only these elements keep their ids.
 
     Args:
         tree: A clean page.
         ids: Ids of the elements.
         max_depth: Levels below the children of an element that are kept.
-        max_children: Most descendants of an element that are kept, the first ones in document order.
+        max_children: Maximum number of descendants of an element that are kept, the first in document order.
         max_sibling: Neighbours that are kept on each side of an element.
 
     Raises:
-        UnknownNodeError: An id that no element has.
+        UnknownNodeError: No element has one of the ids.
     """
     page = _page(tree)
     candidates = {str(key) for key in ids}
@@ -218,7 +217,7 @@ def _id(node: _Element) -> str:
 
 
 def _descendants(node: _Element, max_depth: int) -> Iterator[_Element]:
-    """Descendants in document order, comments too, down to `max_depth` levels below the children."""
+    """Descendants in document order, including comments, down to `max_depth` levels below the children."""
     levels = [iter(node)] if max_depth >= 0 else []
     while levels:
         child = next(levels[-1], None)
@@ -239,18 +238,18 @@ def _siblings(node: _Element, count: int) -> Iterator[_Element]:
 
 
 def _copy_kept(page: Page, kept: set[str]) -> _Element:
-    """A copy of the root in which nothing is missing that is kept; there may be more."""
+    """A copy of the root with all kept elements, and possibly more."""
     if not page.has_namespaces:
-        with contextlib.suppress(ValueError):  # a name that lxml reads but does not write: fb:like without a namespace
+        with contextlib.suppress(ValueError):  # lxml reads but cannot write some names: fb:like without a namespace
             return _built(page.root, kept)
     return copy.deepcopy(page.root)
 
 
 def _built(root: _Element, kept: set[str]) -> _Element:
-    """The copy made from what is kept alone, which is quick: most of a page is not.
+    """A copy built from the kept elements only, which is fast, because most of a page is not kept.
 
     Raises:
-        ValueError: A name that cannot be written.
+        ValueError: lxml cannot write the name of an element.
     """
     top = _alike(root, None)
     pending = [(root, top)]
@@ -272,7 +271,7 @@ def _alike(node: _Element, parent: _Element | None) -> _Element:
 
 
 def _stays(node: _Element, parent: _Element, kept: set[str]) -> bool:
-    """Whether an element is kept; a text goes with its parent."""
+    """Whether an element is kept; a text is kept with its parent."""
     return _id(parent if node.tag == TEXT else node) in kept
 
 
@@ -283,13 +282,13 @@ def get_tree_repr(
     id_mapping: MutableMapping[str, Any] | None = None,
     keep_html_brackets: bool = False,
 ) -> tuple[str, MutableMapping[str, Any]]:
-    """A page in one line of text, and the ids in it.
+    """A page as one line of text, and the ids in it.
 
     Args:
         tree: A page, usually a pruned one.
-        max_value_length: Most words of one attribute.
-        max_length: Most words of one text, and of all attributes of an element.
-        id_mapping: Id on the page → id in the text. Ids that it lacks are added and counted on; None begins at 0.
+        max_value_length: Maximum number of words of one attribute.
+        max_length: Maximum number of words of one text, and of all attributes of an element.
+        id_mapping: Id on the page → id in the text. Missing ids are added with the next numbers; None starts at 0.
         keep_html_brackets: Whether elements are written as `<a>…</a>` instead of `(a …)`.
     """
     mapping = {} if id_mapping is None else id_mapping
@@ -313,7 +312,7 @@ def get_tree_repr(
 def meta_words(
     attributes: tuple[tuple[str, str], ...], max_value_length: int = MAX_VALUE_LENGTH, max_length: int = MAX_LENGTH
 ) -> str:
-    """The words that the attributes of an element are shown as."""
+    """The words that show the attributes of an element."""
     found: Mapping[str, str] = dict(attributes)
     values: dict[str, None] = {}
     for name in SHOWN:
@@ -327,7 +326,7 @@ def meta_words(
 
 
 def as_text(markup: str, keep_html_brackets: bool = False) -> str:
-    """The markup with brackets instead of tags; each step takes in page text that looks like what it replaces."""
+    """The markup with brackets instead of tags; page text that looks like markup is replaced, too, as in MindAct."""
     text = markup.replace('"', " ").replace("meta= ", "").replace("id= ", "id=").replace(" >", ">")
     text = re.sub(r"<text>(.*?)</text>", r"\1", text)
     if not keep_html_brackets:
@@ -341,7 +340,7 @@ def as_text(markup: str, keep_html_brackets: bool = False) -> str:
 
 
 def format_candidate(tree: Tree, candidate: Mapping[str, Any]) -> str:
-    """An element and where it stands, as rankers read it.
+    """An element and its ancestors, in the format for rankers.
 
     Args:
         tree: A clean page.
@@ -362,7 +361,7 @@ def format_candidate(tree: Tree, candidate: Mapping[str, Any]) -> str:
 
 
 def candidate_text(rest: str, target: str) -> str:
-    """What rankers read of an element: from the text around it, "" for the root, and its own."""
+    """The text of an element for rankers, from the text around it ("" for the root) and its own."""
     ancestors = re.sub(r"\s*\)\s*", "", re.sub(r"\s*\(\s*", "/", rest))
     shown = " ".join(ancestors.split()[-ANCESTOR_WORDS:])
     return f"ancestors: {shown}\ntarget: {' '.join(target.split()[:TARGET_WORDS])}"

@@ -1,11 +1,11 @@
-"""One recorded step of a web task: its page, the candidates on it, and how they rank.
+"""One recorded step of a web task: its page, the candidates on it, and their ranking.
 
     step = Step("a1", "CLICK", "", "[button]  Search -> CLICK", positives=("7",), negatives=("3", "9"), html="<html …>")
     page = StepPage(step)
-    page.candidates                                    # ("3", "7", "9"): on the page, in the page's own order
+    page.candidates                                    # ("3", "7", "9"): those on the page, in document order
     page.ranked(LexicalRanker(), "the search button")  # ("7", "3", "9")
 
-Candidates are ranked in the page's order, so that a tie never tells which of them was recorded first as the right one.
+Ties are ranked in document order, because the order of the record would reveal the right element.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from lumos_rl.envs.mind2web.tools.page_text import PageText
 from lumos_rl.envs.mind2web.tools.ranking import Ranker, scores
 from lumos_rl.errors import DataError
 
-POOL = 50  # candidates of the pool that Lumos chooses from, the first ones of the record
-_KEPT_SCORES = 16  # queries of a page whose scores are kept
+POOL = 50  # size of the pool from which Lumos chooses, the first candidates of the record
+_KEPT_SCORES = 16  # queries per page whose scores are cached
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,8 +30,8 @@ class Step:
         uid: Its `action_uid`.
         op: CLICK, TYPE or SELECT.
         value: What was typed or selected; "" for a click.
-        text: The action as people read it, one of `action_reprs`.
-        positives: Ids of the right elements; none where the target was lost in cleaning.
+        text: The action as text, one of `action_reprs`.
+        positives: Ids of the right elements; none if the target was lost in cleaning.
         negatives: Ids of the other candidates.
         html: The clean page as XML.
     """
@@ -46,13 +46,13 @@ class Step:
 
 
 class StepPage:
-    """The page of a step; made once, shared, and never changed but for what it remembers.
+    """The page of a step; made once and shared; only its caches change.
 
     Attributes:
         step: The step.
         page: Texts of its page.
         candidates: Ids of the candidates that are on the page, in document order.
-        positives: Those of them that are right, in the record's order.
+        positives: The right ones among them, in the record's order.
     """
 
     def __init__(self, step: Step) -> None:
@@ -75,13 +75,13 @@ class StepPage:
         return self
 
     def text(self, key: str) -> str:
-        """What rankers read of a candidate."""
+        """The text of a candidate for rankers."""
         if key not in self._texts:
             self._texts[key] = self.page.candidate(key)
         return self._texts[key]
 
     def scores(self, ranker: Ranker, query: str) -> Mapping[str, float]:
-        """The score of each candidate; the last queries are remembered."""
+        """The score of each candidate; the scores of the last queries are cached."""
         place = id(ranker), query
         if place not in self._scores:
             if len(self._scores) == _KEPT_SCORES:
@@ -91,15 +91,15 @@ class StepPage:
         return self._scores[place][1]
 
     def ranked(self, ranker: Ranker, query: str) -> tuple[str, ...]:
-        """Ids of all candidates, best first; equally good ones in document order."""
+        """Ids of all candidates, best first; ties in document order."""
         found = self.scores(ranker, query)
         return tuple(sorted(self.candidates, key=lambda key: -found[key]))
 
     def shown(self, keys: Sequence[str]) -> tuple[str, Mapping[str, str]]:
-        """The page around some elements, and the id that each has on the page by the id that it is shown with.
+        """The page around some elements, and shown id → id on the page.
 
-        Elements are counted from 0. Where such a number is the page's own id of another of its candidates, all are
-        shown with the page's own ids instead, so that a number never means two elements.
+        Shown ids count from 0. If such a number is also the page's id of another candidate, the page's own ids are
+        shown instead, so that an id is never ambiguous.
         """
         place = tuple(keys)
         if place not in self._shown:
@@ -110,10 +110,10 @@ class StepPage:
         return self._shown[place]
 
     def looks_right(self, ranker: Ranker, query: str) -> tuple[str, str] | None:
-        """Texts of the best of the pool, and of the first right element; None where there is none.
+        """Texts of the best element of the pool, and of the first right element; None if there is none.
 
-        The pool is the first `POOL` candidates of the record, right ones first: it always holds the right one, which
-        flatters whoever chooses from it.
+        The pool is the first `POOL` candidates of the record, which starts with the right ones. So it always contains
+        a right element, which makes scores optimistic.
         """
         if not self.positives:
             return None

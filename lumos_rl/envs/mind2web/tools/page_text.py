@@ -1,4 +1,4 @@
-r"""Texts of one page for many choices of elements, made without building a tree for each.
+r"""Makes texts of one page for many selections of elements, without building a tree for each.
 
     >>> page = PageText('<html backend_node_id="1"> <a backend_node_id="2" title="Cart"> <text>two</text></a></html>')
     >>> page.around(["2"])
@@ -6,9 +6,9 @@ r"""Texts of one page for many choices of elements, made without building a tree
     >>> page.candidate("2")
     'ancestors: /html\ntarget: (a id=0 cart two)'
 
-`around` is `get_tree_repr(prune_tree(page, ids), id_mapping=…)` and `candidate` is `format_candidate`, to the letter.
-On pages as the dataset has them (every element has an id of its own, no comments, no namespaces) markup is put
-together from pieces that are computed once; on any other page those functions are called.
+`around` equals `get_tree_repr(prune_tree(page, ids), id_mapping=…)`, and `candidate` equals `format_candidate`. On
+regular pages, like those of the dataset (every element has its own id, no comments, no namespaces), the markup is
+composed of pieces that are computed once; on any other page those functions are called.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from lumos_rl.errors import UnknownNodeError
 if TYPE_CHECKING:
     from lxml.etree import _Element
 
-_DEEPEST = 200  # levels of a page that are written by recursion
+_DEEPEST = 200  # maximum depth of a regular page, because it is written by recursion
 
 
 class _Part:
@@ -32,17 +32,17 @@ class _Part:
 
     Attributes:
         key: Its id.
-        tag: Its name.
-        attributes: Names and values, its id among them.
-        parent: What it stands in; None for the root.
-        place: Its place among the children of its parent, texts included.
-        size: How many children it has, texts included.
-        children: Its children but for texts.
-        text: What stands in it before its children, as markup.
-        tail: What stands behind it, as markup.
+        tag: Its tag.
+        attributes: Names and values, including its id.
+        parent: Its parent; None for the root.
+        place: Its place among the children of its parent, including texts.
+        size: Number of its children, including texts.
+        children: Its children without texts.
+        text: Markup in it before its children.
+        tail: Markup after it.
         texts: Place and markup of each `<text>` in it.
         rank: Its place among `parent.children`.
-        depth: Levels above it.
+        depth: Number of its ancestors.
     """
 
     __slots__ = (
@@ -73,7 +73,7 @@ class _Part:
             parent.children.append(self)
 
     def surroundings(self) -> Iterator[_Part | None]:
-        """The element, its ancestors, its first descendants, and its neighbours; None for each descendant text."""
+        """The element, its ancestors, its first descendants (None for texts), and its neighbours."""
         part: _Part | None = self
         while part is not None:
             yield part
@@ -84,7 +84,7 @@ class _Part:
             yield from self.parent.children[max(0, low) : high]
 
     def _descendants(self) -> Iterator[_Part | None]:
-        """In document order."""
+        """Descendants in document order; None for texts."""
         levels = [self._content()]
         while levels:
             for child in levels[-1]:
@@ -111,10 +111,10 @@ def _quoted(value: str) -> str:
 
 
 class PageText:
-    """A page that texts are asked of.
+    """A page from which texts are made.
 
     Attributes:
-        keys: Ids of all elements but texts, in document order.
+        keys: Ids of all elements except texts, in document order.
     """
 
     def __init__(self, text: str) -> None:
@@ -125,20 +125,20 @@ class PageText:
         self.keys = tuple(self._parts) or tuple(key for key, node in nodes.items() if node.tag != dom.TEXT)
 
     def __deepcopy__(self, memo: object) -> PageText:
-        """The page itself: it does not change."""
+        """The page itself, because it never changes."""
         return self
 
     def around(
         self, ids: Iterable[str], id_mapping: MutableMapping[str, Any] | None = None
     ) -> tuple[str, MutableMapping[str, Any]]:
-        """The surroundings of some elements in one line, and the ids in it.
+        """The surroundings of some elements as one line, and the ids in it.
 
         Args:
             ids: Ids of the elements.
-            id_mapping: As `get_tree_repr` takes it.
+            id_mapping: As in `get_tree_repr`.
 
         Raises:
-            UnknownNodeError: An id that no element has.
+            UnknownNodeError: No element has one of the ids.
         """
         mapping = {} if id_mapping is None else id_mapping
         if self._page is not None:
@@ -148,7 +148,7 @@ class PageText:
         return dom.as_text(writer.write()), mapping
 
     def candidate(self, key: str) -> str:
-        """An element and where it stands.
+        """An element and its ancestors, in the format for rankers.
 
         Raises:
             UnknownNodeError: No element has this id.
@@ -174,7 +174,7 @@ class _Writer:
     """Writes the markup of a pruned page once.
 
     Attributes:
-        target: Markup of the element that is set aside.
+        target: Markup of the element `aside`, which is written separately.
     """
 
     def __init__(
@@ -183,17 +183,17 @@ class _Writer:
         self._candidates, self._mapping, self._aside = set(candidates), mapping, aside
         self._root, self.target = root, ""
         kept = {near for part in candidates for near in part.surroundings() if near is not None}
-        self._kept: dict[_Part, list[_Part]] = {}  # what is kept of each element's children
+        self._kept: dict[_Part, list[_Part]] = {}  # element → its children that are kept
         for part in kept:
             if part.parent is not None:
                 self._kept.setdefault(part.parent, []).append(part)
 
     def write(self) -> str:
-        """The markup, without the element that is set aside."""
+        """The markup, without the element `aside`."""
         return self._element(self._root) or ""
 
     def _element(self, part: _Part) -> str | None:
-        """Markup of an element; None where nothing is left of it, "" where it is set aside."""
+        """Markup of an element; None if nothing is left of it, "" for the element `aside`."""
         marks = ""
         if part in self._candidates:
             shown = str(self._mapping.setdefault(part.key, len(self._mapping)))
@@ -215,7 +215,7 @@ class _Writer:
 
 
 def _parts(root: _Element) -> dict[str, _Part]:
-    """The elements of a regular page by id, in document order; none of a page that is not regular."""
+    """The elements of a regular page by id, in document order; empty if the page is not regular."""
     parts: dict[str, _Part] = {}
     found: dict[_Element, _Part] = {}
     text_keys: set[str | None] = set()

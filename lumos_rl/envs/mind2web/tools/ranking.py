@@ -1,12 +1,12 @@
-r"""Rankers: how well an element fits a query, and the order that follows from it.
+r"""Rankers: functions that score how well an element matches a query.
 
     >>> texts = ["ancestors: /html\ntarget: (button id=0 Search)", "ancestors: /html\ntarget: (a id=0 Home)"]
     >>> rank(LexicalRanker(), "the search button", texts)
     [0, 1]
 
-A ranker is any function (query, text of a candidate) → score. One that has a method `score_all(query, texts)` as well
-is asked for all candidates of a page at once: `LexicalRanker` weighs words by how rare they are on the page, a
-cross-encoder scores in batches.
+A ranker is any function (query, text of a candidate) → score. If it has a method `score_all(query, texts)`, it is
+called once for all candidates of a page: `LexicalRanker` weights words by their rarity on the page, and a cross-encoder
+scores in batches.
 """
 
 from __future__ import annotations
@@ -21,15 +21,15 @@ from typing import NamedTuple
 
 from lumos_rl.envs.mind2web.tools.sentences import PREVIOUS_ACTIONS, TASK_IS
 
-Ranker = Callable[[str, str], float]  # query, text of a candidate → how well they fit
+Ranker = Callable[[str, str], float]  # query, text of a candidate → score
 
-K1 = 0.4  # below the usual 1.2: an element that says a word twice, as name and as text, fits no better
-B = 0.3  # below the usual 0.75: a list of options is long, and no worse for it
-KIND = 2.0  # weight of what an element is called, against a word that it has
-AROUND = 0.3  # weight of a word among the ancestors, against one of the element itself
-ALIKE = 0.8  # least likeness of two words that count as one where the page does not have the word itself
+K1 = 0.4  # below the usual 1.2: an element that repeats a word, as name and as text, is not a better match
+B = 0.3  # below the usual 0.75: a long list of options is not a worse match
+KIND = 2.0  # weight of the kind of an element, relative to a word in it
+AROUND = 0.3  # weight of a word among the ancestors, relative to a word in the element
+ALIKE = 0.8  # minimum similarity of a word on the page that replaces a query word missing there
 _ROLES = "button checkbox combobox gridcell link listbox menuitem option radio searchbox slider switch tab textbox"
-ROLES: Mapping[str, tuple[str, ...]] = {  # what people call an element of a role, a tag, or an input of a type
+ROLES: Mapping[str, tuple[str, ...]] = {  # role, tag or input type → what people call such an element
     **{role: (role,) for role in _ROLES.split()},
     "a": ("link",),
     "select": ("combobox", "listbox", "dropdown"),
@@ -38,7 +38,7 @@ ROLES: Mapping[str, tuple[str, ...]] = {  # what people call an element of a rol
     **dict.fromkeys(("textarea", "text", "email", "tel", "password", "number"), ("textbox",)),
 }
 _WORD = re.compile(r"\w+")
-_ID = re.compile(r"\bid=0")  # a candidate's own; what follows may stand close to it
+_ID = re.compile(r"\bid=0")  # the candidate's own id; there may be no blank after it
 _TAG = re.compile(r"\(\w+(?: id=0)?")
 
 
@@ -52,22 +52,22 @@ def scores(ranker: Ranker, query: str, texts: Sequence[str]) -> list[float]:
 
 
 def rank(ranker: Ranker, query: str, texts: Sequence[str]) -> list[int]:
-    """Indexes of the texts, best first; equally good ones in their order."""
+    """Indexes of the texts, best first; ties in their order."""
     found = scores(ranker, query, texts)
     return sorted(range(len(texts)), key=lambda index: (-found[index], index))
 
 
 class LexicalRanker:
-    """BM25 over the words of a page's candidates; a word that the page lacks stands for the most alike that it has.
+    """BM25 over the words of a page's candidates; a query word missing there is replaced by the most similar one.
 
-    The element's own words count in full, those around it for a part. Of a MindAct query the task alone is looked at:
-    what was acted on before is seldom what comes next.
+    The words of an element have full weight, those of its ancestors less. Only the task in a MindAct query is used, not
+    its previous actions, because the next element is rarely one of them.
     """
 
     name = "lexical"
 
     def __call__(self, query: str, text: str) -> float:
-        """The score of one text by itself, where no word is rare."""
+        """The score of a single text, for which all words are equally rare."""
         return self.score_all(query, [text])[0]
 
     def score_all(self, query: str, texts: Sequence[str]) -> list[float]:
@@ -79,8 +79,8 @@ class _Index:
     """The words of some texts.
 
     Attributes:
-        entries: For each word the weight that it has in each text that has it.
-        weights: How much a word tells.
+        entries: Word → index of a text → weight of the word in that text.
+        weights: Word → its inverse document frequency.
     """
 
     def __init__(self, texts: Sequence[str]) -> None:
@@ -108,7 +108,7 @@ class _Index:
         return found
 
     def _known(self, words: Sequence[str]) -> Mapping[str, float]:
-        """Words of the page that the query has, with how alike they are."""
+        """Words of the page that match a query word, with their similarity."""
         known: dict[str, float] = {}
         for word in words:
             if word in self.entries:
@@ -131,7 +131,7 @@ def _wanted(query: str) -> str:
 
 
 class _Words(NamedTuple):
-    """The words of a candidate's text: its own, what it is called, and those of its ancestors."""
+    """The words of a candidate's text: its own, the names of its kind, and those of its ancestors."""
 
     own: list[str]
     kinds: list[str]
@@ -141,8 +141,8 @@ class _Words(NamedTuple):
 @lru_cache(maxsize=1 << 14)
 def _words_of(text: str) -> _Words:
     around, _, target = text.rpartition("\ntarget: ")
-    own = _words(_TAG.sub(" ", target))  # the names of tags inside it say nothing of it
-    head = _words(_ID.sub(" ", target.partition(" (")[0]))[:2]  # its tag, and its role or type where it has one
+    own = _words(_TAG.sub(" ", target))  # without tag names, which are uninformative
+    head = _words(_ID.sub(" ", target.partition(" (")[0]))[:2]  # its tag, and its role or type if it has one
     kinds = [role for word in head for role in ROLES.get(word, (word,) if word == head[0] else ())]
     return _Words(own, kinds, _words(around.removeprefix("ancestors: ")))
 

@@ -1,4 +1,4 @@
-r"""What is said of recorded actions: to rankers, and to the planner.
+r"""Texts about recorded actions, for rankers and for the planner.
 
     >>> translate_action("[combobox]  Reservation type -> SELECT: Pickup")
     'Select Pickup in the combobox Reservation type'
@@ -7,7 +7,7 @@ r"""What is said of recorded actions: to rankers, and to the planner.
     >>> ranking_query("Find pickup", ["[button]  A -> CLICK", "[button]  B -> CLICK"])
     'task is: Find pickup\nPrevious actions: [button]  A -> CLICK; [button]  B -> CLICK'
 
-The forms are those that MindAct's ranker and the models of Lumos were trained with.
+MindAct's ranker and the models of Lumos were trained with these forms.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ VERBS: Mapping[str, tuple[str, ...]] = {  # Yin et al. 2023, released evaluation
 }
 ARROW = " -> "
 _RECORDED = re.compile(r"(?P<element>.*?) -> (?P<op>[A-Z]+)(?::(?P<value>.*))?", re.DOTALL)
-PREVIOUS = 3  # earlier actions that a ranker is told of; MindAct
+PREVIOUS = 3  # earlier actions in a ranker's query; MindAct
 TASK_IS, PREVIOUS_ACTIONS = "task is: ", "\nPrevious actions: "
 
 
@@ -51,14 +51,14 @@ def _verb(op: str, rng: random.Random | None) -> str:
 
 
 def feedback(sentence: str) -> str:
-    """What the planner is told once a step is done."""
+    """The sentence for the planner after a step."""
     return f"We have already {sentence[:1].lower()}{sentence[1:]}."
 
 
 def parse_recorded(text: str) -> tuple[str, str, str]:
     """Words of the element, operation and value of a recorded action: ("combobox Size", "SELECT", "Large").
 
-    Whatever is neither TYPE nor SELECT is a click.
+    Any operation except TYPE and SELECT is a click.
     """
     found = _RECORDED.fullmatch(text)
     element, op, value = found.group("element", "op", "value") if found else (text, "CLICK", "")
@@ -67,21 +67,21 @@ def parse_recorded(text: str) -> tuple[str, str, str]:
 
 
 def ranking_query(wanted: str, previous: Sequence[str]) -> str:
-    """What a ranker is asked.
+    """The query for a ranker.
 
     Args:
-        wanted: The task, or what the grounder is looking for.
-        previous: All earlier recorded actions; the last three are told.
+        wanted: The task, or the grounder's query.
+        previous: All earlier recorded actions; the last three are included.
     """
     return f"{TASK_IS}{wanted}{PREVIOUS_ACTIONS}{'; '.join(previous[-PREVIOUS:])}"
 
 
 def grounded_query(op: str, query: str, text: str) -> str:
-    """What a ranker is asked for the grounder's query; for a selection with the option that is wanted."""
+    """The grounder's query; for a selection, with the wanted option."""
     return f"{query} The option contents should be close to '{text}'." if op == "SELECT" else query
 
 
 def process_tag(text: str) -> str:
-    """The words of an element in a candidate's text, without its tag, its id, and all that has a bracket."""
+    """The words of an element in a candidate's text, without its tag, its id, and words with a bracket."""
     words = text.split("target: ")[-1].strip().split(" ")[2:]
     return " ".join(word for word in words if "(" not in word and ")" not in word).strip()

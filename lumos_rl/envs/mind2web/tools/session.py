@@ -1,7 +1,7 @@
-"""A recorded task played step by step: whatever is predicted, the recorded page that comes next follows.
+"""Plays a recorded task step by step: whatever is predicted, the next recorded page follows.
 
-session = Session("Find pickup …", reprs, pages, top_k=50, ranker=LexicalRanker())
-session.shown                                    # the best candidates for the task: ids and the page around them
+session = Session(task.id, "Find pickup …", reprs, pages, LexicalRanker(), top_k=50)
+session.view                                     # the best candidates for the task: ids and the page around them
 session.predict("CLICK", shown_id="3")           # Prediction(element="152", score=WebStep(…), …)
 session.predict("TYPE", "Boston", query="location")    # the ranker finds the element, among all candidates
 """
@@ -23,15 +23,15 @@ OPS = ("CLICK", "TYPE", "SELECT")
 
 @dataclass(frozen=True, slots=True)
 class Prediction:
-    """What one predicted step came to.
+    """The outcome of one predicted step.
 
     Attributes:
-        element: Id on the page of the element that was chosen; None where there is no such element.
+        element: Id on the page of the chosen element; None if there is no such element.
         score: Its scores.
-        exact: Whether it is the recorded step to the letter.
-        lumos: Whether it counts for `lumos_step_sr`.
-        rank: Rank of the best right element among the candidates for the task, from 0; None where there is none on
-            the page, or where no candidates were shown.
+        exact: Whether it is exactly the recorded step.
+        lumos: Whether it is right for `lumos_step_sr`.
+        rank: Rank (from 0) of the best right element among the candidates for the task; None if it is not on the page,
+            or if no candidates were shown.
     """
 
     element: str | None
@@ -43,11 +43,11 @@ class Prediction:
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """What is shown of a page.
+    """The part of a page that is shown.
 
     Attributes:
-        text: The page around the best candidates; "" where no page is shown.
-        elements: Id on the page of each element by the id that it is shown with.
+        text: The page around the best candidates; "" if no page is shown.
+        elements: Shown id → id on the page.
         ranked: Ids of all candidates, best first.
     """
 
@@ -62,9 +62,9 @@ class Session:
     Attributes:
         name: The task's id.
         task: The task as text.
-        texts: The recorded actions as people read them.
-        with_page: Whether the page is shown at all.
-        predictions: What was predicted so far.
+        texts: The recorded actions as text.
+        with_page: Whether pages are shown.
+        predictions: The predictions so far.
     """
 
     def __init__(
@@ -77,27 +77,27 @@ class Session:
         top_k: int,
         with_page: bool = True,
     ) -> None:
-        """Nothing is read yet.
+        """Starts at the first step; pages are read on demand.
 
         Args:
             name: The task's id.
             task: The task as text.
             texts: The recorded actions, `action_reprs`.
-            pages: Gives the page of a step.
+            pages: Returns the page of a step.
             ranker: Ranks candidates.
             top_k: How many of them are shown.
-            with_page: Whether the page is shown at all.
+            with_page: Whether pages are shown.
         """
         self.name, self.task, self.texts = name, task, tuple(texts)
         self.predictions: list[Prediction] = []
         self.with_page = with_page
         self._pages, self._ranker, self._top_k = pages, ranker, top_k
-        self._page: tuple[int, StepPage] | None = None  # with the step it is of
+        self._page: tuple[int, StepPage] | None = None  # index of the step, its page
         self._view: tuple[int, View] | None = None
 
     @property
     def position(self) -> int:
-        """Index of the step that comes next."""
+        """Index of the next step."""
         return len(self.predictions)
 
     @property
@@ -107,25 +107,25 @@ class Session:
 
     @property
     def page(self) -> StepPage:
-        """The page of the step that comes next."""
+        """The page of the next step."""
         if self._page is None or self._page[0] != self.position:
             self._page = self.position, self._pages(self.position)
         return self._page[1]
 
     @property
     def previous(self) -> tuple[str, ...]:
-        """The recorded actions that come before it."""
+        """The recorded actions before the next step."""
         return self.texts[: self.position]
 
     @property
     def happened(self) -> str:
-        """The recorded action before it as a sentence; task and step alone decide its words."""
+        """The last recorded action as a sentence; its wording depends only on task and step."""
         place = self.position - 1
         return translate_action(self.texts[place], random.Random(f"{self.name}/{place}"))
 
     @property
     def view(self) -> View:
-        """What is shown of its page."""
+        """The view of the next step's page."""
         if self._view is None or self._view[0] != self.position:
             self._view = self.position, self._look()
         return self._view[1]
@@ -137,13 +137,13 @@ class Session:
         return View(*self.page.shown(ranked[: self._top_k]), ranked)
 
     def predict(self, op: str, value: str = "", *, query: str | None = None, shown_id: str = "") -> Prediction:
-        """Predicts the next step, and goes on to the one behind it.
+        """Predicts the next step and advances by one step.
 
         Args:
             op: CLICK, TYPE or SELECT.
             value: What to type or select.
-            query: What the element is like; the ranker chooses among all candidates.
-            shown_id: Without a query, the id that the element is shown with, or its id on the page.
+            query: Description of the element, for which the ranker chooses among all candidates.
+            shown_id: Without a query, the shown id of the element, or its id on the page.
         """
         page, view = self.page, self.view
         value = "" if op == "CLICK" else value

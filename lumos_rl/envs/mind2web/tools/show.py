@@ -1,10 +1,10 @@
-"""A recorded page as HTML that is safe to open: nothing in it runs, and nothing is loaded.
+"""Rewrites a recorded page as HTML that is safe to open: nothing in it runs, and nothing is loaded.
 
     still_html(raw_html, {"152": "gold", "170": "candidate"})
     # '<div> <button class="mark gold" id="e-152" …>Search</button> …'
 
-Of a recorded page only plain elements and harmless attributes are written anew; scripts, styles, frames, addresses and
-handlers are not among them. Elements keep their place, so that people see what was on the page, if not how it looked.
+Only plain elements and harmless attributes of the recorded page are written; scripts, styles, frames, addresses and
+handlers are not. Elements keep their order, so the content of the page is visible, but not its design.
 """
 
 from __future__ import annotations
@@ -33,14 +33,14 @@ _KEPT = frozenset(
 
 
 def still_html(raw: str, marks: Mapping[str, str]) -> str:
-    """The page, written anew.
+    """The page as safe HTML.
 
     Args:
         raw: The page as recorded.
-        marks: Classes of the elements that stand out, by id.
+        marks: Id → classes of the elements to outline.
 
     Raises:
-        DataError: There is no page in it.
+        DataError: It contains no page.
     """
     return "".join(_pieces(parse_page(raw), marks))
 
@@ -72,7 +72,7 @@ def _start(node: _Element, tag: str, marks: Mapping[str, str]) -> str:
     if key in marks:
         written |= {"class": f"mark {marks[key]}", "id": f"e-{key}"}
     if tag == "input" and written.get("type") in ("file", "image", "hidden"):
-        written["type"] = "text"  # a form of it that can be seen and does nothing
+        written["type"] = "text"  # visible and harmless
     if tag == "button":
         written["type"] = "button"
     shown = "".join(f' {name}="{escape(value)}"' for name, value in written.items())
