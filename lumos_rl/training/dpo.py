@@ -2,11 +2,11 @@
 
     report = train_dpo("runs/demo/sft", pairs, Path("runs/demo/dpo"), DPOSettings(max_steps=100), seed=0)
 
-The reference is the model that training starts from, always: for a full model with new LoRA weights the model without
-them, for an adapter a frozen copy of it, for full fine-tuning a second copy of the model. So margins are 0 at step 0.
-A prompt holds the shared history, environment turns included; chosen and rejected are one model turn each, so the
-log-probabilities that DPO compares are of the model's own tokens only: the ids that the engine sampled, where it told
-them, else those of `encode_chat`. `{"prompt_ids": [2, …], "chosen_ids": [54, 1], "rejected_ids": [55, 56, 1]}`
+The reference is always the model that training starts from: for new LoRA weights the model without them, for an adapter
+a frozen copy of it, for full fine-tuning a second copy of the model. So margins are 0 at step 0. The prompt is the
+shared conversation; chosen and rejected are one model turn each, so DPO compares log-probabilities of the model's own
+tokens only. They are the sampled ids if the policy reported them, else those of `encode_chat`:
+`{"prompt_ids": [2, …], "chosen_ids": [54, 1], "rejected_ids": [55, 56, 1]}`
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ from lumos_rl.training.trainer import (
 
 log = logging.getLogger(__name__)
 
-PLACEHOLDER = {  # the row of text that TRL is built with
+PLACEHOLDER = {  # text row to construct TRL's trainer with; see `_replace_rows`
     "prompt": [{"role": "user", "content": ""}],
     "chosen": [{"role": "assistant", "content": ""}],
     "rejected": [{"role": "assistant", "content": ""}],
@@ -52,7 +52,7 @@ class _Arguments(OneGPU, DPOConfig):  # type: ignore[misc]  # TRL ships no types
 
 @dataclass(frozen=True, slots=True)
 class DPOReport:
-    """What a DPO run came to.
+    """The result of a DPO run.
 
     Attributes:
         steps: Optimizer steps.
@@ -81,7 +81,7 @@ def dpo_trainer(
     seed: int,
     callbacks: Sequence[TrainerCallback] = (),
 ) -> DPOTrainer:
-    """TRL's trainer, set up so that its reference is the model at `model_path`.
+    """TRL's trainer, with the model at `model_path` as its reference.
 
     Raises:
         DataError: No pairs, or none within max_length.
@@ -111,10 +111,10 @@ def dpo_trainer(
 
 
 def _replace_rows(trainer: DPOTrainer, rows: list[dict[str, list[int]]]) -> None:
-    """Gives TRL rows of token ids to train on, in place of those it was built with.
+    """Replaces the trainer's data set with rows of token ids.
 
-    It is built with text only, and tokenizes prompt and turn in one piece, which gives other ids than `encode_chat` for
-    some tokenizers.
+    TRL's constructor accepts only text. It tokenizes prompt and turn together, which for some tokenizers gives other
+    ids than `encode_chat`.
     """
     trainer.train_dataset = Dataset.from_list(rows)
 
@@ -126,11 +126,11 @@ def encode_pairs(
 
     Args:
         tokenizer: With a chat template.
-        pairs: What to encode.
-        max_length: Longest prompt with its turn, tokens.
+        pairs: The pairs to encode.
+        max_length: Maximum number of tokens of a prompt with its turn.
 
     Returns:
-        Rows `{"prompt_ids", "chosen_ids", "rejected_ids"}`, and how many pairs were too long.
+        Rows `{"prompt_ids", "chosen_ids", "rejected_ids"}`, and the number of pairs that were too long.
 
     Raises:
         DataError: No row is left.
@@ -146,20 +146,20 @@ def encode_pairs(
         if len(prompt) + max(map(len, turns)) <= max_length:
             rows.append({"prompt_ids": prompt, "chosen_ids": turns[0], "rejected_ids": turns[1]})
     if foreign:
-        log.warning("%d pairs were sampled with another tokenizer or chat template: encoded anew, from text", foreign)
+        log.warning("%d pairs were sampled with another tokenizer or chat template: encoded again from text", foreign)
     if not rows:
         raise DataError(
-            f"expected at least one preference pair within {max_length} tokens, got {len(pairs)} pairs, none of them so"
-            " short; where there are none at all, every task's episodes got the same reward: sample more episodes per"
-            " task, at a higher temperature, or on harder tasks"
+            f"expected at least one preference pair within {max_length} tokens, got {len(pairs)} pairs, all of them"
+            " longer; 0 pairs mean that every task's episodes got the same reward: sample more episodes per task, at a"
+            " higher temperature, or on harder tasks"
         )
     return rows, len(pairs) - len(rows)
 
 
 def _turn_ids(tokenizer: Any, prompt: Sequence[Message], completion: str) -> list[int]:
-    """The ids that the model would have written: those of the turn's text and of its end."""
+    """The ids of a model turn: its text and its end-of-turn token."""
     ids, mask = encode_chat(tokenizer, [*prompt, {"role": "assistant", "content": completion}])
-    end = len(mask) - mask[::-1].index(True)  # behind it, the template may add what nobody writes
+    end = len(mask) - mask[::-1].index(True)  # the template may add text after it that no model writes
     start = len(encode_chat(tokenizer, prompt, add_generation_prompt=True)[0])
     return ids[start:end]
 
@@ -173,7 +173,7 @@ def train_dpo(
     seed: int,
     callbacks: Sequence[TrainerCallback] = (),
 ) -> DPOReport:
-    """Optimises preferences; arguments as for `train_sft`, with pairs for conversations."""
+    """Trains on preference pairs; the other arguments are as for `train_sft`."""
     began = time.monotonic()
     trainer = dpo_trainer(model_path, pairs, out, settings, seed, callbacks)
     result = run_trainer(trainer, out)

@@ -1,9 +1,9 @@
-"""A small Llama-style model and tokenizer from nothing: the embedded default, where no pretrained weights are at hand.
+"""A small untrained Llama and its tokenizer: the embedded default, which needs no pretrained weights.
 
     create_scratch_model(texts, Path("runs/demo/base"), ScratchSettings(), seed=0)
 
-writes an untrained model folder that Transformers, TRL and PEFT load like any other. The tokenizer is byte-level BPE,
-so any text survives it, with every digit a token of its own: numbers are copied digit by digit, never looked up.
+writes a model folder that Transformers, TRL and PEFT load like any other. The tokenizer is byte-level BPE, so it can
+encode any text. Every digit is one token, so numbers are copied digit by digit.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ def create_scratch_model(texts: Iterable[str], folder: Path, config: ScratchSett
 
     Args:
         texts: Training texts of the tokenizer.
-        folder: Where to write.
+        folder: Folder to write to.
         config: Shape of the model.
         seed: Seed of the initial weights.
     """

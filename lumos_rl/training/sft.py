@@ -1,11 +1,10 @@
-"""Supervised fine-tuning with TRL: loss on what the model writes, nothing else.
+"""Supervised fine-tuning with TRL, with loss only on what the model writes.
 
     report = train_sft("runs/demo/base", conversations, Path("runs/demo/sft"), SFTSettings(max_steps=400), seed=0)
 
-A conversation is a list of messages, or a `ChatRow` of `lumos_rl.data.rows`, which holds the token ids that an engine
-sampled where an episode was played; those are learned as they are. The result is a model folder (full fine-tuning) or
-an adapter folder (LoRA). A run that was killed goes on from its last checkpoint when called again with the same folder;
-Ctrl-C and SIGTERM save a checkpoint first.
+A conversation is a list of messages or a `ChatRow` of `lumos_rl.data.rows`; sampled token ids in a row are used
+unchanged. The result is a model folder (full fine-tuning) or an adapter folder (LoRA). Called again with the same
+folder, a killed run resumes from its last checkpoint; Ctrl-C and SIGTERM save a checkpoint first.
 """
 
 from __future__ import annotations
@@ -43,13 +42,13 @@ from lumos_rl.training.trainer import (
 log = logging.getLogger(__name__)
 
 Conversation = Sequence[Message] | ChatRow
-STRETCH = 4  # batches whose rows are sorted by length together
-IGNORED = -100  # label of tokens without loss, by PyTorch's cross entropy
+STRETCH = 4  # number of batches whose rows are sorted by length together
+IGNORED = -100  # label of tokens without loss in PyTorch's cross entropy
 
 
 @dataclass(frozen=True, slots=True)
 class TrainReport:
-    """What a training run came to.
+    """The result of a training run.
 
     Attributes:
         steps: Optimizer steps.
@@ -79,15 +78,15 @@ def encode_rows(
 
     Args:
         tokenizer: With a chat template.
-        conversations: What to encode. Ids that were sampled with this very tokenizer are taken as they are.
-        max_length: Longest row, tokens.
+        conversations: The conversations to encode. Ids sampled with the same tokenizer are used unchanged.
+        max_length: Maximum number of tokens of a row.
 
     Returns:
-        Rows `{"input_ids", "labels"}`, each list of length T, labels -100 where there is no loss; and how many
-        conversations were too long.
+        Rows `{"input_ids", "labels"}`, each list of length T, with label -100 for tokens without loss; and the number
+        of conversations that were too long.
 
     Raises:
-        DataError: No row is left, or the mask covers nothing or everything.
+        DataError: No row is left, or none or all of the tokens have loss.
     """
     rows, foreign, own = [], 0, fingerprint(tokenizer)
     for conversation in conversations:
@@ -100,7 +99,7 @@ def encode_rows(
         labels = [token if written else IGNORED for token, written in zip(ids, mask, strict=True)]
         rows.append({"input_ids": ids, "labels": labels})
     if foreign:
-        log.warning("%d rows were sampled with another tokenizer or chat template: encoded anew, from text", foreign)
+        log.warning("%d rows were sampled with another tokenizer or chat template: encoded again from text", foreign)
     kept = [row for row in rows if len(row["input_ids"]) <= max_length]
     share = supervised_share(kept)
     if not 0 < share < 1:
@@ -112,25 +111,25 @@ def encode_rows(
 
 
 def epoch_order(rows: Sequence[dict[str, list[int]]], settings: SFTSettings, seed: int) -> list[int]:
-    """The order in which rows are learned, all epochs one after the other.
+    """The order of the training rows over all epochs.
 
-    Each epoch is shuffled, then sorted by length within stretches of a few batches, whose batches are shuffled again: a
-    batch of random rows would be up to 40 % padding, and sorting a whole epoch would fill each batch with one kind of
-    task.
+    Each epoch is shuffled and cut into stretches of `STRETCH` batches. The rows of a stretch are sorted by length, and
+    its batches are shuffled: a batch of random rows would be up to 40 % padding, and sorting a whole epoch would fill
+    each batch with one kind of task.
 
     Args:
-        rows: What is learned.
+        rows: The training rows.
         settings: Batch size, and epochs or steps.
         seed: Seed of the shuffles.
 
     Returns:
-        Indices into `rows`, as many as the run needs.
+        Indices into `rows`, for the whole run.
     """
     batch = settings.batch_size
     wanted = settings.max_steps * batch * settings.gradient_accumulation or math.ceil(settings.epochs * len(rows))
     rng = random.Random(seed)
     order: list[int] = []
-    left: list[int] = []  # rows that did not fill a batch; they begin the next epoch
+    left: list[int] = []  # rows that did not fill a batch; the next epoch starts with them
     while len(order) < wanted:
         epoch = left + rng.sample(range(len(rows)), len(rows))
         full = len(epoch) // batch * batch if len(order) + len(epoch) < wanted else len(epoch)
@@ -144,13 +143,13 @@ def epoch_order(rows: Sequence[dict[str, list[int]]], settings: SFTSettings, see
 
 
 def supervised_share(rows: Sequence[dict[str, list[int]]]) -> float:
-    """Share of tokens that carry loss; 0 for no rows."""
+    """Share of tokens with loss; 0 without rows."""
     total = sum(len(row["labels"]) for row in rows)
     return sum(label != IGNORED for row in rows for label in row["labels"]) / total if total else 0.0
 
 
 def preview(model_path: str | Path, conversations: Sequence[Conversation], max_length: int) -> str:
-    """The training rows of some conversations as text, with the tokens that carry loss between ⟦ and ⟧."""
+    """The training rows of some conversations as text, with the tokens in the loss between ⟦ and ⟧."""
     tokenizer = load_tokenizer(model_path)
     rows, _ = encode_rows(tokenizer, conversations, max_length)
     return "\n\n".join(_preview_row(tokenizer, row) for row in rows)
@@ -176,14 +175,14 @@ def train_sft(
     seed: int,
     callbacks: Sequence[TrainerCallback] = (),
 ) -> TrainReport:
-    """Fine-tunes a model, or goes on training an adapter.
+    """Fine-tunes a model, or continues to train an adapter.
 
     Args:
         model_path: Model folder, adapter folder or hub name to start from.
         conversations: What to learn.
-        out: Where the trained model or adapter goes; also its checkpoints while training.
-        settings: How.
-        seed: Order of the rows and adapter initialisation.
+        out: Folder for the trained model or adapter, and for checkpoints during training.
+        settings: Hyper-parameters.
+        seed: Seed of the row order and of the adapter initialisation.
         callbacks: Transformers callbacks, e.g. for progress and logs.
 
     Raises:

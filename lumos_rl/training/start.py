@@ -1,14 +1,13 @@
-"""Weights of a small Llama that tends to copy before it has learned anything.
+"""Initial weights with which a small Llama tends to copy before any training.
 
-    start_mimetic(model)             # what has been read is likelier than what has not
-    start_with_induction(model)      # "… b0lxrl9m9s … b0lx" → "r", of any tokens
+    start_mimetic(model)             # tokens that were read become more likely than others
+    start_with_induction(model)      # "… b0lxrl9m9s … b0lx" → "r", for any tokens
 
-To write on what stands after an earlier occurrence of the last tokens takes two layers that work together: heads of the
-first write down, at every token, which ones came before it; heads of the second look for a place where those are the
-ones at hand, and copy what stands there (induction heads, Elhage et al. 2021 and Olsson et al. 2022). Training from
-scratch finds them late, and planner and grounder can do little until then. As in mimetic initialization (Trockman and
-Kolter 2023), structure that training is known to end with is put into the initial weights, here by construction;
-everything stays trainable.
+Induction heads (Elhage et al. 2021, Olsson et al. 2022) continue the text as it continued after an earlier occurrence
+of the last tokens. This takes two layers: heads of the first store, at every token, the tokens before it; heads of the
+second look for a position where these match the current tokens, and copy the token there. Training from scratch finds
+such heads late, and planner and grounder can do little until then. As in mimetic initialization (Trockman and Kolter
+2023), the initial weights already contain structure that training leads to; all weights stay trainable.
 """
 
 from __future__ import annotations
@@ -21,23 +20,23 @@ from transformers import LlamaForCausalLM
 
 from lumos_rl.errors import ConfigError
 
-ROPE_THETA = 1e8  # most pairs of a head's dimensions then hardly turn within a context, and match whatever the distance
-_FAST = 0.1  # radians per token; pairs that turn as fast tell one distance from the next
-_OFFSETS = (1, 2)  # how far back the heads of the first layer read: half of them each
-_CONSTANT = 0.7  # part that all embeddings share, by which the first layer finds a distance, relative to the rest
-_SHARPNESS = 60.0  # logits between the right distance and the mean over all, of the first layer's heads
-_MATCH = 6.0  # logits that a match of everything the second layer compares is worth
-_NOTED, _COPIED = 0.7, 1.0  # size of what the first layer notes down and of what the second copies, in embeddings
+ROPE_THETA = 1e8  # most dimension pairs of a head then hardly rotate within a context, so they match at any distance
+_FAST = 0.1  # radians per token; pairs that rotate at least this fast tell distances apart
+_OFFSETS = (1, 2)  # how many tokens back the heads of the first layer read: half of the heads each
+_CONSTANT = 0.7  # length of the part that all embeddings share, relative to the rest; the first layer attends by it
+_SHARPNESS = 60.0  # logits of the right distance above the mean of all, in the first layer's heads
+_MATCH = 6.0  # logits of a full match in the second layer
+_NOTED, _COPIED = 0.7, 1.0  # size of what the first layer stores and of what the second copies, relative to embeddings
 _NOISE = 0.5  # of the usual initial weights, added to attention
-_QUIET = 0.03  # of the usual initial weights of feed-forward layers, which would else drown the rest
+_QUIET = 0.03  # of the usual initial weights of feed-forward layers, which would otherwise dominate
 
 
 def start_mimetic(model: LlamaForCausalLM) -> None:
-    """Sets attention so that a token looks at tokens like itself, and writes what it looks at.
+    """Sets attention so that a token attends to similar tokens and copies them (mimetic initialization).
 
-    The product of the value and output matrices becomes the identity, that of queries and keys about half of it. After
-    Trockman and Kolter 2023 (mimetic initialization), with the signs that do here: what is copied shall be written, and
-    input and output embeddings are the same. Draws from PyTorch's global generator.
+    The product of the value and output matrices becomes the identity, that of queries and keys about half of it. The
+    signs differ from Trockman and Kolter 2023, because here attention copies tokens and the embeddings are tied. Draws
+    from PyTorch's global generator.
 
     Args:
         model: Freshly initialised.
@@ -55,8 +54,8 @@ def start_mimetic(model: LlamaForCausalLM) -> None:
 def start_with_induction(model: LlamaForCausalLM) -> None:
     """Sets the weights of a freshly initialised model so that it tends to copy; draws from PyTorch's global generator.
 
-    The width is split into directions for the tokens themselves, for the token before, for the one before that, and one
-    that all embeddings share.
+    The width is split into directions for the token itself, for the previous token, for the one before that, and one
+    direction that all embeddings share.
 
     Args:
         model: Two layers or more, at least two heads that divide it evenly, tied embeddings, a RoPE theta of
@@ -79,7 +78,7 @@ def start_with_induction(model: LlamaForCausalLM) -> None:
     noted = min(5 * width // 16, heads // 2 * size)
     directions = torch.linalg.qr(torch.randn(width, width))[0]
     constant, tokens, before, earlier = directions.split((1, width - 1 - 2 * noted, noted, noted), dim=1)
-    seen = tokens[:, :noted]  # what is noted of a token
+    seen = tokens[:, :noted]  # the part of a token that is stored
     length = scale * math.sqrt(width)  # of an embedding
     embeddings = model.model.embed_tokens.weight.data
     drawn = torch.randn(len(embeddings), tokens.shape[1]) / math.sqrt(tokens.shape[1])
@@ -105,7 +104,7 @@ def start_with_induction(model: LlamaForCausalLM) -> None:
         first.o_proj.weight.data[:, rows] += _NOTED * length / own * math.sqrt(tokens.shape[1] / noted) * written
 
     steady = torch.tensor(slow + [pair + size // 2 for pair in slow])
-    last = round(len(steady) * 2 / 3)  # dimensions that compare the token at hand; the others, the one before it
+    last = round(len(steady) * 2 / 3)  # dimensions that compare the current token; the others compare the one before it
     worth = math.sqrt(_MATCH * math.sqrt(size) / (width / 3.5))
     for head in range(heads):
         rows = head * size + steady[torch.randperm(len(steady))]
@@ -124,7 +123,7 @@ def start_with_induction(model: LlamaForCausalLM) -> None:
 
 
 def _at_distance(offset: int, speeds: list[float], size: int) -> tuple[Tensor, Tensor]:
-    """A query and a key of one head, alike for every token, whose product is largest `offset` tokens apart."""
+    """A query and a key, the same for every token, whose product is largest at a distance of `offset` tokens."""
     query, key = torch.zeros(size), torch.zeros(size)
     fast = [pair for pair, speed in enumerate(speeds) if speed >= _FAST]
     for pair in fast:

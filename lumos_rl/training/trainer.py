@@ -1,10 +1,10 @@
-"""What SFT and DPO share: the model that is trained, TRL's arguments, and a run of a TRL trainer.
+"""Shared by SFT and DPO: loading the model to train, TRL's arguments, and running a TRL trainer.
 
     class Arguments(OneGPU, SFTConfig): ...
     trainer = SFTTrainer(args=Arguments(**training_arguments(settings, out, seed)), …)
     run_trainer(trainer, out)    # trains, from the last checkpoint if there is one, and saves model or adapter in `out`
 
-While a run lasts, `out/checkpoints/checkpoint-200` and the like hold what a killed run goes on from.
+During training, `out/checkpoints/checkpoint-200` and the like hold the state from which a killed run resumes.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ Report = TypeVar("Report")
 
 
 def lora_config(settings: LoraSettings) -> LoraConfig | None:
-    """The PEFT config of new adapters; None when all weights are trained."""
+    """The PEFT config of new adapters; None if all weights are trained."""
     if not settings.rank:
         return None
     return LoraConfig(
@@ -46,10 +46,10 @@ def lora_config(settings: LoraSettings) -> LoraConfig | None:
 
 
 def load_trainable(path: str | Path, settings: SFTSettings | DPOSettings) -> Any:
-    """A model to train; of an adapter, the adapter's weights.
+    """Loads a model or adapter for training.
 
-    What is trained is float32 (PEFT sees to that for adapters): bfloat16 has steps of 0.4 %, and would round most
-    updates of a usual learning rate away.
+    Trained weights are float32 (PEFT ensures this for adapters): bfloat16 has steps of 0.4 % and would lose most
+    updates at usual learning rates.
     """
     frozen = settings.lora.rank or (Path(path) / "adapter_config.json").is_file()
     return load_model(path, DTYPES[settings.dtype] if frozen else torch.float32, trainable=True)
@@ -74,7 +74,7 @@ def training_arguments(settings: Any, out: Path, seed: int) -> dict[str, Any]:
         "save_steps": settings.save_steps or 500,
         "save_total_limit": 1,
         "logging_steps": 20,
-        "report_to": "none",  # callers log through callbacks, so that all stages share one tracker
+        "report_to": "none",  # callers log with callbacks, so that all stages share one tracker
         "disable_tqdm": True,
         "seed": seed,
         "data_seed": seed,
@@ -84,9 +84,9 @@ def training_arguments(settings: Any, out: Path, seed: int) -> dict[str, Any]:
 
 
 class OneGPU(TrainingArguments):  # type: ignore[misc]  # Transformers ships no types
-    """Arguments of a process that may see several GPUs and trains on the first of them; TRL would refuse to start.
+    """Arguments for a process that may see several GPUs but trains on the first one; otherwise TRL refuses to start.
 
-    The number of GPUs is no option: Transformers ask this property wherever they would spread a model.
+    There is no option for the number of GPUs; Transformers reads this property wherever it would use several.
     """
 
     @property
@@ -95,10 +95,10 @@ class OneGPU(TrainingArguments):  # type: ignore[misc]  # Transformers ships no 
 
 
 def run_trainer(trainer: Any, out: Path) -> Any:
-    """Trains from the last checkpoint if there is one, saves the result, and drops the checkpoints.
+    """Trains from the last checkpoint if there is one, saves the result, and deletes the checkpoints.
 
     Raises:
-        KeyboardInterrupt: Ctrl-C or SIGTERM came; a checkpoint was saved first.
+        KeyboardInterrupt: Training was stopped by Ctrl-C or SIGTERM, after saving a checkpoint.
     """
     checkpoints = Path(trainer.args.output_dir)
     last = last_checkpoint(checkpoints)
@@ -117,10 +117,10 @@ def run_trainer(trainer: Any, out: Path) -> Any:
 
 
 def drop_frozen_adapters(model: Any, saved: Path) -> None:
-    """Removes from a folder what PEFT saved of adapters that are not trained, such as DPO's reference.
+    """Removes the saved adapters that are not trained, such as DPO's reference, from a folder.
 
-    PEFT saves every adapter of a model, each further one in a folder of its name. Beside such a folder, Transformers
-    do not load the trained adapter when they resume. DPO copies its reference from the model that it starts from.
+    PEFT saves every adapter of a model, each further one in a folder of its name. If there is such a folder,
+    Transformers does not load the trained adapter on resume. DPO copies its reference again from the starting model.
     """
     for name in getattr(model, "peft_config", {}):
         if name not in model.active_adapters:
@@ -129,12 +129,12 @@ def drop_frozen_adapters(model: Any, saved: Path) -> None:
 
 @contextlib.contextmanager
 def scoring_supervised_only() -> Iterator[None]:
-    """While it lasts, TRL's fused LM head leaves unsupervised tokens out on CPUs as well.
+    """Context in which TRL's fused LM head skips unsupervised tokens on CPUs as well as on GPUs.
 
-    Off GPUs it scores every token and masks the others afterwards, for the sake of devices that compile a program per
-    shape. A CPU is none of those. The loss is the same but for rounding, and a model from scratch trains up to twice as
-    fast. There is no option for it, so TRL's own question for the device is answered here. Where a TRL does not ask it,
-    a run is only slower, and the test of this function fails.
+    On other devices TRL computes logits for every token and masks them afterwards, because some compile a program per
+    shape. A CPU does not. The loss is the same up to rounding, and a model from scratch trains up to twice as fast.
+    TRL has no option for it, so its private device check is replaced. If a TRL version lacks that check, training is
+    only slower, and the test of this function fails.
     """
     asked: Callable[[torch.device], bool] | None = getattr(trl.trainer.utils, "_use_triton", None)
     if asked is None:
@@ -148,7 +148,7 @@ def scoring_supervised_only() -> Iterator[None]:
 
 
 def freeing_memory(train: Callable[Arguments, Report]) -> Callable[Arguments, Report]:
-    """Decorates a training run: when it is over, its memory is free for whoever plays episodes next."""
+    """Decorator for a training run that frees its memory at the end, for the next rollout."""
 
     @functools.wraps(train)
     def run(*arguments: Arguments.args, **named: Arguments.kwargs) -> Report:
@@ -161,7 +161,7 @@ def freeing_memory(train: Callable[Arguments, Report]) -> Callable[Arguments, Re
 
 
 def last_checkpoint(folder: Path) -> Path | None:
-    """The newest checkpoint that was written to its end; None when there is none."""
+    """The newest complete checkpoint; None without one."""
     found = sorted(folder.glob("checkpoint-*"), key=lambda path: int(path.name.rpartition("-")[2]), reverse=True)
     for path in found:
         try:
@@ -173,9 +173,9 @@ def last_checkpoint(folder: Path) -> Path | None:
 
 
 class _StopOnSignal(TrainerCallback):  # type: ignore[misc]  # Transformers ships no types
-    """Ends training after the step under way, with a checkpoint, on the first Ctrl-C or SIGTERM; at once on the second.
+    """The first Ctrl-C or SIGTERM ends training after the current step, with a checkpoint; the second one at once.
 
-    Outside the main thread signals cannot be handled, and nothing is changed.
+    Outside the main thread signals cannot be handled, so it does nothing there.
     """
 
     def __init__(self) -> None:
@@ -202,7 +202,7 @@ class _StopOnSignal(TrainerCallback):  # type: ignore[misc]  # Transformers ship
 
 
 class Progress(TrainerCallback):  # type: ignore[misc]  # Transformers ships no types
-    """A progress bar of the optimizer steps, and a log of what the trainer measures.
+    """A progress bar of the optimizer steps, and a log of the trainer's metrics.
 
     Args:
         log: Called with label, step and values.
