@@ -1,1 +1,1 @@
-"""InterCode SQL: questions answered with SQL."""
+"""InterCode SQL: questions answered with SQL queries."""

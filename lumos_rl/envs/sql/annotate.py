@@ -1,11 +1,11 @@
-"""Gold plans for questions with a gold query: list the tables, look at those it reads, then query.
+"""Gold plans for questions with a gold query: list the tables, describe those that it reads, then run it.
 
     annotated(task)     # with the subgoals
         "Find which tables there are."                        R1 = ListTables() = concert, singer, stadium
         "Look at the columns of the table singer."            R2 = DescribeTable(singer) = Singer_ID int, Name text, …
         "Query singer: filter, count. How many singers …?"    R3 = Query(SELECT count(*) FROM singer) = [(6,)]
 
-A plan is kept when, written as text, read back and run, it gives the rows of the gold query.
+A plan is kept if its text, parsed and run, gives the rows of the gold query.
 """
 
 from __future__ import annotations
@@ -36,10 +36,10 @@ _AGGREGATES = {"count": "count", "sum": "add up", "avg": "average", "min": "take
 
 
 def annotated(task: Task) -> Task | Reject:
-    """The task with its plan, or why there is none.
+    """The task with its plan, or the reason why there is none.
 
     Raises:
-        DataError: The task has no gold query, or names no dump.
+        DataError: The task has no gold query, database or dump.
     """
     place, name = task.meta.get("dump"), task.meta.get("db")
     if not isinstance(place, str) or not isinstance(name, str) or task.answer is None:
@@ -68,10 +68,10 @@ def _database(place: str) -> SqliteDatabase:
 
 
 def reads(query: str) -> tuple[list[str], list[str]]:
-    """The tables that a query reads, in the order it names them, and what it does with them.
+    """The tables that a query reads, in their order, and the names of its operations.
 
     Raises:
-        ToolError: It cannot be read.
+        ToolError: It cannot be parsed.
     """
     tree = parse(query)
     tables: dict[str, None] = {}
@@ -94,7 +94,7 @@ def plan(session: Session, question: str, query: str, tables: list[str], steps: 
     """The plan with the results of its actions.
 
     Raises:
-        ToolError: An action does not run.
+        ToolError: An action fails.
     """
     tools = sql_tools(session)
     how = f": {', '.join(steps)}" if steps else ""
@@ -112,7 +112,7 @@ def plan(session: Session, question: str, query: str, tables: list[str], steps: 
 
 
 def _problem(session: Session, subgoals: tuple[Subgoal, ...], gold: str, name: str) -> tuple[str, str] | None:
-    """What is wrong with a plan when it is run from its text."""
+    """Reason and detail of a failure when the plan is run from its text; None if it succeeds."""
     try:
         read = parse_annotation(format_annotation(subgoals))
     except (ActionParseError, ValueError) as error:

@@ -1,9 +1,9 @@
-"""The databases of the built-in SQL suite: ten small worlds of two tables each, their rows drawn from a fixed seed.
+"""The databases of the built-in SQL suite: ten small databases of two tables each, with rows from a fixed seed.
 
     suite_dump()      # "CREATE DATABASE `library`; USE `library`; CREATE TABLE `author` (`author_id` int NOT NULL …"
 
-A world is a table of owners and a table of what they own: authors and books, teams and players. Every number of a
-column is different, so that "the most pages" names one row.
+A database has a table of owners and a table of what they own: authors and books, teams and players. The numbers in a
+column are all different, so that "the most pages" identifies one row.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ class Entity:
     """One table.
 
     Attributes:
-        table: Its name, which is also one thing in it, e.g. "book".
-        plural: Several of them, e.g. "books".
-        label: Column with each one's own name, e.g. "title".
-        group: Column with few values, and what they can be.
-        number: Column of whole numbers, all different, and their bounds.
-        size: How many rows.
-        person: Whether they are called like people rather than like things.
+        table: Its name, which also names one row, e.g. "book".
+        plural: The name of several rows, e.g. "books".
+        label: Column with the name of each row, e.g. "title".
+        group: Column with few values, and these values.
+        number: Column of integers, all different, and their bounds.
+        size: Number of rows.
+        person: Whether rows have names of people rather than of things.
     """
 
     table: str
@@ -47,7 +47,7 @@ class Entity:
 
     @property
     def key(self) -> str:
-        """Its key column, e.g. "book_id"."""
+        """Name of the key column, e.g. "book_id"."""
         return f"{self.table}_id"
 
 
@@ -183,7 +183,7 @@ def suite_dump(seed: int = 0) -> str:
     for domain in DOMAINS:
         rng = random.Random(f"{domain.name}/{seed}")
         owners = entity_rows(domain.owner, rng)
-        # Some owners own nothing: "which authors have no book?" has an answer.
+        # Two owners own nothing, so that "which authors have no book?" has an answer.
         owning = [row[0] for row in owners][: domain.owner.size - 2]
         owned = [(*row, rng.choice(owning)) for row in entity_rows(domain.owned, rng)]
         parts.append(f"CREATE DATABASE `{domain.name}`;\nUSE `{domain.name}`;")

@@ -1,4 +1,4 @@
-"""InterCode SQL: a question and a MySQL database to answer it in, graded by the rows of the last query.
+"""InterCode SQL: questions about a MySQL database, graded by the rows of the last query.
 
     env = gym.make("lumos_rl/InterCodeSQL-v0", source="intercode/data/sql", backend="mysql://admin:admin@127.0.0.1:3307")
     env.reset(options={"task": 17})                    # ("How many singers do we have?", {"tools": …, …})
@@ -43,7 +43,7 @@ class SqlEnv(LumosEnv):
 
     Attributes:
         backend: "sqlite", or the address of a MySQL or MariaDB server.
-        protocol: "submit" grades the last result when it is submitted; "try_again" grades every step.
+        protocol: "submit" grades the last result on submission; "try_again" grades every step.
     """
 
     def __init__(
@@ -64,13 +64,13 @@ class SqlEnv(LumosEnv):
 
         Args:
             benchmark: Benchmark of every task; fixed by the environment's id.
-            source: "synthetic", or a file or folder of tasks beside which the databases' dump lies.
+            source: "synthetic", or a file or folder of tasks; the dump of the databases is in the same folder.
             split: Split of the source.
             limit: How many tasks, from the first on; None takes all.
-            max_steps: The same as `max_turns`, as other environments call it; None leaves it to that.
+            max_steps: The same as `max_turns`, under the name that every environment has; None uses `max_turns`.
             tasks: Tasks given directly; `source` and `split` are then not used.
-            render_mode: "ansi" makes `render` return the episode so far as text; None leaves it without.
-            backend: "sqlite", or "mysql://user:password@host:port" of a server on which that user may make databases
+            render_mode: As in every environment.
+            backend: "sqlite", or "mysql://user:password@host:port" of a server on which that user may create databases
                 and users.
             reward: "iou_kendall" (the release's newest) or "iou".
             protocol: "submit" or "try_again".
@@ -97,7 +97,7 @@ class SqlEnv(LumosEnv):
         self._best = 0.0
 
     def tools(self, task: Task) -> Mapping[str, Tool]:
-        """ListTables, DescribeTable and Query, on the task's database as it was in the beginning."""
+        """ListTables, DescribeTable and Query, on the task's database in its initial state."""
         place, name, _ = _fields(task)
         if place not in self._databases:
             self._databases[place] = self._open(place)
@@ -106,7 +106,7 @@ class SqlEnv(LumosEnv):
         return sql_tools(self._session)
 
     def begin_step(self) -> None:
-        """What is graded is what a step shows, so that one which runs no statement earns nothing."""
+        """Clears the last result, because a step that runs no statement must earn nothing."""
         session = self._of_episode()
         self._before, session.last, self._native = session.last, None, False
 
@@ -124,7 +124,7 @@ class SqlEnv(LumosEnv):
         return [Action((), "Query", text.strip())]
 
     def conclude(self, task: Task, executor: Executor, args: str) -> Value | None:
-        """`submit` makes the last observation the answer, `Finish()` the last result, `skip` nothing."""
+        """The answer: the last observation for `submit`, the last result for `Finish()`, none for `skip`."""
         session = self._of_episode()
         if args == SKIP:
             self._final = session.last = None
@@ -141,38 +141,38 @@ class SqlEnv(LumosEnv):
         return Value.of(shortened(self._final.text)) if self._final is not None else None
 
     def over(self) -> bool:
-        """Whether a step of the protocol "try_again" has earned all there is."""
+        """Whether a step of the protocol "try_again" has earned the full reward."""
         if self.protocol != "try_again":
             return False
         self._best = max(self._best, self.reward())
         return self._best == 1.0
 
     def reward(self) -> float:
-        """The grade of the last observation in the protocol "try_again"; else 0."""
+        """The grade of the last observation in the protocol "try_again"; otherwise 0."""
         session = self._of_episode()
         if self.protocol != "try_again" or session.last is None:
             return 0.0
         return self._graded(session.last)
 
     def grade(self, task: Task, answer: str | None) -> Grade:
-        """The reward of what was submitted; success is a reward of 1, with "try_again" of any step."""
+        """The reward of the submission; success is a reward of 1, with "try_again" in any step."""
         reward = self.reward() if self._final is None else self._graded(self._final)
         best = max(self._best, reward) if self.protocol == "try_again" else reward
         solved = best == 1.0
         metrics = {"reward": best, "success": float(solved)}
-        if self._gold().rows:  # else any empty result would be right, or the gold query does not run
+        if self._gold().rows:  # otherwise any empty result would be right, or the gold query does not run
             metrics["success_sound"] = float(solved)
         return Grade(reward, solved, metrics)
 
     def observe(self, action: str, execution: Execution, notes: Sequence[str]) -> str:
-        """For a statement what InterCode shows: the list of rows, None, or the error."""
+        """For a statement, the text of InterCode: the list of rows, None, or the error."""
         if not self._native or execution.error is not None or not execution.results:
             lines = [] if self._native else [self.show(execution)]
             return "\n".join(line for line in (*lines, *self._mended(notes)) if line)
         return "\n".join([*execution.results.values(), *notes])
 
     def inform(self) -> dict[str, Any]:
-        """The rows of the last statement, all of them; None where it gave none."""
+        """All rows of the last statement; None if it returned none."""
         session = self._of_episode()
         info: dict[str, Any] = {"rows": session.last.rows if session.last is not None else None}
         if self._native and session.last is not None and session.last.error is not None:
@@ -187,7 +187,7 @@ class SqlEnv(LumosEnv):
         super().close()
 
     def _mended(self, notes: Sequence[str]) -> list[str]:
-        """The notes, with the server's own words in the place of what the executor says of its call."""
+        """The notes, in which the server's error text replaces that of the executor."""
         last = self._of_episode().last
         if not self._native or last is None or last.error is None or not notes:
             return list(notes)
@@ -218,7 +218,7 @@ def _fields(task: Task) -> tuple[str, str, str]:
     """Dump, database and gold query of a task.
 
     Raises:
-        DataError: It lacks one of them.
+        DataError: One of them is missing.
     """
     place, name = task.meta.get("dump"), task.meta.get("db")
     if not isinstance(place, str) or not isinstance(name, str) or task.answer is None:

@@ -1,13 +1,13 @@
 """InterCode SQL (Yang et al. 2023): questions about 20 databases, from Spider's dev set (Yu et al. 2018). MIT licence.
 
-One record of the list in `ic_spider_dev.json`, beside which lies the databases' dump, `ic_spider_dbs.sql`:
+One record of the list in `ic_spider_dev.json`; the dump of the databases, `ic_spider_dbs.sql`, is in the same folder:
 
     {"db": "concert_singer", "query": "How many singers do we have?", "gold": "SELECT count(*) FROM singer",
      "hardness": "easy", "db_tables": {"singer": ["Singer_ID", "Name", …], …}}
 
 becomes `Task("intercode_sql/test/17", "intercode_sql", "How many singers do we have?", answer="SELECT count(*) …",
-split="test", meta={"db": "concert_singer", "dump": "/data/ic_spider_dbs.sql", "hardness": "easy"})`. A task's place in
-the list is its record's, as everywhere else that the benchmark is used.
+split="test", meta={"db": "concert_singer", "dump": "/data/ic_spider_dbs.sql", "hardness": "easy"})`. The index of a
+task is that of its record, as in other code for this benchmark.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from lumos_rl.errors import ConfigError, MissingFileError
 from lumos_rl.task_types import Report
 
 BENCHMARK = "intercode_sql"
-BUILT_IN = "synthetic"  # in place of a dump's path: the databases of the built-in suite
+BUILT_IN = "synthetic"  # instead of the path of a dump: the databases of the built-in suite
 DUMPS = ("ic_spider_dbs.sql", "*spider*.sql", "*.sql")
 
 
@@ -36,29 +36,29 @@ def task(row: Row, split: str) -> Task:
 
 @dataclass(frozen=True, slots=True)
 class SpiderReader(Reader):
-    """Reads tasks and notes where their databases are."""
+    """Reads tasks and adds the path of their databases' dump."""
 
     def read(self, source: str, split: str, report: Report | None = None) -> Iterator[Task]:
         """The tasks of a file or a folder that also holds the dump.
 
         Raises:
-            ConfigError: A source on the hub, which has no dump.
-            MissingFileError: No tasks or no dump.
+            ConfigError: The source is on the hub, which has no dump.
+            MissingFileError: The tasks or the dump are missing.
             DataError: A record cannot be read, and `report` is None.
         """
         if source.startswith("hf:"):
             raise ConfigError(f"expected a folder with {DUMPS[0]} and the tasks, got {source!r}; clone {self.origin}")
         dump = str(find_dump(Path(source)))
-        # `super()` without arguments does not work in a dataclass with slots, which is made twice.
+        # `super()` without arguments does not work in a dataclass with slots, because its class is created twice.
         for found in Reader.read(self, source, split, report):
             yield replace(found, meta={**found.meta, "dump": dump})
 
 
 def find_dump(source: Path) -> Path:
-    """The dump beside a file, or in a folder, of tasks.
+    """The dump in a folder of tasks, or in the folder of a file of tasks.
 
     Raises:
-        MissingFileError: There is none.
+        MissingFileError: There is no dump.
     """
     folder = source if source.is_dir() else source.parent
     for pattern in DUMPS:
@@ -69,7 +69,7 @@ def find_dump(source: Path) -> Path:
 
 
 def dump_text(place: str) -> str:
-    """The text of a dump, by its path or as `BUILT_IN`.
+    """The text of the dump at a path; for `BUILT_IN`, that of the built-in suite.
 
     Raises:
         MissingFileError: There is no such file.

@@ -6,8 +6,7 @@
                  "Look at the columns of the table book." R2 = DescribeTable(book) = book_id int, title varchar(40), …
                  "Query book: sort, cut. What is the title …?"   R3 = Query(SELECT title …) = [('Iron Road',)]
 
-Database and query of a task are hashed, and the hash alone decides its split: no train task and test task share a
-query, however many of each are drawn.
+A hash of database and query alone decides the split of a task, so no task of train shares its query with one of test.
 """
 
 from __future__ import annotations
@@ -183,7 +182,7 @@ KINDS: dict[str, Callable[[Domain, random.Random], Question]] = {
 
 
 def sql_stream(benchmark: str, split: str, seed: int) -> Iterator[Task]:
-    """Questions of a split, each once, until hardly any is left that was not asked."""
+    """Different questions of a split; ends after `_MOST_TRIES` draws without a new one."""
     rng = random.Random(f"{benchmark}/{split}/{seed}")
     database = SqliteDatabase(image_of(suite_dump(), "the built-in suite"))
     label = f"{benchmark}/{split}/synthetic-" + (f"{seed}-" if seed else "")
@@ -208,7 +207,7 @@ def _bucket(name: str, query: str) -> int:
 
 
 def _plan(database: SqliteDatabase, name: str, text: str, query: str) -> tuple[Subgoal, ...] | None:
-    """The gold plan with its results; None for a question without an answer, which any empty result would solve."""
+    """The gold plan with its results; None if the gold query has no rows, because any empty result would be right."""
     session = Session(database, name)
     subgoals = plan(session, text, query, *reads(query))
     return subgoals if session.last is not None and session.last.rows else None

@@ -1,12 +1,13 @@
-"""The SQL execution module: a MySQL database to act in, embedded or on a server, and the tools around it.
+"""The SQL execution module: a MySQL database, embedded or on a server, and the tools that use it.
 
     session = Session(SqliteDatabase(image_of(dump)), "zoo")
     tools = sql_tools(session)
     tools["Query"]("SELECT COUNT(*) FROM cats", {})      # Value(exact=((3,),), text="[(3,)]")
 
-`dump` and `schema` say what a database holds; `dialect`, `scope`, `queries`, `sources`, `grouping`, `expressions`,
-`comparisons`, `values`, `aggregates` and `calls` turn MySQL into SQLite; `functions`, `clock` and `layout` make SQLite
-act like MySQL; `show` and `writes` are the statements that are no queries; `sqlite` and `server` are the back ends.
+`dump` and `schema` read and describe databases. `dialect`, `scope`, `queries`, `sources`, `grouping`, `expressions`,
+`handlers`, `comparisons`, `values`, `aggregates` and `calls` translate MySQL to SQLite. `functions`, `accumulate`,
+`clock` and `layout` make SQLite behave like MySQL. `show` and `writes` handle the statements that are not queries.
+`sqlite` and `server` (with `accounts`) are the back ends; `results` is their interface.
 """
 
 from __future__ import annotations
@@ -18,17 +19,17 @@ from lumos_rl.envs.sql.tools.results import Database, Result
 from lumos_rl.errors import ToolError
 from lumos_rl.tools.base import Tool, ToolSpec, Value, arguments
 
-MAX_SHOWN = 2_000  # characters of a result as the agent sees it
+MAX_SHOWN = 2_000  # characters of a result that the agent sees
 _TABLE_NAME = re.compile(r"[\w$]+(?:\.[\w$]+)?")
 
 
 class Session:
-    """The database of one episode, and what was last seen of it.
+    """The database of one episode, and its last results.
 
     Attributes:
         database: The database.
-        last: The answer to the last statement; None before the first.
-        bound: The rows that a tool gave last; None before the first.
+        last: The result of the last statement; None before the first.
+        bound: The last result without an error; None before the first.
     """
 
     def __init__(self, database: Database, name: str) -> None:
@@ -52,7 +53,7 @@ class Session:
 
 
 class Query:
-    """Any one statement."""
+    """Runs any single statement."""
 
     usage = "Query(sql): runs one statement of MySQL and gives its rows; e.g. Query(SELECT name FROM singer LIMIT 3)"
     schema = arguments(sql="One statement of MySQL.")
@@ -67,7 +68,7 @@ class Query:
 
 
 class ListTables:
-    """SHOW TABLES."""
+    """Runs SHOW TABLES."""
 
     usage = "ListTables(): gives the names of the tables"
     schema = arguments()
@@ -88,7 +89,7 @@ class ListTables:
 
 
 class DescribeTable:
-    """DESCRIBE."""
+    """Runs DESCRIBE."""
 
     usage = "DescribeTable(table): gives the columns of a table with their types"
     schema = arguments(table="Name of a table.")
@@ -100,7 +101,7 @@ class DescribeTable:
         """Each column with its type.
 
         Raises:
-            ToolError: No such table.
+            ToolError: There is no such table.
         """
         name = args.strip("`'\" ")
         if not _TABLE_NAME.fullmatch(name):
@@ -116,12 +117,12 @@ SPECS = tuple(map(ToolSpec.of, _CLASSES))
 
 
 def sql_tools(session: Session) -> dict[str, Tool]:
-    """Tool name → tool, in the order they are shown to the model."""
+    """Tool name → tool, in the order shown to the model."""
     return {tool.__name__: tool(session) for tool in _CLASSES}
 
 
 def shortened(text: str) -> str:
-    """The text, or as much of it as is shown, with a note."""
+    """The text, cut with a note if it is longer than `MAX_SHOWN`."""
     if len(text) <= MAX_SHOWN:
         return text
     return f"{text[:MAX_SHOWN]} … (cut: {len(text)} characters in all)"

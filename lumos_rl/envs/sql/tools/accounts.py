@@ -1,4 +1,4 @@
-"""Reaching a MySQL or MariaDB server, and loading a dump into it once.
+"""Connects to a MySQL or MariaDB server, and loads a dump into it once.
 
 at = settings("mysql://root:secret@127.0.0.1:3307")    # {"host": "127.0.0.1", "port": 3307, "user": "root", …}
 with admin(at) as cursor:
@@ -21,14 +21,14 @@ from lumos_rl.envs.sql.tools.schema import Table
 from lumos_rl.errors import ConfigError, InfrastructureError, MissingExtraError
 
 _PREFIX = "lumos_rl_"
-_LEFT_OVER_S = 86_400  # seconds after which an account that is not connected was left by a process that was killed
+_LEFT_OVER_S = 86_400  # seconds after which an unconnected account counts as left by a killed process
 _LOCK_S = 120  # seconds to wait for another process that loads the dump
 _RECONNECT_S = 30.0  # seconds to wait for a server that restarts
 _ACCOUNT = re.compile(r"\s*CREATE\s+USER|\s*GRANT|\s*FLUSH|\s*DROP\s+USER", re.IGNORECASE)
 
 
 def client() -> Any:
-    """PyMySQL.
+    """The module PyMySQL.
 
     Raises:
         MissingExtraError: It is not installed.
@@ -57,10 +57,10 @@ def settings(address: str) -> dict[str, Any]:
 
 
 def connect(at: Mapping[str, Any], **more: Any) -> Any:
-    """A connection; a server that is just starting is waited for.
+    """A new connection; waits for a server that is starting.
 
     Raises:
-        InfrastructureError: It cannot be reached.
+        InfrastructureError: The server cannot be reached.
     """
     pymysql = client()
     deadline = time.monotonic() + _RECONNECT_S
@@ -78,16 +78,16 @@ def connect(at: Mapping[str, Any], **more: Any) -> Any:
 
 
 def new_name() -> str:
-    """A name for an account that no other has; it tells when it was made."""
+    """A unique name for an account, which contains its time of creation."""
     return f"{_PREFIX}{int(time.time()):x}_{secrets.token_hex(6)}"
 
 
 @contextlib.contextmanager
 def admin(at: Mapping[str, Any]) -> Iterator[Any]:
-    """A cursor of the user that the address names.
+    """A cursor of the user in the address.
 
     Raises:
-        InfrastructureError: The server refuses or goes away.
+        InfrastructureError: The server refuses a statement, or the connection is lost.
     """
     pymysql = client()
     connection = connect(at, autocommit=True)
@@ -97,7 +97,7 @@ def admin(at: Mapping[str, Any]) -> Iterator[Any]:
             yield cursor
     except pymysql.err.MySQLError as error:
         raise InfrastructureError(
-            f"the database server refused what its address's user must be able to do: {error}"
+            f"the database server refused a statement of the address's user, who may need more rights: {error}"
         ) from error
     finally:
         connection._force_close()
@@ -107,7 +107,7 @@ def load(at: Mapping[str, Any], dump: str, databases: Mapping[str, Mapping[str, 
     """Loads the dump, unless the server has it.
 
     Raises:
-        ConfigError: A database has a name of the dump's but not its tables.
+        ConfigError: A database of the server has the same name as one of the dump, but other tables.
     """
     with admin(at) as cursor:
         cursor.execute("SELECT GET_LOCK('lumos_rl', %s)", (_LOCK_S,))
@@ -124,12 +124,12 @@ def load(at: Mapping[str, Any], dump: str, databases: Mapping[str, Mapping[str, 
             if found.get(database, set()) != set(databases[database]):
                 raise ConfigError(
                     f"expected database {database} of the server with the tables {sorted(databases[database])}, got"
-                    f" {sorted(found.get(database, set()))}; drop it, or use a server of its own"
+                    f" {sorted(found.get(database, set()))}; drop this database, or use another server"
                 )
         missing = databases.keys() - there
         if missing:
             _run_dump(cursor, dump, missing)
-            # Else the server counts later, by itself, and from then on orders what ties otherwise than before.
+            # Otherwise the server updates its statistics later, and then orders ties differently than before.
             for database in sorted(missing):
                 for table in databases[database]:
                     cursor.execute(f"ANALYZE TABLE `{database}`.`{table}`")
@@ -137,7 +137,7 @@ def load(at: Mapping[str, Any], dump: str, databases: Mapping[str, Mapping[str, 
 
 
 def _tidy(cursor: Any) -> None:
-    """Drops what processes that were killed left behind."""
+    """Drops databases and accounts that killed processes left behind."""
     cursor.execute("SELECT user FROM information_schema.processlist")
     busy = {user for (user,) in cursor.fetchall()}
     cursor.execute("SELECT user FROM mysql.user WHERE user LIKE %s", (escaped(_PREFIX) + "%",))
@@ -163,5 +163,5 @@ def _run_dump(cursor: Any, dump: str, missing: Set[str]) -> None:
 
 
 def escaped(name: str) -> str:
-    """A database's name in GRANT, where `_` and `%` stand for others."""
+    """A name for GRANT and LIKE, where `_` and `%` are wildcards."""
     return name.replace("_", "\\_").replace("%", "\\%")

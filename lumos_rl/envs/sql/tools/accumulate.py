@@ -1,4 +1,4 @@
-"""MySQL's aggregates that SQLite lacks, for it to call: GROUP_CONCAT, STDDEV, VARIANCE.
+"""Aggregates of MySQL that SQLite lacks, as functions for SQLite: GROUP_CONCAT, STDDEV, VARIANCE.
 
 install_aggregates(connection, stop)
 connection.execute("SELECT my_std(v) FROM (SELECT 1 v UNION SELECT 3)").fetchone()    # (1.0,)
@@ -15,8 +15,8 @@ from typing import Any
 from lumos_rl.envs.sql.tools.functions import fold, number_of, text_of
 
 MAX_GROUP_CONCAT = 1024  # characters, MySQL's group_concat_max_len
-MAX_PARTS = 100_000  # values that one GROUP_CONCAT may have to order
-MAX_KEYS = 5_000_000  # characters of all that it orders them by
+MAX_PARTS = 100_000  # values that one GROUP_CONCAT may order
+MAX_KEYS = 5_000_000  # total characters of the keys that it orders them by
 
 
 class _Spread:
@@ -76,7 +76,7 @@ def _group_concat(stop: Callable[[str], None]) -> type:
             self.left -= sum(len(key) for key in keys if isinstance(key, str))
             if len(self.parts) >= MAX_PARTS or self.left < 0:
                 stop(f"stopped after {len(self.parts)} values of GROUP_CONCAT")
-            self.parts.append((text[:MAX_GROUP_CONCAT], keys))  # no more of it can be in the result
+            self.parts.append((text[:MAX_GROUP_CONCAT], keys))  # the result cannot contain more of it
 
         def finalize(self) -> str | None:
             parts = self.parts
@@ -107,7 +107,7 @@ _AGGREGATES: dict[str, type[_Spread]] = {
 
 
 def install_aggregates(connection: sqlite3.Connection, stop: Callable[[str], None]) -> None:
-    """Gives a connection the aggregates; `stop` ends the statement that is running with this error, by raising."""
+    """Installs the aggregates in a connection; `stop` ends the running statement with an error text, by raising."""
     connection.create_aggregate("my_group_concat", -1, _group_concat(stop))
     for name, aggregate in _AGGREGATES.items():
         connection.create_aggregate(f"my_{name}", 1, aggregate)  # type: ignore[arg-type]

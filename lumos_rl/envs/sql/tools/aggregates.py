@@ -1,4 +1,4 @@
-"""How aggregates and windows are read: COUNT, SUM, GROUP_CONCAT, … OVER (…); see `expressions`."""
+"""Handlers of aggregates and windows: COUNT, SUM, GROUP_CONCAT, … OVER (…); see `expressions`."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def _aggregate(x: Expressions, node: Any, scope: Scope) -> Type:
 
 def _distinct(x: Expressions, node: Any, kinds: list[Type]) -> None:
     parts = node.this.expressions
-    if len(parts) > 1:  # SQLite counts one value; MySQL leaves out rows with a NULL
+    if len(parts) > 1:  # SQLite can count one value only; MySQL skips rows with a NULL
         x.spend(sum(1 for part in parts for _ in part.walk()))
         whole = x.call("my_concat_ws", x.exp.Literal.string("\x1f"), *(part.copy() for part in parts))
         test = x.exp.and_(*(x.exp.Is(this=part.copy(), expression=x.exp.Null()).not_() for part in parts))
@@ -68,7 +68,7 @@ def _aggregated(x: Expressions, node: Any, kind: Type) -> Type:
 
 
 def spread(x: Expressions, node: Any, name: str, scope: Scope) -> Type:
-    """STDDEV, VARIANCE and their kin."""
+    """STDDEV, VARIANCE and their variants."""
     _enter(scope)
     for part in list(node.expressions):
         x.read(part, scope)

@@ -1,6 +1,6 @@
-"""What each MySQL function is called in SQLite, how many arguments it takes, and the type of its value.
+"""The table of MySQL's functions: their names in SQLite, their numbers of arguments, and the types of their values.
 
-CALLS["concat"]     # Call("my_concat", 1, None, "text")
+CALLS["concat"]     # Call("my_concat", 1, None, TEXT)
 CALLS["ifnull"]     # Call("ifnull", 2, 2, "merged")
 """
 
@@ -25,10 +25,10 @@ class Call:
 
     Attributes:
         target: Its name in SQLite.
-        least: Fewest arguments.
-        most: Most arguments; None without a limit.
-        gives: A type, "merged" (that of all arguments), "first" (that of the first), "rounded", "whole" (of the first,
-            without a fraction), or "parsed" (a date, with a time where the format has one).
+        least: Minimum number of arguments.
+        most: Maximum number of arguments; None for no limit.
+        gives: A type, "merged" (common type of all arguments), "first" (type of the first), "rounded" (first, rounded),
+            "whole" (first, as an integer), or "parsed" (a date, with a time if the format has one).
     """
 
     target: str
@@ -38,7 +38,7 @@ class Call:
 
 
 def _all(names: str, least: int, most: int | None, gives: Type | str) -> dict[str, Call]:
-    """Functions that only differ in name; `name=target` renames one."""
+    """Functions that differ only in their names; `name=target` gives another name in SQLite."""
     pairs = (text.partition("=") for text in names.split())
     return {name: Call(target or f"my_{name}", least, most, gives) for name, _, target in pairs}
 
@@ -87,7 +87,7 @@ CALLS: Mapping[str, Call] = {
     **_all("curdate current_date=my_curdate", 0, 0, DATE),
     **_all("curtime current_time=my_curtime", 0, 1, TIME),
 }
-WINDOWS: Mapping[str, Type | str] = {  # functions of their own that stand before OVER
+WINDOWS: Mapping[str, Type | str] = {  # functions that are only used with OVER
     **dict.fromkeys(("row_number", "rank", "dense_rank", "ntile"), INT),
     **dict.fromkeys(("percent_rank", "cume_dist"), DOUBLE),
     **dict.fromkeys(("lag", "lead", "first_value", "last_value", "nth_value"), "first"),
@@ -101,7 +101,7 @@ AGGREGATES: Mapping[str, str] = {
 
 
 def merged(types: Sequence[Type]) -> Type:
-    """The type that holds values of all these."""
+    """The common type of values of all these types."""
     kinds = {kind.kind for kind in types} - {Kind.NULL}
     if not kinds:
         return NULL
@@ -147,14 +147,14 @@ def averaged(of: Type) -> Type:
 
 
 def rounded(of: Type, places: int | None) -> Type:
-    """The type of ROUND or TRUNCATE to so many places; None where that is not a constant."""
+    """The type of ROUND or TRUNCATE to `places` places; None if the number is not a constant."""
     if of.kind is Kind.DECIMAL and places is not None:
         return Type(Kind.DECIMAL, max(0, min(places, of.scale or 0)))
     return of if of.kind in (Kind.INT, Kind.DECIMAL) else DOUBLE
 
 
 def cell(value: Cell, of: Type) -> Cell:
-    """A value that SQLite gave, as MySQL's client gives it."""
+    """A value from SQLite, as MySQL's client would return it."""
     if value is None or of.kind is Kind.ANY:
         return value
     if of.kind is Kind.INT:

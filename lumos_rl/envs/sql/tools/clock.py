@@ -1,4 +1,4 @@
-"""Dates and times as MySQL computes with them; SQLite keeps them as text such as "2018-03-19 04:39:54".
+"""MySQL's functions of dates and times; SQLite stores them as text such as "2018-03-19 04:39:54".
 
 FUNCTIONS["date_format"]("2018-03-19", "%M %e, %Y")      # 'March 19, 2018'
 FUNCTIONS["timestampdiff"]("YEAR", "2000-05-01", "2018-04-30")    # 17
@@ -20,7 +20,7 @@ _DATE = re.compile(
 _PACKED = re.compile(r"(\d{4})(\d{2})(\d{2})(?:(\d{2})(\d{2})(\d{2}))?")
 _SECONDS = {"SECOND": 1, "MINUTE": 60, "HOUR": 3600, "DAY": 86_400, "WEEK": 604_800}
 _MONTHS = {"MONTH": 1, "QUARTER": 3, "YEAR": 12}
-# MySQL's signs in a format → Python's, where they differ.
+# Format codes of MySQL → Python's, where they differ.
 _FORMATS = {
     "a": "%a", "b": "%b", "c": "{month}", "d": "%d", "e": "{day}", "f": "%f", "H": "%H", "h": "%I", "I": "%I",
     "i": "%M", "j": "%j", "k": "{hour}", "l": "{hour12}", "M": "%B", "m": "%m", "p": "%p", "r": "%I:%M:%S %p",
@@ -30,10 +30,10 @@ _FORMATS = {
 
 
 def read(value: Any) -> dt.datetime:
-    """The moment that a value means.
+    """The date and time of a value.
 
     Raises:
-        ValueError: None, as MySQL reads it.
+        ValueError: MySQL would not accept it as a date.
     """
     text = str(int(value)) if isinstance(value, int | float) else str(value)
     found = _DATE.match(text) or _PACKED.fullmatch(text.strip())
@@ -44,17 +44,17 @@ def read(value: Any) -> dt.datetime:
 
 
 def normal(text: str, with_time: bool) -> str:
-    """A literal as SQLite keeps such values, so that texts compare as moments do.
+    """A literal in the stored format, so that the order of texts is the order of times.
 
     Raises:
-        ValueError: It is no date.
+        ValueError: It is not a date.
     """
     moment = read(text)
     return str(moment) if with_time or moment.time() != dt.time() else str(moment.date())
 
 
 def shown(value: Any, with_time: bool) -> Any:
-    """A kept value as Python's own type; as it is where it is no date."""
+    """A stored value as Python's date or datetime; unchanged if it is not a date."""
     try:
         moment = read(value)
     except ValueError:

@@ -1,4 +1,4 @@
-"""How comparisons are read: = < IN BETWEEN LIKE EXISTS ANY ALL, and the subqueries in them; see `expressions`."""
+"""Handlers of comparisons: = < IN BETWEEN LIKE EXISTS ANY ALL, and the subqueries in them; see `expressions`."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def _tuples(x: Expressions, left: Any, right: Any, scope: Scope) -> None:
 
 
 def _quantified(x: Expressions, node: Any, scope: Scope) -> Type:
-    """`a > ALL (query)` and `a > ANY (query)`, which SQLite lacks, as a count over the query."""
+    """Rewrites `a > ALL (query)` and `a > ANY (query)`, which SQLite lacks, as a count over the query."""
     exp, quantifier = x.exp, node.expression
     query = quantifier.this.this if quantifier.this.key in ("subquery", "paren") else quantifier.this
     kind = x.read(node.this, scope)
@@ -69,7 +69,7 @@ def _one_column(x: Expressions, query: Any, scope: Scope) -> Output:
 
 
 def _name_first(x: Expressions, query: Any) -> None:
-    """Calls the only column of a query `v`."""
+    """Names the only column of a query `v`."""
     while query.key != "select":
         query = query.this
     first = query.expressions[0]
@@ -78,7 +78,7 @@ def _name_first(x: Expressions, query: Any) -> None:
 
 
 def _subquery(x: Expressions, node: Any, scope: Scope) -> Type:
-    """A subquery that stands for one value."""
+    """A subquery used as a single value."""
     column = _one_column(x, node.this, scope)
     if not _is_one_row(x, node.this):
         _check_one_row(x, node)
@@ -98,7 +98,7 @@ def _is_one_row(x: Expressions, query: Any) -> bool:
 
 
 def _check_one_row(x: Expressions, node: Any) -> None:
-    """Makes SQLite refuse several rows, of which it would take the first."""
+    """Makes SQLite refuse several rows; otherwise it would use the first."""
     exp, query = x.exp, node.this
     _name_first(x, query)
     value = exp.column("v", table="single", quoted=True)
@@ -183,7 +183,7 @@ def _escape(x: Expressions, node: Any, scope: Scope) -> Type:
 
 
 def _read_like(x: Expressions, node: Any, escape: Any, scope: Scope) -> Type:
-    """SQLite's own LIKE is right for plain text without an escaped sign, and quick for what is no computed text."""
+    """Keeps SQLite's own LIKE where it agrees with MySQL: for plain text without escapes; otherwise calls `my_like`."""
     kind, pattern = x.read(node.this, scope), x.read(node.expression, scope)
     literal = node.expression.key == "literal" and node.expression.name.isascii() and "\\" not in node.expression.name
     is_ascii = kind.kind in {*NUMBERS, *TIMES, Kind.NULL} or (node.this.key == "column" and kind.plain)

@@ -1,10 +1,10 @@
-"""MySQL text to a syntax tree, with the refusals of MySQL 8 that the parser itself would let pass.
+"""Parses MySQL to a syntax tree, and refuses what MySQL 8 refuses but the parser accepts.
 
     parse("SELECT name FROM singer").expressions[0].name     # 'name'
     parse("SELECT avg(Attendance) FROM show")                # ToolError: You have an error in your SQL syntax; … 'show'
 
-Functions stay calls by name (`exp.Anonymous`), so that one table, `calls`, says what each of them does; only
-the aggregates and what MySQL writes in a syntax of its own (CAST, TRIM, EXTRACT …) are nodes.
+Functions stay calls by name (`exp.Anonymous`), so that one table, `calls`, defines them all; only aggregates and
+functions with a special syntax (CAST, TRIM, EXTRACT …) are nodes.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from lumos_rl.errors import ConfigError, MissingExtraError, ToolError, ToolLimit
 
 MAX_STATEMENT = 60_000  # characters; InterCode's longest recorded statement has fewer than 1,000
 MAX_TOKENS = 6_000
-MAX_DEPTH = 100  # brackets within brackets
+MAX_DEPTH = 100  # nested brackets
 _SYNTAX = (
     "You have an error in your SQL syntax; check the manual that corresponds to your MySQL server version for the right"
     " syntax to use near '{}' at line {}"
 )
-# Reserved in MySQL 8.0 (its manual, section Keywords and Reserved Words), and taken for names by the parser.
+# Words reserved in MySQL 8.0 (its manual, section Keywords and Reserved Words) that the parser accepts as names.
 RESERVED = frozenset(
     """
     accessible add all alter analyze and as asc asensitive before between bigint binary blob both by call cascade case
@@ -45,7 +45,7 @@ RESERVED = frozenset(
     where while window with write xor year_month zerofill
     """.split()
 )
-# Names that are functions only when the bracket follows at once; else MySQL looks for a function of the user's.
+# Names that are functions only with a bracket directly after them; otherwise MySQL expects a user-defined function.
 _TOUCHING = frozenset(
     """
     adddate bit_and bit_or bit_xor cast count curdate curtime date_add date_sub extract group_concat max mid min now
@@ -76,7 +76,7 @@ def load(name: str) -> Any:
 @cache
 def _dialect() -> Any:
     sqlglot, mysql = load("sqlglot"), load("sqlglot.dialects.mysql")
-    logging.getLogger("sqlglot").setLevel(logging.ERROR)  # its warnings are about texts that models wrote
+    logging.getLogger("sqlglot").setLevel(logging.ERROR)  # its warnings concern texts that models wrote
 
     class Parser(mysql.MySQL.Parser):  # type: ignore[misc, name-defined, unused-ignore]
         FUNCTIONS = {  # noqa: RUF012
@@ -102,7 +102,7 @@ def _dialect() -> Any:
 
 
 def syntax_error(near: str, line: int = 1) -> ToolError:
-    """MySQL's answer to a text that it cannot parse."""
+    """MySQL's error for a text that it cannot parse."""
     return ToolError(_SYNTAX.format(near[:80], line))
 
 
@@ -110,8 +110,8 @@ def parse(text: str) -> Any:
     """The syntax tree of one statement.
 
     Raises:
-        ToolError: No statement, several, or none that MySQL accepts.
-        ToolLimitError: A statement that is too long or too deep.
+        ToolError: There is no statement, or several, or one that MySQL does not accept.
+        ToolLimitError: The statement is too long or too deeply nested.
         MissingExtraError: sqlglot is not installed.
     """
     if len(text) > MAX_STATEMENT:
@@ -142,10 +142,10 @@ def _from_parser(error: Exception, text: str) -> ToolError:
 
 
 def _check_tokens(tokens: list[Any], text: str) -> None:
-    """Refuses what the parser would let pass: commas without a neighbour, clauses out of order, blanks before "("."""
+    """Refuses errors that the parser accepts: commas without an item, clauses out of order, blanks before "("."""
     if len(tokens) > MAX_TOKENS:
         raise ToolLimitError(f"expected at most {MAX_TOKENS} words and signs of SQL, got {len(tokens)}")
-    ranks = [0]  # of the last clause, for each open bracket
+    ranks = [0]  # rank of the last clause in each open bracket
     words = [token.text.upper() if token.token_type.name not in _QUOTED else "''" for token in tokens]
     for place, (token, word) in enumerate(zip(tokens, words, strict=True)):
         before = words[place - 1] if place else ""

@@ -1,11 +1,11 @@
-r"""Reading a MySQL dump: databases, tables and rows.
+r"""Reads a MySQL dump: databases, tables and rows.
 
     dump = read_dump("CREATE DATABASE `zoo`; USE `zoo`; CREATE TABLE `Pets` (`ID` int NOT NULL, …); INSERT INTO …;")
     dump.catalog.find("zoo", "pets").columns[0].declared     # 'int'
     dump.rows["zoo", "pets"]                                 # [(1, 'Rex'), (2, None)]
 
-`CREATE DATABASE`, `USE`, `CREATE TABLE` and `INSERT INTO … VALUES` are read; everything else that mysqldump writes
-(settings, locks, users) says nothing about the data and is passed over.
+`CREATE DATABASE`, `USE`, `CREATE TABLE` and `INSERT INTO … VALUES` are read; other statements of mysqldump (settings,
+locks, users) do not concern the data and are skipped.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _USE = re.compile(rf"USE\s+{_NAME}", re.IGNORECASE)
 _INSERT = re.compile(rf"INSERT\s+INTO\s+{_NAME}\s+VALUES\s*", re.IGNORECASE)
 _VALUE = re.compile(r"'((?:[^'\\]|\\.|'')*+)'|([-+\w.]++)|([(),])|\s++", re.DOTALL)
 _ESCAPES = {"n": "\n", "t": "\t", "r": "\r", "0": "\0", "b": "\b", "Z": "\x1a"}
-_UNPLAIN = re.compile(r"[^\x20-\x5a\x61-\x7a{|}~]| \Z")  # what MySQL orders or compares otherwise than NOCASE
+_UNPLAIN = re.compile(r"[^\x20-\x5a\x61-\x7a{|}~]| \Z")  # characters that MySQL compares differently from NOCASE
 
 
 @dataclass(slots=True)
@@ -48,7 +48,7 @@ class Dump:
 
 
 def read_dump(text: str, where: str = "the dump") -> Dump:
-    """What a dump holds.
+    """The content of a dump.
 
     Args:
         text: The dump.
@@ -83,7 +83,7 @@ def statements(text: str) -> Iterator[tuple[int, str]]:
 
 
 def _take(dump: Dump, database: str, statement: str) -> str:
-    """Takes up one statement; the database that is in use after it."""
+    """Adds one statement to the dump; returns the database in use after it."""
     head = statement[:16].upper()
     if head.startswith("CREATE DATABASE") and (found := _CREATE_DATABASE.match(statement)):
         dump.catalog.databases.setdefault((found[1] or found[2]).lower(), {})
@@ -153,7 +153,7 @@ def _number(text: str, table: Table) -> int | float | None:
 
 
 def stored(cell: Any, column: Column) -> Any:
-    """A cell as it is kept: single precision where that is declared, text where it is text."""
+    """A cell in the stored type: in single precision for FLOAT, as text for text columns."""
     kind = column.type.kind
     if cell is None:
         return None
@@ -165,10 +165,10 @@ def stored(cell: Any, column: Column) -> Any:
 
 
 def table_of(tree: Any) -> Table:
-    """The table that a CREATE TABLE statement makes.
+    """The table that a CREATE TABLE statement creates.
 
     Raises:
-        ToolError: It names no columns, or a key names one that is not there.
+        ToolError: It has no columns, or a key has an unknown column.
     """
     exp = load("sqlglot.expressions")
     if not isinstance(tree.this, exp.Schema):
@@ -199,7 +199,7 @@ def table_of(tree: Any) -> Table:
 
 
 def _declared(own: Mapping[str, str], names: Sequence[str]) -> tuple[str, ...]:
-    """The columns of a key as their table spells them."""
+    """The columns of a key, in the spelling of their table."""
     for name in names:
         if name.lower() not in own:
             raise ToolError(f"Key column '{name}' doesn't exist in table")
@@ -256,7 +256,7 @@ def _default(tree: Any) -> str | None:
 
 
 def _with_plain(dump: Dump) -> Catalog:
-    """The catalog with every text column marked that holds plain text alone."""
+    """The catalog, in which text columns that hold only plain text are marked as plain."""
     for database, tables in dump.catalog.databases.items():
         for name, table in tables.items():
             rows = dump.rows[database, name]
@@ -271,5 +271,5 @@ def _with_plain(dump: Dump) -> Catalog:
 
 
 def is_plain(text: str) -> bool:
-    """Whether NOCASE compares this text with others of its kind as MySQL does."""
+    """Whether NOCASE compares this text with other plain texts as MySQL does."""
     return not _UNPLAIN.search(text)

@@ -1,11 +1,11 @@
-"""Expressions of MySQL, rewritten in place until SQLite computes the same value; their types are found on the way.
+"""Rewrites expressions of MySQL in place so that SQLite computes the same value, and infers their types.
 
-    Expressions("zoo", query, HANDLERS).read(tree, scope)    # gives Type(INT), and rewrites the tree:
+    Expressions("zoo", query, HANDLERS).read(tree, scope)    # returns Type(INT), and rewrites the tree:
     # a / 2 = '1'  becomes  CAST(a AS REAL) / 2 = 1.0
 
-What differs: MySQL compares a text with a number as numbers, divides without truncation, folds case and accents, has
-functions of its own, and refuses a subquery of several rows where one value is expected. How a kind of node is read
-stands in `comparisons`, `values` and `aggregates`; what they share is here.
+In contrast to SQLite, MySQL compares a text and a number as numbers, divides without truncation, ignores case and
+accents, has its own functions, and refuses a subquery with several rows where one value is expected. The handlers of
+the kinds of nodes are in `comparisons`, `values` and `aggregates`; their common parts are here.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ from lumos_rl.errors import ToolLimitError
 
 Query = Callable[[Any, Scope], list[Output]]
 Handler = Callable[["Expressions", Any, Scope], Type]
-MAX_NODES = 20_000  # of a statement's tree, with the copies that its rewriting makes of some parts
+MAX_NODES = 20_000  # of a statement's tree, including copies that rewriting makes
 
 
 def wrap(node: Any, build: Callable[[Any], Any]) -> Any:
-    """Puts what `build` makes of a node into the node's place."""
+    """Replaces a node by what `build` makes of it."""
     parent, key, index = node.parent, node.arg_key, node.index
     new = build(node)
     parent.set(key, new, index)
@@ -40,7 +40,7 @@ class Expressions:
     Attributes:
         database: The database in use, for DATABASE() and error messages.
         query: Reads and rewrites a query inside an expression.
-        handlers: How each kind of node is read, by sqlglot's key of it.
+        handlers: sqlglot's key of a node → function that reads and rewrites such nodes.
     """
 
     def __init__(self, database: str, query: Query, handlers: Mapping[str, Handler]) -> None:
@@ -50,7 +50,7 @@ class Expressions:
         self._left = MAX_NODES
 
     def read(self, node: Any, scope: Scope) -> Type:
-        """The type of an expression, which is rewritten.
+        """Rewrites an expression and returns its type.
 
         Raises:
             ToolError: MySQL would refuse it.
@@ -73,14 +73,14 @@ class Expressions:
         """Counts nodes that are read or copied.
 
         Raises:
-            ToolLimitError: There are too many; copies of what holds copies would grow without end.
+            ToolLimitError: There are too many; nested copies would grow exponentially.
         """
         self._left -= nodes
         if self._left < 0:
             raise ToolLimitError("expected a simpler statement, got one with too many parts within parts")
 
     def ready(self, node: Any, kind: Type) -> Any:
-        """A copy, in brackets, of an expression that has been read and need not be again."""
+        """A copy, in brackets, of an expression that is already rewritten; `read` does not rewrite it again."""
         self.spend(sum(1 for _ in node.walk()))
         copy = self.exp.Paren(this=node.copy())
         self._ready[id(copy)] = (copy, kind)
@@ -95,22 +95,22 @@ class Expressions:
         return self.exp.Cast(this=node, to=self.exp.DataType(this=self.exp.DataType.Type.DOUBLE))
 
     def collated(self, node: Any) -> Any:
-        """The node under MySQL's collation."""
+        """The node with MySQL's collation."""
         simple = node.key in ("column", "literal", "anonymous", "paren", "subquery")
         inner = node if simple else self.exp.Paren(this=node)
         return self.exp.Collate(this=inner, expression=self.exp.Var(this=COLLATION))
 
     def collate(self, node: Any) -> None:
-        """Puts the node under MySQL's collation, in its place."""
+        """Replaces the node by itself with MySQL's collation."""
         wrap(node, self.collated)
 
     def comparable(self, node: Any, kind: Type) -> Any:
-        """The node, under MySQL's collation where SQLite would not know it: everywhere but on a column."""
+        """The node, with MySQL's collation unless it is a column, whose collation SQLite knows."""
         is_text = kind.kind in (Kind.TEXT, Kind.ANY) and node.key not in ("column", "collate")
         return wrap(node, self.collated) if is_text else node
 
     def number(self, node: Any, kind: Type) -> None:
-        """Makes a text or a moment a number."""
+        """Converts a text, a date or a time to a number."""
         if kind.kind is Kind.TEXT and node.key == "literal":
             value = sqlite_number(node.name.strip())
             literal = self.exp.Literal.number(repr(abs(value)))
@@ -121,11 +121,11 @@ class Expressions:
             wrap(node, lambda inner: self.call("my_date_number", inner))
 
     def is_plain(self, node: Any, kind: Type) -> bool:
-        """Whether this text compares right under the collation of a plain column."""
+        """Whether this text compares correctly under the collation of a plain column."""
         return is_plain(node.name) if node.key == "literal" else node.key == "column" and kind.plain
 
     def moment(self, node: Any, kind: Type, with_time: bool) -> None:
-        """Writes a date as dates are kept, with a time where it is compared with one."""
+        """Writes a date in the stored format, with a time if it is compared with one."""
         if kind.kind is Kind.TEXT and node.key == "literal":
             try:
                 normal = clock.normal(node.name, with_time)
@@ -137,7 +137,7 @@ class Expressions:
             wrap(node, lambda inner: self.call("my_datetime", inner))
 
     def align(self, left: Any, kind: Type, items: Sequence[Any], kinds: Sequence[Type]) -> None:
-        """Makes a value and others compare as MySQL compares them."""
+        """Rewrites a value and others so that they compare as in MySQL."""
         items, known = list(items), {kind.kind, *(other.kind for other in kinds)} - {Kind.NULL}
         if Kind.ANY in known:
             return

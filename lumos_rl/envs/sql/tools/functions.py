@@ -1,12 +1,12 @@
-"""MySQL's functions and collation, for SQLite to call.
+"""MySQL's functions and collation, as functions for SQLite.
 
     connection = sqlite3.connect(":memory:")
     install(connection, stop)
     connection.execute("SELECT my_concat('a', 1), 'Zoë ' = 'ZOE' COLLATE mysql").fetchone()    # ('a1', 1)
 
-The collation is utf8mb4_general_ci: letters compare without case and accents, blanks at the end do not count. Every
-function gives NULL where an argument is NULL or cannot be used, as MySQL does outside its strict modes, and for a text
-longer than `MAX_TEXT`. `my_like` takes time in proportion to pattern and text, `my_regexp` has a time limit.
+The collation is utf8mb4_general_ci: it ignores case, accents and trailing blanks. Every function returns NULL if an
+argument is NULL or invalid, as MySQL does outside its strict modes, and for a text longer than `MAX_TEXT`. The time of
+`my_like` is proportional to pattern length times text length; `my_regexp` has a time limit.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ from lumos_rl.errors import MissingExtraError
 COLLATION = "mysql"
 MAX_TEXT = 1_000_000  # characters
 MAX_LIKE = 10_000_000  # characters of pattern times characters of text
-MAX_PATTERN = 2_000  # characters of a regular expression: nothing limits the time that it takes to compile
+MAX_PATTERN = 2_000  # characters of a regular expression, because the time to compile it has no other limit
 REGEXP_S = 0.5  # seconds for one match
-_MOST_KEPT = 1_000  # characters of a text whose folded form is kept
+_MOST_KEPT = 1_000  # characters; the folded forms of longer texts are not cached
 
 
 def fold(text: str) -> str:
-    """What two texts must share to be equal: upper case, no accents, no blanks at the end."""
+    """The form in which equal texts are identical: upper case, without accents and trailing blanks."""
     return _folded(text) if len(text) <= _MOST_KEPT else _folded.__wrapped__(text)
 
 
@@ -47,27 +47,27 @@ def _folded(text: str) -> str:
 
 
 def collate(left: str, right: str) -> int:
-    """-1, 0 or 1: the order of two texts."""
+    """-1, 0 or 1 if left comes before, equals or comes after right."""
     one, other = fold(left), fold(right)
     return (one > other) - (one < other)
 
 
 def text_of(value: Any) -> str:
-    """A value as MySQL writes it into a text."""
+    """A value converted to text as in MySQL."""
     if isinstance(value, float):
         return str(int(value)) if value.is_integer() and abs(value) < 1e15 else repr(value)
     return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
 
 
 def number_of(value: Any) -> float:
-    """A value as a number: the number that a text starts with, else 0."""
+    """A value converted to a number as in MySQL: for a text, the number at its start, otherwise 0."""
     if isinstance(value, int | float):
         return value
     return sqlite_number(text_of(value).strip())
 
 
 def sqlite_number(text: str) -> float:
-    """The number that a text starts with, else 0."""
+    """The number at the start of a text, otherwise 0."""
     found = clock.NUMBER.match(text)
     return float(found[0]) if found else 0.0
 
@@ -76,11 +76,11 @@ def like(pattern: str, text: str, escape: str = "\\") -> int:
     """LIKE under the collation.
 
     Raises:
-        ValueError: Pattern times text is too long: that is the time it can take.
+        ValueError: Pattern length times text length is too large, and so might be the time.
     """
     if len(pattern) * len(text) > MAX_LIKE:
         raise ValueError(f"expected at most {MAX_LIKE} characters of pattern times text")
-    parts: list[str | None] = []  # a character, "" for any one, None for any number
+    parts: list[str | None] = []  # a character, "" for any one character, None for any number of characters
     position = 0
     while position < len(pattern):
         character = pattern[position]
@@ -244,7 +244,7 @@ def _best(values: tuple[Any, ...], largest: bool) -> Any:
 
 
 class StopError(Exception):
-    """Ends a statement from within a function; SQLite passes on neither class nor message."""
+    """Ends a statement from within a function; SQLite discards its class and message."""
 
 
 FUNCTIONS: dict[str, Callable[..., Any]] = {
@@ -297,7 +297,7 @@ WITH_NULL: dict[str, Callable[..., Any]] = {"concat_ws": _concat_ws, "field": _f
 
 
 def _guarded(function: Callable[..., Any]) -> Callable[..., Any]:
-    """The function, NULL for NULL and where it has no value."""
+    """The function, returning NULL for NULL arguments and where it has no value."""
 
     def call(*arguments: Any) -> Any:
         if None in arguments:
@@ -312,7 +312,7 @@ def _guarded(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _storable(value: Any) -> Any:
-    """What SQLite can hold: dates as text, whole numbers of 64 bits."""
+    """A value that SQLite can store: dates as text, integers of 64 bits."""
     if isinstance(value, dt.date | dt.time):
         return str(value)
     if isinstance(value, int) and not -(2**63) <= value < 2**63:
@@ -321,11 +321,11 @@ def _storable(value: Any) -> Any:
 
 
 def install(connection: sqlite3.Connection, stop: Callable[[str], None]) -> None:
-    """Gives a connection the collation and every function but the aggregates, under names that begin with `my_`.
+    """Installs the collation and all functions except aggregates in a connection, with the prefix `my_`.
 
     Args:
         connection: The connection.
-        stop: Ends the statement that is running with this error, by raising.
+        stop: Ends the running statement with an error text, by raising.
     """
     connection.create_collation(COLLATION, collate)
     for name, function in FUNCTIONS.items():

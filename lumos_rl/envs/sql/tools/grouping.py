@@ -1,10 +1,10 @@
-"""What MySQL's ONLY_FULL_GROUP_BY and DISTINCT refuse: a column whose value a group does not fix.
+"""The checks of MySQL's ONLY_FULL_GROUP_BY and DISTINCT, which refuse columns that a group does not determine.
 
     SELECT name, count(*) FROM pets               refused: which name?
-    SELECT name, count(*) FROM pets GROUP BY id   fine: id is the key, so it fixes the name
+    SELECT name, count(*) FROM pets GROUP BY id   accepted: id is the key, so it determines the name
 
-A column is fixed when the query groups by it, when a key of its table is, or when the conditions that every row meets
-say that it equals a fixed column or a constant (MySQL 8, "MySQL Handling of GROUP BY").
+A column is determined ("fixed") if the query groups by it, if a key of its table is fixed, or if a condition on all
+rows says that it equals a fixed column or a constant (MySQL 8, "MySQL Handling of GROUP BY").
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ Key = tuple[str, str]
 
 
 def check_grouping(scope: Scope, tree: Any, grouped: Iterable[Key]) -> None:
-    """Refuses a query whose result a group does not fix.
+    """Refuses a query with a column that its groups do not fix.
 
     Args:
-        scope: The query's names, with the columns and aggregates that were read.
+        scope: The query's names, with its columns and aggregates.
         tree: The query.
         grouped: Alias and column of each column that it groups by.
 
@@ -44,7 +44,7 @@ def check_grouping(scope: Scope, tree: Any, grouped: Iterable[Key]) -> None:
     for reference in scope.references:
         if reference.clause in (FIELDS, ORDER) and reference.key not in fixed:
             if reference.clause == ORDER and tree.args.get("group") is None:
-                continue  # one row: its order is not computed
+                continue  # there is only one row to order
             raise _refusal(reference, tree.args.get("group") is not None)
 
 
@@ -62,7 +62,7 @@ def _refusal(reference: Reference, is_grouped: bool) -> RefusedQueryError:
 
 
 def _closure(scope: Scope, tree: Any, fixed: set[Key]) -> set[Key]:
-    """Every column that these fix."""
+    """All columns that these fix, including themselves."""
     rules = list(_equalities(scope, tree))
     before = -1
     while before != len(fixed):
@@ -78,7 +78,7 @@ def _closure(scope: Scope, tree: Any, fixed: set[Key]) -> set[Key]:
 
 
 def _equalities(scope: Scope, tree: Any) -> Iterator[tuple[Key | None, Key]]:
-    """(column, column that it fixes) of each equality that every row meets; None for a constant."""
+    """(column, column that it fixes) for each equality on all rows; (None, column) for a constant."""
     where = tree.args.get("where")
     conditions: list[tuple[Any, str | None]] = [(where.this, None)] if where is not None else []
     for join in tree.args.get("joins") or ():
@@ -107,7 +107,7 @@ def _key(scope: Scope, node: Any) -> Key | None:
 
 
 def check_distinct(scope: Scope, selected: set[Key], is_grouped: bool) -> None:
-    """Refuses SELECT DISTINCT … ORDER BY of something that is not selected.
+    """Refuses SELECT DISTINCT … ORDER BY with an expression that is not selected.
 
     Args:
         scope: The query's names.

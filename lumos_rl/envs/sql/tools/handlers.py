@@ -1,4 +1,4 @@
-"""Which function reads which kind of node: one table for `expressions`, by sqlglot's key of the node.
+"""The table of handlers for `expressions`: sqlglot's key of a node → function that reads and rewrites it.
 
 HANDLERS["between"]     # comparisons._between
 """

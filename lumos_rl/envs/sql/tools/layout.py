@@ -1,4 +1,4 @@
-"""How SQLite keeps MySQL's tables: their definitions, and the rows of `information_schema`.
+"""MySQL's tables in SQLite: their definitions, and the rows of `information_schema`.
 
 table_definition("zoo.cats", table)    # 'CREATE TABLE "zoo.cats" ("id" INTEGER NOT NULL, "name" TEXT COLLATE …)'
 """
@@ -21,7 +21,7 @@ def column_definition(column: Column) -> str:
 
 
 def table_definition(name: str, table: Table) -> str:
-    """SQLite's CREATE TABLE. Rows lie in the order of the primary key, as InnoDB keeps them."""
+    """SQLite's CREATE TABLE. Rows are stored in the order of the primary key, as in InnoDB."""
     parts = [column_definition(column) for column in table.columns]
     tail = ""
     if table.primary_key:
@@ -34,13 +34,13 @@ def table_definition(name: str, table: Table) -> str:
 
 
 def index_definitions(name: str, table: Table) -> list[str]:
-    """SQLite's CREATE INDEX for each further key."""
+    """SQLite's CREATE INDEX for each key other than the primary key."""
     columns = dict.fromkeys([*table.indexed, *(key[0] for key in table.unique)])
     return [f'CREATE INDEX "{name}.{place}" ON "{name}" ("{column}")' for place, column in enumerate(columns)]
 
 
 def information(catalog: Catalog) -> dict[Table, list[Row]]:
-    """The tables of `information_schema` that tell about the others, with their rows."""
+    """The tables of `information_schema` that describe the other tables, with their rows."""
     schemata: list[Row] = []
     tables: list[Row] = []
     columns: list[Row] = []

@@ -1,4 +1,4 @@
-"""Queries of MySQL as queries of SQLite, with the types of their columns and the refusals of MySQL.
+"""Translates queries of MySQL to SQLite, with the types of their columns, and refuses what MySQL refuses.
 
 translation = translate(parse("SELECT Name FROM Pets WHERE ID = '1'"), catalog, "zoo")
 translation.sql        # 'SELECT "pets"."Name" AS "Name" FROM "zoo.pets" AS "pets" WHERE "pets"."ID" = 1.0'
@@ -31,20 +31,20 @@ _SETS = ("union", "intersect", "except")
 
 @dataclass(frozen=True, slots=True)
 class Translation:
-    """A query for SQLite: its text and its columns."""
+    """A query for SQLite: its text and the columns of its result."""
 
     sql: str
     columns: tuple[Output, ...]
 
 
 def translate(tree: Any, catalog: Catalog, database: str, full_group_by: bool = True) -> Translation:
-    """A query, rewritten; the tree is used up.
+    """The translation of a query; the tree is changed.
 
     Args:
         tree: The query.
-        catalog: The tables there are.
+        catalog: The existing tables.
         database: The database in use.
-        full_group_by: Whether sql_mode has ONLY_FULL_GROUP_BY, as it has unless changed.
+        full_group_by: Whether sql_mode has ONLY_FULL_GROUP_BY, which is the default.
 
     Raises:
         ToolError: MySQL would refuse it.
@@ -61,10 +61,10 @@ class Queries:
     """Reads and rewrites queries, from the outside in.
 
     Attributes:
-        catalog: The tables there are.
+        catalog: The existing tables.
         database: The database in use.
-        full_group_by: Whether a query may select only what its groups fix.
-        expressions: Reads what stands in the clauses.
+        full_group_by: Whether a query may select only columns that its groups fix.
+        expressions: Reads the expressions in the clauses.
         sources: Reads FROM.
     """
 
@@ -76,7 +76,7 @@ class Queries:
         self._ctes: list[Ctes] = []
 
     def read(self, tree: Any, parent: Scope | None) -> list[Output]:
-        """The columns of a query, which is rewritten; `parent` is the query around it.
+        """Rewrites a query and returns its columns; `parent` is the scope of the query around it.
 
         Raises:
             ToolError: MySQL would refuse it.
@@ -111,7 +111,7 @@ class Queries:
         return known
 
     def _read_set(self, tree: Any, parent: Scope | None) -> list[Output]:
-        """UNION, INTERSECT, EXCEPT; SQLite takes no brackets around their parts."""
+        """UNION, INTERSECT, EXCEPT; SQLite does not accept brackets around their parts."""
         if tree.key != "union" and not tree.args.get("distinct", True):
             raise syntax_error("ALL")
         columns = []
@@ -160,7 +160,7 @@ class Queries:
         return columns
 
     def _grouped_text(self, tree: Any) -> set[str]:
-        """Text of every expression, no bare column, that the query groups by, through names and positions too."""
+        """Text of every expression except bare columns that the query groups by, also by name or position."""
         group = tree.args.get("group")
         found = set()
         named = {field.alias.lower(): field.this for field in tree.expressions if field.key == "alias"}
@@ -175,7 +175,7 @@ class Queries:
         return found
 
     def _read_fields(self, tree: Any, scope: Scope) -> tuple[list[Output], dict[str, tuple[Type, Any]]]:
-        """The result's columns, and type and expression of each by its name in lower case."""
+        """The result's columns, and name in lower case → type and expression."""
         columns: list[Output] = []
         aliases: dict[str, tuple[Type, Any]] = {}
         fields: list[Any] = []
@@ -196,7 +196,7 @@ class Queries:
         return columns, aliases
 
     def _read_field(self, tree: Any, field: Any, scope: Scope) -> tuple[Output, Any]:
-        """Name and type of one selected expression, and the expression as rewritten."""
+        """Name and type of one selected expression, and the rewritten expression."""
         alias = field.args.get("alias") if field.key == "alias" else None
         if alias is not None and not alias.args.get("quoted") and alias.name.lower() in RESERVED:
             raise syntax_error(alias.name)
@@ -206,7 +206,7 @@ class Queries:
         return Output(name, kind), self.expressions.comparable(value, kind)
 
     def _star(self, field: Any, scope: Scope) -> tuple[list[Output], list[Any]]:
-        """The columns of `*` or `alias.*`, and what stands for it; what USING merged comes first, once."""
+        """The columns of `*` or `alias.*`, and the expressions that replace it; columns merged by USING come first."""
         wanted = field.table.lower() if field.key == "column" else ""
         if wanted and wanted not in scope.sources:
             raise ToolError(f"Unknown table '{field.table}'")
@@ -223,7 +223,7 @@ class Queries:
         return columns, [self.exp.column(column.name, table=column.alias or None, quoted=True) for column in found]
 
     def _read_conditions(self, tree: Any, scope: Scope) -> None:
-        """WHERE, then ON from the last join on: the order in which MySQL looks for what is wrong."""
+        """Reads WHERE, then ON of each join from last to first: the order in which MySQL reports errors."""
         if tree.args.get("where") is not None:
             scope.clause = WHERE
             self.expressions.read(tree.args["where"].this, scope)
@@ -280,12 +280,12 @@ class Queries:
         for reference in scope.references:
             if reference.clause == HAVING and reference.key not in known:
                 raise ToolError(f"Unknown column '{reference.key[1]}' in 'having clause'")
-        if tree.args.get("group") is None and not scope.aggregates:  # SQLite takes HAVING in aggregates only
+        if tree.args.get("group") is None and not scope.aggregates:  # SQLite accepts HAVING only with aggregates
             tree.set("having", None)
             tree.where(having.this, copy=False)
 
     def _inline(self, clause: Any, aliases: Aliases) -> None:
-        """Puts the selected expressions, which have been read, in the place of their names."""
+        """Replaces names of selected expressions by these expressions, which are already rewritten."""
         for column in list(clause.find_all(self.exp.Column)):
             if column.table or column.name.lower() not in aliases:
                 continue
@@ -321,7 +321,7 @@ class Queries:
                 raise syntax_error(found.sql("mysql"))
 
     def _selected_keys(self, tree: Any, scope: Scope) -> set[tuple[str, str]]:
-        """Alias and column of each bare column that is selected."""
+        """Alias and column of each selected bare column."""
         selected = set()
         for field in tree.expressions:
             if field.is_star:
@@ -340,7 +340,7 @@ def _key_of(column: Any, scope: Scope) -> tuple[str, str]:
 
 
 def _field_name(node: Any) -> str:
-    """What MySQL calls a column that is given no name, about."""
+    """Roughly the name that MySQL gives to a column without an alias."""
     return str(node.name if node.key == "column" else node.sql("mysql"))
 
 

@@ -1,7 +1,7 @@
-"""What a database answers to a statement, and what every database here can do.
+"""The result of a statement, and the interface of every database here.
 
 Result((("Abe",), ("Bob",)))                       # rows
-Result(None)                                       # the statement gives none: INSERT, USE, SET
+Result(None)                                       # a statement without rows: INSERT, USE, SET
 Result(None, "Table 'zoo.cats' doesn't exist")     # refused
 """
 
@@ -21,11 +21,11 @@ MAX_CHARACTERS = 20_000_000  # of all texts in one result
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """The answer to one statement.
+    """The result of one statement.
 
     Attributes:
-        rows: Its rows; None where it gives none or was refused.
-        error: Why it was refused; None where it was not.
+        rows: Its rows; None if it returns none or was refused.
+        error: Why it was refused; None if it was not.
     """
 
     rows: tuple[Row, ...] | None
@@ -33,17 +33,17 @@ class Result:
 
     @property
     def text(self) -> str:
-        """What InterCode shows: the list of rows, None, or the error."""
+        """The text of InterCode: the list of rows, None, or the error."""
         if self.error is not None:
             return f"Error executing query: {self.error}"
         return "None" if self.rows is None else str(list(self.rows))
 
 
 def gold_result(run: Callable[[str], list[Row] | None], statement: str) -> Result:
-    """What a gold query gives; one that is refused gives no rows.
+    """The result of a gold query; a refused query has no rows.
 
     Raises:
-        InfrastructureError: It ran into a limit twice, so that nothing can be graded by it.
+        InfrastructureError: It exceeded a limit twice, so it cannot be used for grading.
     """
     for _ in range(2):
         try:
@@ -61,17 +61,17 @@ class Database(Protocol):
     """A connection to a database server, for one episode at a time."""
 
     def begin(self, database: str) -> None:
-        """Starts an episode: every table is as it was in the beginning, and `database` is in use."""
+        """Starts an episode: every table is in its initial state, and `database` is in use."""
         ...
 
     def execute(self, statement: str) -> Result:
-        """Runs one statement of the agent; what is wrong with it stands in the result."""
+        """Runs one statement of the agent; its error, if any, is in the result."""
         ...
 
     def gold(self, statement: str, database: str) -> Result:
-        """Runs a query of the benchmark on the tables as they were in the beginning."""
+        """Runs a query of the benchmark on the tables in their initial state."""
         ...
 
     def close(self) -> None:
-        """Gives back what the server holds for it."""
+        """Releases its resources on the server."""
         ...

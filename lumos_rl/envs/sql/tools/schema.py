@@ -1,11 +1,11 @@
-"""Tables as MySQL describes them, and what its statements SHOW and DESCRIBE answer about them.
+"""Tables as MySQL describes them, and the rows of SHOW and DESCRIBE about them.
 
     column = Column("Poker_Player_ID", "int", nullable=False, auto_increment=True)
     table = Table("poker_player", (column,), primary_key=("Poker_Player_ID",))
     describe(table)    # [("Poker_Player_ID", b"int", "NO", "PRI", None, "auto_increment")]
 
-Rows have the shape that MySQL 8 gives to Oracle's Python client, type and default as bytes, because that is what the
-published episodes of InterCode show.
+Rows have the form in which Oracle's Python client gets them from MySQL 8, with type and default as bytes, because the
+published episodes of InterCode show them so.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ Row = tuple[Cell, ...]
 
 
 class Kind(StrEnum):
-    """What the values of a column or an expression are."""
+    """The kind of the values of a column or an expression."""
 
     INT = "int"
     DECIMAL = "decimal"
@@ -33,7 +33,7 @@ class Kind(StrEnum):
     DATETIME = "datetime"
     TIME = "time"
     NULL = "null"
-    ANY = "any"  # not known
+    ANY = "any"  # unknown
 
 
 NUMBERS = frozenset({Kind.INT, Kind.DECIMAL, Kind.DOUBLE, Kind.FLOAT})
@@ -45,9 +45,9 @@ class Type:
     """The type of a column or an expression.
 
     Attributes:
-        kind: What its values are.
-        scale: Digits after the point: always of a DECIMAL, of a DOUBLE or FLOAT where it is declared.
-        plain: A text column whose order and equality need no more than ASCII's; see `functions`.
+        kind: The kind of its values.
+        scale: Digits after the decimal point: always set for DECIMAL, for DOUBLE or FLOAT only if declared.
+        plain: Whether SQLite's collation NOCASE orders and compares its texts as MySQL does; see `dump.is_plain`.
     """
 
     kind: Kind
@@ -73,12 +73,12 @@ class Column:
     """One column.
 
     Attributes:
-        name: Name as declared; names are compared without regard to case.
+        name: Name as declared; case is ignored in comparisons.
         declared: MySQL type in lower case, e.g. "int", "varchar(255)", "float(10,2)".
         nullable: Whether it may be NULL.
         default: Text of the declared default; None without one.
-        auto_increment: Whether it numbers itself.
-        plain: As in `Type`; known once the rows are.
+        auto_increment: Whether MySQL numbers it automatically.
+        plain: As in `Type`; set after the rows are read.
     """
 
     name: str
@@ -105,12 +105,12 @@ class Table:
     """One table.
 
     Attributes:
-        name: Name in lower case, as a server with `lower_case_table_names=1` keeps it.
+        name: Name in lower case, as a server with `lower_case_table_names=1` stores it.
         columns: Its columns in order.
         primary_key: Names of the key's columns.
-        unique: Columns of each further unique key.
-        indexed: First column of each further index, which DESCRIBE marks.
-        foreign_keys: Column, table and column that it refers to, of each foreign key.
+        unique: Columns of each other unique key.
+        indexed: First column of each other index, which DESCRIBE marks.
+        foreign_keys: Column, referenced table and referenced column of each foreign key.
     """
 
     name: str
@@ -122,7 +122,7 @@ class Table:
 
     @property
     def keys(self) -> list[frozenset[str]]:
-        """Lower-case column names of each key that fixes a row."""
+        """Lower-case column names of each key that identifies a row."""
         required = {column.name.lower() for column in self.columns if not column.nullable}
         keys = [frozenset(name.lower() for name in key) for key in (self.primary_key, *self.unique) if key]
         return keys[:1] + [key for key in keys[1:] if key <= required] if self.primary_key else keys
@@ -135,26 +135,26 @@ class Catalog:
     databases: dict[str, dict[str, Table]] = field(default_factory=dict)
 
     def find(self, database: str, table: str) -> Table | None:
-        """A table, or None where there is none."""
+        """A table, or None if there is none."""
         return self.databases.get(database.lower(), {}).get(table.lower())
 
     def check(self, database: str) -> str:
         """The database's name in lower case.
 
         Raises:
-            UnknownNameError: No such database.
+            UnknownNameError: There is no such database.
         """
         if database.lower() not in self.databases:
             raise UnknownNameError("database", database, self.databases)
         return database.lower()
 
     def copy(self) -> Catalog:
-        """A catalog that can change without this one."""
+        """An independent copy of the catalog."""
         return Catalog({name: dict(tables) for name, tables in self.databases.items()})
 
 
 def key_mark(table: Table, column: Column) -> str:
-    """What DESCRIBE says about a column's keys: PRI, UNI, MUL or nothing."""
+    """The mark of a column's key in DESCRIBE: PRI, UNI, MUL or ""."""
     name = column.name.lower()
     if name in (key.lower() for key in table.primary_key):
         return "PRI"
@@ -186,7 +186,7 @@ def _extra(column: Column) -> str:
 
 
 def create_statement(table: Table) -> str:
-    """The CREATE TABLE that MySQL would show, without foreign keys and indexes that fix no row."""
+    """The CREATE TABLE that MySQL would show, without foreign keys and non-unique indexes."""
     lines = [f"  `{column.name}` {column.declared}{_options(column)}" for column in table.columns]
     if table.primary_key:
         lines.append(f"  PRIMARY KEY ({_names(table.primary_key)})")

@@ -1,6 +1,6 @@
-"""Which column a name in a query means, and the refusals of MySQL where it means none or several.
+"""Resolves the names of columns in a query, and refuses unknown and ambiguous ones as MySQL does.
 
-scope = Scope(None, "zoo"); scope.add(Source("pets", {"id": ("ID", Type(Kind.INT))}))
+scope = Scope(None); scope.add(Source("pets", {"id": ("ID", Type(Kind.INT))}))
 scope.resolve("ID", "")        # Found(alias='pets', type=Type(INT))
 scope.resolve("Name", "")      # ToolError: Unknown column 'Name' in 'field list'
 """
@@ -24,7 +24,7 @@ FIELDS, WHERE, ON, GROUP, HAVING, ORDER = (
 
 
 class RefusedQueryError(ToolError):
-    """What MySQL 8 says to a query that MariaDB would run, or refuse in other words."""
+    """MySQL 8 refuses a query that MariaDB would run, or refuse with another message."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,13 +37,13 @@ class Output:
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A table, or a query in its place, that a query reads from.
+    """A table, or a derived table, that a query reads from.
 
     Attributes:
-        alias: What it is called here, in lower case.
+        alias: Its name in the query, in lower case.
         columns: Name in lower case → name and type, in order.
-        keys: Each set of columns that fixes a row.
-        label: What MySQL calls it in error messages, e.g. "zoo.pets".
+        keys: Each set of columns that identifies a row.
+        label: Its name in MySQL's error messages, e.g. "zoo.pets".
     """
 
     alias: str
@@ -54,7 +54,7 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """A column that a query names outside its aggregates: alias and column in lower case, and where it stands."""
+    """A column used outside of aggregates: its alias and name in lower case, its label, clause and position."""
 
     key: tuple[str, str]
     label: str
@@ -64,7 +64,7 @@ class Reference:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What a name means. `alias` is "" for a column that USING or NATURAL made one of several."""
+    """The column that a name refers to; `alias` is "" for a column merged by USING or NATURAL."""
 
     alias: str
     name: str
@@ -76,14 +76,14 @@ class Scope:
     """The names that one query can use.
 
     Attributes:
-        parent: The query around it; None for the outermost.
-        sources: What it reads from, by alias.
-        merged: Columns that USING or NATURAL made one of several.
-        clause: The clause that is being read, as MySQL calls it in error messages.
-        position: Which expression of that clause, from 1.
-        quiet: More than 0 inside an aggregate, or inside an expression that the query groups by.
-        references: Columns named outside of these.
-        grouped: Text of each expression, not a bare column, that the query groups by.
+        parent: Scope of the query around it; None for the outermost.
+        sources: Its sources by alias.
+        merged: Columns merged by USING or NATURAL.
+        clause: The clause being read, by its name in MySQL's error messages.
+        position: Position of the current expression in that clause, from 1.
+        quiet: Greater than 0 inside an aggregate, or inside an expression that the query groups by.
+        references: Columns used outside of these.
+        grouped: Text of each expression except bare columns that the query groups by.
         aggregates: (clause, position) of each aggregate.
     """
 
@@ -98,24 +98,24 @@ class Scope:
     aggregates: list[tuple[str, int]] = field(default_factory=list)
 
     def add(self, source: Source) -> None:
-        """Takes up a source.
+        """Adds a source.
 
         Raises:
-            ToolError: There is one of that name already.
+            ToolError: There is already a source with this alias.
         """
         if source.alias in self.sources:
             raise ToolError(f"Not unique table/alias: '{source.alias}'")
         self.sources[source.alias] = source
 
     def has(self, name: str) -> bool:
-        """Whether a source of this query has a column of that name, given in lower case."""
+        """Whether a source of this query has a column with this lower-case name."""
         return any(name in source.columns for source in self.sources.values())
 
     def resolve(self, name: str, qualifier: str) -> Found:
-        """What a column's name means in the clause that is being read.
+        """The column that a name refers to in the current clause.
 
         Raises:
-            ToolError: Nothing, or several columns.
+            ToolError: There is no such column, or several.
         """
         scope: Scope | None = self
         while scope is not None:
@@ -145,10 +145,10 @@ class Scope:
 
 
 def table_columns(columns: list[Output]) -> dict[str, tuple[str, Type]]:
-    """The columns of a query that stands in a table's place.
+    """The columns of a derived table.
 
     Raises:
-        ToolError: Two of them have one name.
+        ToolError: Two of them have the same name.
     """
     found: dict[str, tuple[str, Type]] = {}
     for column in columns:

@@ -4,12 +4,12 @@
     database.begin("zoo")
     database.execute("SELECT COUNT(*) FROM cats")      # Result(((3,),))
 
-The dump is loaded once per server, under the names of its databases. Each environment has an account of its own that
-may only read them. The first statement of an episode that writes gets a copy of the database in use, which only this
-account sees, and what follows runs there; `begin` drops the copy. The account can do nothing else: no files, no
-settings, no other databases; statements are limited in kind, computing time and rows.
+The dump is loaded once per server, under the names of its databases. Each environment has its own account, which may
+only read them. The first statement of an episode that writes creates a copy of the database in use, which only this
+account can access; it and all later statements run on the copy, and `begin` drops it. The account has no other rights:
+no files, no settings, no other databases. Statements are limited in kind, computing time and rows.
 
-MariaDB accepts some queries that MySQL 8 refuses (a column that no group fixes, words that MySQL reserves); they are
+MariaDB accepts some queries that MySQL 8 refuses (columns that a group does not determine, reserved words); they are
 refused here, so that both servers agree with the published episodes.
 """
 
@@ -32,14 +32,14 @@ from lumos_rl.envs.sql.tools.scope import RefusedQueryError
 from lumos_rl.envs.sql.tools.show import USE
 from lumos_rl.errors import InfrastructureError, ToolError, ToolLimitError
 
-_GONE = frozenset({2003, 2006, 2013, 2014, 1053, 1927, 0})  # the client's and server's codes for a lost connection
+_GONE = frozenset({2003, 2006, 2013, 2014, 1053, 1927, 0})  # codes of client and server for a lost connection
 _TOO_LONG = "Query execution was interrupted, maximum statement execution time of {:g} s exceeded"
-GRACE_S = 8.0  # seconds that a server has to end a statement by itself
+GRACE_S = 8.0  # seconds after the limit in which the server should end a statement by itself
 _SLOW = frozenset({1969, 3024})
-# Disk, memory, threads, locks, a broken table, a statement that someone killed: what no statement is to blame for.
+# Faults that are not caused by the statement: disk, memory, threads, locks, a broken table, a killed statement.
 _FAULTS = frozenset({2, 3, 5, 20, 23, 1021, 1024, 1026, 1030, 1034, 1035, 1037, 1038, 1041})
 _FAULTS |= {1135, 1194, 1205, 1213, 1317}
-_FULL = 1114  # a table is full: for what the statement made it hold, or since the disk is
+_FULL = 1114  # a table is full, because of the statement or because the disk is full
 _COMMENTS = re.compile(r"\A(?:\s|/\*(?![!M]).*?\*/|--[ \t][^\n]*\n|#[^\n]*\n|\()*", re.DOTALL)
 _READS = ("select", "with", "show", "desc", "describe", "explain", "values", "table")
 _WRITES = re.compile(
@@ -49,7 +49,7 @@ _WRITES = re.compile(
     re.IGNORECASE,
 )
 _TRANSACTION = re.compile(r"(?:begin|start\s+transaction|commit|rollback)[\s;]*+\Z", re.IGNORECASE)
-# What holds a connection or a lock without computing, and so outside the limits.
+# Functions that hold a connection or a lock without computing, so that the time limit does not end them.
 _HARMFUL = re.compile(
     r"\b(?:sleep|benchmark|get_lock|is_(?:free|used)_lock|release_\w*locks?|load_file|\w+_wait)`?"
     r"(?:\s|/\*.*?\*/|(?:--\s|#)[^\n]*\n)*+\(",
@@ -77,7 +77,7 @@ def _catalog(dump: str, where: str) -> Catalog:
 
 @functools.lru_cache(maxsize=20_000)
 def _refused(dump: str, where: str, statement: str, database: str, full_group_by: bool) -> ToolError | None:
-    """Why MySQL 8 would refuse a query; None where it would not, or where the server says so itself."""
+    """Why MySQL 8 would refuse a query; None if it would not, or if the server refuses it anyway."""
     try:
         tree = parse(statement)
     except ToolError:
@@ -91,20 +91,21 @@ def _refused(dump: str, where: str, statement: str, database: str, full_group_by
     except RecursionError:
         return ToolLimitError("expected a simpler statement, got one that is nested too deeply")
     except (AttributeError, IndexError, KeyError, TypeError, ValueError):
-        return None  # a tree that MySQL's texts do not give
+        return None  # a tree that valid MySQL does not produce
     return None
 
 
 class ServerDatabase:
-    """The databases of a server, as an episode sees them; see `lumos_rl.envs.sql.tools.results.Database`.
+    """A `Database` (see `results`) on a server.
 
     Args:
-        address: "mysql://user:password@host:port"; the user must be able to make databases and users.
+        address: "mysql://user:password@host:port"; the user must be able to create databases and users.
         dump: Text of the dump.
         where: The dump's name, for error messages.
 
     Raises:
-        ConfigError: The address cannot be read, or a database of the server has a name of the dump's, not its tables.
+        ConfigError: The address is invalid, or a database of the server has the same name as one of the dump, but
+            other tables.
         InfrastructureError: The server cannot be reached.
     """
 
@@ -112,7 +113,7 @@ class ServerDatabase:
         self._address, self._dump, self._where = address, dump, where
         self.catalog = _catalog(dump, where)
         self.database, self.full_group_by = "", True
-        self._copies: dict[str, str] = {}  # database → this episode's own copy of it, once it wrote there
+        self._copies: dict[str, str] = {}  # database → this episode's copy of it, after the first write
         self._name = new_name()
         self._password = secrets.token_hex(16)
         self._settings = settings(address)
@@ -132,7 +133,7 @@ class ServerDatabase:
         self.database, self.full_group_by = self.catalog.check(database), True
         self._drop_copies()
         if self._is_touched:
-            self._disconnect()  # and with it variables and temporary tables
+            self._disconnect()  # to drop variables and temporary tables
         if self._connection is not None:
             self._retried(lambda: self._connected().select_db(self.database))
 
@@ -145,7 +146,7 @@ class ServerDatabase:
         return Result(None if rows is None else tuple(rows))
 
     def gold(self, statement: str, database: str) -> Result:
-        """Runs a query of the benchmark on the tables as they were in the beginning."""
+        """Runs a query of the benchmark on the tables in their initial state."""
         used, mode, copies = self.database, self.full_group_by, self._copies
         self.database, self.full_group_by, self._copies = database.lower(), True, {}
         try:
@@ -156,7 +157,7 @@ class ServerDatabase:
             self._retried(lambda: self._connected().select_db(self._used))
 
     def close(self) -> None:
-        """Drops the account and its copy."""
+        """Drops the account and its copies."""
         self._drop_copies()
         if self._has_account:
             with admin(self._settings) as cursor:
@@ -187,7 +188,7 @@ class ServerDatabase:
                 self.full_group_by = "only_full_group_by" in mode[1].lower()
             return None
         if _TRANSACTION.match(text):
-            return None  # every statement stands for itself
+            return None  # every statement is its own transaction
         if (verb not in _READS and not _WRITES.match(text)) or _HARMFUL.search(statement):
             raise ToolError("Access denied: only queries and changes of tables are allowed")
         if verb in _READS:
@@ -209,14 +210,14 @@ class ServerDatabase:
         self._retried(lambda: self._connected().select_db(self._used))
 
     def _refuse(self, statement: str) -> None:
-        """Refuses what MySQL 8 would and MariaDB would not.
+        """Refuses a statement that MySQL 8 refuses and MariaDB accepts.
 
         Raises:
-            ToolError: The statement is such.
+            ToolError: It is such a statement.
         """
         error = _refused(self._dump, self._where, statement, self.database, self.full_group_by)
         if isinstance(error, RefusedQueryError | ToolLimitError) or (error is not None and not self._copies):
-            raise error.with_traceback(None)  # it is kept: else every raise would add to its traceback
+            raise error.with_traceback(None)  # the cached error would otherwise collect tracebacks
 
     def _fetch(self, statement: str) -> list[Row] | None:
         pymysql = client()
@@ -235,11 +236,11 @@ class ServerDatabase:
         return rows
 
     def _kill(self, connection: Any) -> None:
-        """Ends a statement within which the server does not look at its own limit, such as a LIKE of long texts.
+        """Ends a statement during which the server does not check its time limit, such as a LIKE of long texts.
 
         Raises:
-            ToolLimitError: It is the statement that takes so long, for the server answers others.
-            InfrastructureError: The server answers no one.
+            ToolLimitError: The server answers other statements, so this one takes too long.
+            InfrastructureError: The server does not answer at all.
         """
         self._disconnect()
         with admin(self._settings) as cursor, contextlib.suppress(client().err.MySQLError):
@@ -258,7 +259,7 @@ class ServerDatabase:
         return rows
 
     def _abandon(self, cursor: Any) -> None:
-        """Leaves a result unread; the client would read the rest of it, now or when it is collected."""
+        """Discards the rest of a result; otherwise the client would read it, at the latest when it is collected."""
         cursor._result.unbuffered_active = False
         cursor.connection = None
         self._disconnect()
@@ -284,10 +285,10 @@ class ServerDatabase:
         return ToolError(_IN_CLAUSE.sub(lambda found: f"in {found[1]}{_CLAUSES[found[2]]}{found[3]}", message))
 
     def _retried(self, action: Callable[[], Given], is_repeatable: bool = True) -> Given:
-        """What an action gives; after a lost connection it is done once more, if that changes nothing.
+        """The result of an action, which is repeated once after a lost connection if it is safe to repeat.
 
         Raises:
-            InfrastructureError: The server fails or stays away, or went away in the middle of a statement that writes.
+            InfrastructureError: The server fails, or the connection was lost during a statement that writes.
         """
         pymysql = client()
         try:
@@ -314,7 +315,7 @@ class ServerDatabase:
                 cursor.execute(f"SET SESSION sql_mode = '{_MODES}'")
                 cursor.execute("SELECT VERSION()")
                 [version] = cursor.fetchone()
-                # MariaDB orders what ties in a temporary table in memory by address, and so otherwise each time.
+                # MariaDB orders ties in temporary tables in memory by address, so differently each time.
                 limit = (
                     f"max_statement_time = {STATEMENT_S}, tmp_memory_table_size = 0"
                     if "MariaDB" in version
@@ -337,7 +338,7 @@ class ServerDatabase:
         self._has_account = True
 
     def _copy(self, original: str, source: str) -> None:
-        """Makes this episode's own copy of a database, with the tables of `source`."""
+        """Creates this episode's copy of a database, with the tables of `source`."""
         self._connected()
         own = f"{self._name}_{original}"
         with admin(self._settings) as cursor:
@@ -363,7 +364,7 @@ class _Gone(Exception):  # noqa: N818 (not seen outside)
 
 
 def _described(row: Row) -> Row:
-    """A row of DESCRIBE as MySQL 8 gives it to Oracle's client: no width, type and default as bytes."""
+    """A row of DESCRIBE as Oracle's client gets it from MySQL 8: without width, type and default as bytes."""
     name, kind, *between, null, key, default, extra = row if len(row) == _PLAIN else row[: _PLAIN + 1]
     kind = _WIDTH.sub(r"\1", str(kind)).encode()
     if isinstance(default, str):

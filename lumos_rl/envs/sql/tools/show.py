@@ -1,7 +1,7 @@
-"""SHOW, DESCRIBE and EXPLAIN, answered from the catalog in the row shapes of MySQL 8.
+"""Answers SHOW, DESCRIBE and EXPLAIN from the catalog, with rows in the format of MySQL 8.
 
 show("SHOW TABLES", catalog, "zoo")     # [("cats",), ("dogs",)]
-show("SELECT 1", catalog, "zoo")        # None: no such statement
+show("SELECT 1", catalog, "zoo")        # None: not such a statement
 """
 
 from __future__ import annotations
@@ -36,21 +36,21 @@ _SYSTEM = ("information_schema", "mysql", "performance_schema", "sys")
 
 
 def is_show(statement: str) -> bool:
-    """Whether the statement begins like one of these."""
+    """Whether the statement begins with one of these words."""
     return _FIRST.match(statement) is not None
 
 
 def explained(statement: str) -> str | None:
-    """The query that an EXPLAIN is about; None where it is none."""
+    """The query in an EXPLAIN; None if the statement is not an EXPLAIN of a query."""
     found = _EXPLAIN.match(statement)
     return statement[found.end() :] if found else None
 
 
 def show(statement: str, catalog: Catalog, database: str) -> list[Row] | None:
-    """The rows of such a statement; None where it is no SHOW or DESCRIBE that is known here.
+    """The rows of such a statement; None if it is not a supported SHOW or DESCRIBE.
 
     Raises:
-        ToolError: It asks for a table or database that is not there.
+        ToolError: There is no such table or database.
     """
     if found := _DATABASES.match(statement):
         names = sorted({*catalog.databases, *_SYSTEM})

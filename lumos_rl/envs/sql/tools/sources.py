@@ -1,8 +1,8 @@
-"""The tables, and queries in the place of tables, that a query reads from.
+"""Rewrites FROM: the tables and derived tables that a query reads from.
 
     Sources(catalog, "zoo", read).read(tree, scope, ctes)     # FROM cats AS c  becomes  FROM "zoo.cats" AS "c"
 
-SQLite keeps the tables of all databases side by side, as "zoo.cats", so that a query can read any of them.
+In SQLite, the tables of all databases are in one database, as "zoo.cats", so that a query can read any of them.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ class Sources:
     """Reads and rewrites FROM.
 
     Args:
-        catalog: The tables there are.
+        catalog: The existing tables.
         database: The database in use.
-        query: Reads and rewrites a query in the place of a table.
+        query: Reads and rewrites the query of a derived table.
     """
 
     def __init__(self, catalog: Catalog, database: str, query: Callable[[Any, Scope | None], list[Output]]) -> None:
@@ -33,7 +33,7 @@ class Sources:
         self.catalog, self.database, self.query = catalog, database, query
 
     def check(self, tree: Any) -> None:
-        """Refuses a query of a table that is not there, wherever it stands: MySQL opens all tables first."""
+        """Refuses a query with an unknown table anywhere in it, because MySQL opens all tables first."""
         tables, named = [], {"dual"}
         for node in tree.walk():
             if node.key == "table" and node.this.key == "identifier":
@@ -57,7 +57,7 @@ class Sources:
         raise ToolError(f"Table '{database}.{name}' doesn't exist")
 
     def read(self, tree: Any, scope: Scope, ctes: Ctes) -> None:
-        """Takes up every source of a query.
+        """Adds every source of a query to its scope.
 
         Raises:
             ToolError: MySQL would refuse one of them.
@@ -125,7 +125,7 @@ class Sources:
 
 
 def renamed(columns: list[Output], names: list[str]) -> list[Output]:
-    """The columns under the names given after a common table expression; as they are without names."""
+    """The columns with the names given in a common table expression; unchanged if there are none."""
     if not names:
         return columns
     if len(names) != len(columns):
@@ -134,7 +134,7 @@ def renamed(columns: list[Output], names: list[str]) -> list[Output]:
 
 
 def _group_keys(query: Any) -> tuple[frozenset[str], ...]:
-    """The columns that fix a row of a derived table: those it groups by, none where it has one row."""
+    """The key of a derived table: the columns that it groups by; the empty key if it has one row."""
     if query.key != "select":
         return ()
     group = query.args.get("group")
@@ -153,7 +153,7 @@ def _aggregates() -> tuple[Any, ...]:
 
 
 def unwrapped(tree: Any) -> Any:
-    """A query without brackets around the whole of it."""
+    """A query without brackets around it."""
     while tree.key == "subquery" and not any(tree.args.get(name) for name in ("order", "limit", "alias")):
         inner = tree.this
         inner.pop()
@@ -162,7 +162,7 @@ def unwrapped(tree: Any) -> Any:
 
 
 def selected(part: Any) -> Any:
-    """`SELECT * FROM (part)`, with the part's own ORDER BY and LIMIT outside."""
+    """`SELECT * FROM (part)`, with the ORDER BY and LIMIT of the part outside the brackets."""
     exp = load("sqlglot.expressions")
     inner = part.this if part.key == "subquery" else part
     alias = exp.TableAlias(this=exp.to_identifier("part", quoted=True))

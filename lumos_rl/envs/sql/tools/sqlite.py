@@ -1,14 +1,14 @@
-"""MySQL's dialect over SQLite, in this process: the default database, without a server.
+"""MySQL's dialect on SQLite, in this process: the default back end, without a server.
 
     database = SqliteDatabase(image_of(dump_text))
     database.begin("zoo")
     database.execute("SELECT COUNT(*) FROM cats")      # Result(((3,),))
     database.execute("DROP TABLE cats")                # Result(None): gone until the next `begin`
 
-The dump becomes an SQLite image once per process. An episode reads it through a connection of its own, in memory; the
-first statement that writes only changes that copy, and `begin` throws it away. No statement reaches a file or another
-process: what SQLite gets is written anew from the syntax tree, its authorizer admits nothing but tables of this image,
-and computing time, rows and the length of texts are limited.
+The dump is converted to an SQLite image once per process. Each environment has its own copy of the image in memory;
+statements that write change only this copy, and `begin` discards it. No statement can access a file or another process:
+SQLite only gets text generated from the syntax tree, its authorizer only allows tables of this image, and computing
+time, rows and text lengths are limited.
 """
 
 from __future__ import annotations
@@ -35,8 +35,8 @@ from lumos_rl.envs.sql.tools.writes import WRITES, write
 from lumos_rl.errors import ConfigError, DataError, InfrastructureError, ToolError, ToolLimitError
 
 _OLDEST = (3, 39)  # the first with RIGHT JOIN
-_STEPS = 200  # of SQLite's virtual machine between two looks at the clock: a few rows, as a row can cost much
-MAX_BYTES = 128_000_000  # of a copy that an episode writes to
+_STEPS = 200  # of SQLite's virtual machine between two checks of the time: only a few rows, as a row can be slow
+MAX_BYTES = 128_000_000  # of a copy that an episode changes
 _QUERIES = ("select", "union", "intersect", "except", "subquery")
 _READING = frozenset({sqlite3.SQLITE_SELECT, sqlite3.SQLITE_READ, sqlite3.SQLITE_FUNCTION, sqlite3.SQLITE_RECURSIVE})
 _REFUSED = frozenset(
@@ -45,7 +45,7 @@ _REFUSED = frozenset(
 _FAULTS = frozenset({sqlite3.SQLITE_IOERR, sqlite3.SQLITE_NOMEM, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_CANTOPEN})
 _LIMITS = {
     sqlite3.SQLITE_LIMIT_LENGTH: 4 * MAX_TEXT,
-    sqlite3.SQLITE_LIMIT_LIKE_PATTERN_LENGTH: 1_000,  # nothing looks at the clock within a LIKE
+    sqlite3.SQLITE_LIMIT_LIKE_PATTERN_LENGTH: 1_000,  # the time is not checked during a LIKE
     sqlite3.SQLITE_LIMIT_ATTACHED: 0,
     sqlite3.SQLITE_LIMIT_WORKER_THREADS: 0,
     sqlite3.SQLITE_LIMIT_TRIGGER_DEPTH: 1,
@@ -57,7 +57,7 @@ _MODE = re.compile(r"sql_mode\s*:?=\s*(.*)", re.IGNORECASE | re.DOTALL)
 
 @dataclass(frozen=True, eq=False)
 class Image:
-    """Databases as SQLite keeps them: the catalog and the bytes of a file."""
+    """Databases for SQLite: the catalog and the bytes of a database file."""
 
     catalog: Catalog
     data: bytes
@@ -65,7 +65,7 @@ class Image:
 
 @functools.lru_cache(maxsize=4)
 def image_of(dump: str, where: str = "the dump") -> Image:
-    """The image of a dump; made once.
+    """The image of a dump; cached.
 
     Raises:
         DataError: The dump cannot be read.
@@ -102,11 +102,11 @@ def _fill(connection: sqlite3.Connection, name: str, table: Table, rows: Iterabl
     try:
         connection.executemany(f'INSERT INTO "{name}" VALUES ({marks})', rows)
     except sqlite3.IntegrityError as error:
-        raise DataError(f"expected rows that keep the keys of table {name}, got others: {error}") from error
+        raise DataError(f"expected rows that satisfy the keys of table {name}, got: {error}") from error
 
 
 class SqliteDatabase:
-    """The databases of an image, as an episode sees them; see `lumos_rl.envs.sql.tools.results.Database`."""
+    """A `Database` (see `results`) on an image."""
 
     def __init__(self, image: Image) -> None:
         self.image = image
@@ -124,7 +124,7 @@ class SqliteDatabase:
             self.close()
 
     def close(self) -> None:
-        """Forgets what was changed."""
+        """Discards all changes."""
         if self._connection is not None:
             self._connection.close()
         self._connection, self.catalog, self.is_changed = None, self.image.catalog, False
@@ -139,7 +139,7 @@ class SqliteDatabase:
 
     @property
     def connection(self) -> sqlite3.Connection:
-        """The connection; opened when it is first needed."""
+        """The connection; opened on first use."""
         if self._connection is None:
             self._connection = self._opened(self.image.data)
         return self._connection
@@ -165,7 +165,7 @@ class SqliteDatabase:
         return Result(None if rows is None else tuple(rows))
 
     def gold(self, statement: str, database: str) -> Result:
-        """Runs a query of the benchmark on the tables as they were in the beginning."""
+        """Runs a query of the benchmark on the tables in their initial state."""
         if not self.is_changed:
             mode, used = self.full_group_by, self.database
             self.database, self.full_group_by = database.lower(), True
@@ -221,7 +221,7 @@ class SqliteDatabase:
 
     def _rows(self, found: Translation | ToolError | None, statement: str) -> list[Row] | None:
         if isinstance(found, ToolError):
-            raise found.with_traceback(None)  # it is kept: else every raise would add to its traceback
+            raise found.with_traceback(None)  # the cached error would otherwise collect tracebacks
         if found is None:
             self._write(statement)
             return None
@@ -269,7 +269,7 @@ class SqliteDatabase:
 
     def _refusal(self, error: sqlite3.Error) -> ToolError | InfrastructureError:
         text = str(error)
-        if getattr(error, "sqlite_errorcode", 0) & 0xFF in _FAULTS:  # its lowest byte tells the kind
+        if getattr(error, "sqlite_errorcode", 0) & 0xFF in _FAULTS:  # the lowest byte is the primary code
             return InfrastructureError(f"SQLite failed: {text}")
         if text == "interrupted":
             return ToolLimitError(
@@ -288,7 +288,7 @@ class SqliteDatabase:
         return ToolError(text)
 
     def _stop(self, reason: str) -> None:
-        """Ends the running statement, from a function that it calls."""
+        """Ends the running statement; called by the functions in it."""
         self._stopped = reason
         raise StopError(reason)
 
@@ -302,7 +302,7 @@ class SqliteDatabase:
 
 
 def _translate(statement: str, catalog: Catalog, database: str, full_group_by: bool) -> Translation | ToolError | None:
-    """A query for SQLite, why it is refused, or None where it is no query."""
+    """The query for SQLite, the error if it is refused, or None if it is not a query."""
     try:
         tree = parse(statement)
         if tree.key not in _QUERIES:
@@ -313,7 +313,7 @@ def _translate(statement: str, catalog: Catalog, database: str, full_group_by: b
     except RecursionError:
         return ToolLimitError("expected a simpler statement, got one that is nested too deeply")
     except (AttributeError, IndexError, KeyError, TypeError, ValueError):
-        # The parser takes many dialects; a tree that MySQL's texts do not give lacks what is looked for in it.
+        # The parser accepts many dialects; a tree that valid MySQL does not produce may lack expected parts.
         return syntax_error(statement)
 
 

@@ -1,4 +1,4 @@
-"""How values are read: columns, literals, arithmetic, functions, casts; see `expressions`."""
+"""Handlers of values: columns, literals, arithmetic, functions, casts; see `expressions`."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from lumos_rl.envs.sql.tools.scope import RefusedQueryError, Scope
 from lumos_rl.errors import ToolError
 
 _ARITHMETIC = {"add": "+", "sub": "-", "mul": "*", "div": "/", "mod": "%"}
-_CASTS = {  # what MySQL accepts after AS → SQLite function, type
+_CASTS = {  # type that MySQL accepts in CAST → SQLite function, type
     **dict.fromkeys(("BIGINT", "UBIGINT"), ("my_signed", INT)),
     **dict.fromkeys(("CHAR", "NCHAR", "BINARY"), ("my_concat", TEXT)),
     **dict.fromkeys(("DOUBLE", "FLOAT", "REAL"), ("", DOUBLE)),
@@ -93,7 +93,7 @@ def _unit(x: Expressions, node: Any) -> Any:
 
 
 def _parts(x: Expressions, node: Any, scope: Scope) -> Type:
-    """Operators that mean the same in SQLite."""
+    """Operators with the same meaning in SQLite; XOR is rewritten."""
     kinds = [x.read(part, scope) for part in list(node.iter_expressions())]
     if node.key == "xor":
         one, other = (x.exp.Paren(this=x.exp.Not(this=x.exp.Paren(this=part))) for part in (node.this, node.expression))
@@ -105,7 +105,7 @@ def _parts(x: Expressions, node: Any, scope: Scope) -> Type:
 
 
 def _case(x: Expressions, node: Any, scope: Scope) -> Type:
-    """CASE; with a value after it, its branches become comparisons of their own."""
+    """CASE; `CASE value WHEN …` becomes a CASE with comparisons."""
     head, found = node.this, []
     for branch in node.args["ifs"]:
         if head is not None:
@@ -129,7 +129,7 @@ def _if(x: Expressions, node: Any, scope: Scope) -> Type:
 
 
 def _adjacent(x: Expressions, node: Any, scope: Scope) -> Type:
-    """Texts that stand side by side."""
+    """Adjacent text literals, which MySQL joins."""
     node.replace(x.exp.Literal.string("".join(part.name for part in node.expressions)))
     return TEXT
 
@@ -164,7 +164,7 @@ def _cast(x: Expressions, node: Any, scope: Scope) -> Type:
 
 
 def _anonymous(x: Expressions, node: Any, scope: Scope) -> Type:
-    """A function by its name."""
+    """A function call by name."""
     name = node.name.lower()
     if name in calls.AGGREGATES:
         return spread(x, node, name, scope)
@@ -289,7 +289,7 @@ def _variable(x: Expressions, node: Any, scope: Scope) -> Type:
         return TEXT
     if node.key == "sessionparameter":
         raise ToolError(f"Unknown system variable '{node.name}'")
-    node.replace(x.exp.Null())  # no variable outlives its statement
+    node.replace(x.exp.Null())  # variables are not kept between statements
     return NULL
 
 

@@ -1,9 +1,9 @@
-"""Statements of MySQL that write, as statements of SQLite; they change an episode's own copy of the tables.
+"""Translates statements of MySQL that write to SQLite; they change an episode's own copy of the tables.
 
     write(parse("ALTER TABLE cats ADD age INT"), catalog, "zoo")  # ['ALTER TABLE "zoo.cats" ADD COLUMN "age" INTEGER']
 
-INSERT, UPDATE and DELETE of one table, CREATE, DROP, ALTER and TRUNCATE TABLE are understood. The catalog is changed
-with the tables.
+INSERT, UPDATE and DELETE of one table, and CREATE, DROP, ALTER and TRUNCATE TABLE are supported. The catalog is changed
+along with the tables.
 """
 
 from __future__ import annotations
@@ -151,7 +151,7 @@ def _alter(tree: Any, catalog: Catalog, used: str) -> list[str]:
             column = column_of(action)
             if any(column.name.lower() == other.name.lower() for other in table.columns):
                 raise ToolError(f"Duplicate column name '{column.name}'")
-            column = replace(column, nullable=True)  # what the rows there are get
+            column = replace(column, nullable=True)  # existing rows get NULL
             table = replace(table, columns=(*table.columns, column))
             found.append(f"{head} ADD COLUMN {column_definition(column)}")
         elif action.key == "drop" and action.args.get("kind") == "COLUMN":
@@ -177,7 +177,7 @@ def _column(table: Table, name: str) -> Column:
 
 
 def _renamed(table: Table, old: str, new: str | None) -> Table:
-    """The table with a column's new name in its keys; without the column there, where `new` is None."""
+    """The table with a column renamed in its keys, or removed from them if `new` is None."""
 
     def changed(key: Iterable[str]) -> tuple[str, ...]:
         names = (new if name == old else name for name in key)
@@ -192,7 +192,7 @@ def _renamed(table: Table, old: str, new: str | None) -> Table:
 
 
 def _unplain(table: Table) -> Table:
-    """The table once it may hold any text."""
+    """The table without plain columns, because it may now hold any text."""
     return replace(table, columns=tuple(replace(column, plain=False) for column in table.columns))
 
 
@@ -216,7 +216,7 @@ WRITES: Mapping[str, Callable[[Any, Catalog, str], list[str]]] = {
 
 
 def write(tree: Any, catalog: Catalog, database: str) -> list[str]:
-    """The statements of SQLite for one that writes; `catalog` is changed as they will change the tables, if they run.
+    """The SQLite statements for a statement that writes; `catalog` is changed as they will change the tables.
 
     Raises:
         ToolError: MySQL would refuse it, or it is not supported.
