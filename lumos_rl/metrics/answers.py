@@ -29,7 +29,7 @@ _NUMBER = re.compile(
     rf"(?<![\w.])(?P<sign>[-−–]\s*)?(?:[$€£¥]\s*)?(?P<minus>[-−–])?(?:(?P<whole>\d+)\s+(?=\d+\s*/\s*\d))?"
     rf"(?P<value>{_UNSIGNED})(?P<exponent>[eE][-+]?\d{{1,3}}(?![\w.]))?(?:\s*/\s*(?P<denominator>{_UNSIGNED}))?"
 )
-_LONGEST = 400  # characters; longer answers are no numbers
+_LONGEST = 400  # characters; longer answers are not read as numbers
 _FLOAT_DIGITS = 6  # decimals from which a number is read as a rounded float
 _FLOAT_TOLERANCE = Fraction(1, 10**6)
 _ARTICLES = re.compile(r"\b(a|an|the)\b")
