@@ -8,6 +8,6 @@ python -m lumos_rl.recipes.sft_then_dpo lumos-7b --dry-run
 # LoRA adapters of planner and grounder; rollouts on 7 engines of vLLM that take each new adapter while they run,
 # and the eighth GPU left to training.
 python -m lumos_rl.recipes.sft_then_dpo lumos-7b --model.engine vllm --ray.engines 7 --ray.gpus-per-engine 1 \
-    --ray.workers 8 --ray.gpus-per-worker 0 --track.wandb
+    --ray.workers 8 --ray.gpus-per-worker 0 --track wandb
 
 python -m lumos_rl.recipes.evaluate runs/lumos-7b-0 --policy dpo-2 --benchmarks svamp=hf:ChilleD/SVAMP

@@ -68,7 +68,7 @@ def tiny_sft(tiny_base: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     from lumos_rl.training.sft import train_sft
 
     out = tmp_path_factory.mktemp("tiny") / "sft"
-    settings = SFTSettings(max_steps=80, learning_rate=1e-2, batch_size=16, save_steps=0)
+    settings = SFTSettings(max_steps=80, learning_rate=1e-2, batch_size=16, save_steps=None)
     train_sft(tiny_base, CHATS, out, settings, seed=0)
     return out
 
@@ -97,7 +97,7 @@ def run(trained: Path, tmp_path: Path):
     shutil.copytree(trained, tmp_path / "run")
     with RunFolder(tmp_path / "run", CONFIG) as opened:
         for version in ("sft", "rs-1", "rs-2", "dpo-1", "dpo-2"):
-            play_gold(opened, test_tasks(CONFIG.data), CONFIG.evaluate, version, EVALUATION, always)
+            play_gold(opened, test_tasks(CONFIG.data), CONFIG.test_rollout, version, EVALUATION, always)
         yield opened
 
 

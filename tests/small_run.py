@@ -14,28 +14,29 @@ from lumos_rl.language import format_actions
 from lumos_rl.policies.base import ScriptedPolicy
 from lumos_rl.rollout.loop import run_episodes
 from lumos_rl.rollout.plans import RolloutConfig, plan_episodes
-from lumos_rl.runs.config import DataConfig, ModelConfig, Refine, RefineConfig, RunConfig
+from lumos_rl.runs.config import DataConfig, EvaluateSettings, ModelConfig, RunConfig
 from lumos_rl.runs.environments import make_env
 from lumos_rl.runs.folder import EVALUATION
 from lumos_rl.runs.job import Job
+from lumos_rl.runs.refine_settings import PreferenceTraining, Refine, RefineConfig, RejectionTraining
 from lumos_rl.runs.stages import base_stage, evaluate_stage, sft_stage, validate_stage
-from lumos_rl.training.settings import DPOSettings, LoraSettings, SFTSettings
+from lumos_rl.training.settings import SFTSettings
 
-SFT = SFTSettings(max_steps=2, batch_size=4, learning_rate=1e-3, max_length=512, save_steps=0)
-DPO = DPOSettings(max_steps=2, batch_size=4, learning_rate=1e-3, max_length=512, save_steps=0)
+SFT = SFTSettings(max_steps=2, batch_size=4, learning_rate=1e-3, max_length=512, save_steps=None)
+DPO = PreferenceTraining(max_steps=2, batch_size=4, learning_rate=1e-3)
 CONFIG = RunConfig(
     data=DataConfig(annotated=4, explore=3, test_tasks=3),
-    model=ModelConfig(profile="compact", scratch=replace(SHAPE, context=512), device="cpu"),
+    model=ModelConfig(profile="compact", scratch=replace(SHAPE, context=512)),
     sft=SFT,
     rollout=RolloutConfig(samples=4, temperatures=(1.0,)),
-    evaluate=RolloutConfig(samples=2, temperatures=(0.0, 1.0)),
+    evaluate=EvaluateSettings(samples=2, temperatures=(0.0, 1.0)),
 )
 CONFIG = replace(
     CONFIG,
     refine=RefineConfig(
         steps=(Refine.RS, Refine.DPO),
-        rs=replace(CONFIG.refine.rs, train=SFT),
-        dpo=replace(CONFIG.refine.dpo, train=replace(DPO, lora=LoraSettings(rank=2))),
+        rs=replace(CONFIG.refine.rs, train=RejectionTraining(max_steps=2)),
+        dpo=replace(CONFIG.refine.dpo, train=replace(DPO, lora_rank=2)),
     ),
 )
 
@@ -111,11 +112,11 @@ def fine_tune(run):
 
 def evaluate(run, version, checkpoint):
     """Tests a policy on the run's test tasks, as its recipes do."""
-    job, settings = Job(run.config), run.config.evaluate
+    job, settings = Job(run.config), run.config.test_rollout
     return evaluate_stage(run, job.player(run), version, checkpoint, job.test_tasks, settings, job.examples)
 
 
 def validate(run, version, checkpoint):
     """The same with its validation tasks."""
     job = Job(run.config)
-    return validate_stage(run, job.player(run), version, checkpoint, job.validation_tasks, run.config.evaluate)
+    return validate_stage(run, job.player(run), version, checkpoint, job.validation_tasks, run.config.test_rollout)

@@ -176,7 +176,7 @@ SMALL = """
     --data.annotated 4 --data.resample 0 --data.explore 2 --data.test-tasks 2 --data.validation-tasks 1
     --sft.max-steps 2
     --refine.rs.train.max-steps 2 --rollout.samples 1 --evaluate.samples 1 --evaluate.temperatures 0 --ray.workers 1
-    --rollout.max-new-tokens 8 --evaluate.max-new-tokens 8 --model.scratch.hidden 16 --model.scratch.feedforward 16
+    --rollout.max-new-tokens 8 --model.scratch.hidden 16
     --model.scratch.layers 2 --model.scratch.heads 2
 """.split()
 DEMO = ("python", "-m", "lumos_rl.recipes.sft_then_dpo")  # what `make demo` runs when all is installed

@@ -17,7 +17,7 @@ import pytest
 PACKAGE = Path(__file__).parents[1] / "lumos_rl"
 ROWS = [
     ["errors"],
-    ["records"],
+    ["records", "checks"],
     ["core"],
     ["language", "metrics", "prompts"],
     ["agent", "tools", "policies"],

@@ -16,7 +16,7 @@ from lumos_rl.training.settings import ScratchSettings
 
 TASK = "Tom has 3 apples and gets 2. How many?"
 TEXTS = [TASK, "Add the apples.", "Flip a coin.", "Heads.", "Tails.", "Edge.", "R1 = Calculator(3 + 2)", "Stop."] * 3
-SHAPE = ScratchSettings(vocabulary=400, hidden=32, layers=2, heads=2, feedforward=64, context=128)
+SHAPE = ScratchSettings(vocabulary=400, hidden=32, layers=2, heads=2, context=128)
 
 
 def user(text):

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import AutoModelForCausalLM, AutoTokenizer
+from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 
 from lumos_rl.core import Message
 from lumos_rl.errors import MissingExtraError, MissingFileError
@@ -70,6 +70,18 @@ def free_memory() -> None:
     gc.collect()  # a model that TRL has trained is part of a cycle
     if torch.cuda.is_available():
         torch.cuda.empty_cache()
+
+
+def load_config(path: str | Path) -> Any:
+    """The shape of a full model, of its text where it reads pictures too.
+
+    Raises:
+        MissingFileError: No model there.
+    """
+    try:
+        return AutoConfig.from_pretrained(str(path)).get_text_config()
+    except (OSError, ValueError) as error:
+        raise _missing(path, error) from error
 
 
 def _missing(path: str | Path, error: Exception) -> MissingFileError:

@@ -33,6 +33,9 @@ try:
 except ImportError as error:
     raise MissingExtraError("openai", "openai") from error
 
+API_KEY = "OPENAI_API_KEY"  # a local server needs none
+TIMEOUT_S = 120.0  # longest wait for an answer
+RETRIES = 5  # of a request that was refused for the moment, timed out or broke
 PASSING = (408, 409, 425, 429)  # temporary statuses below 500
 
 
@@ -59,7 +62,7 @@ class OpenAIPolicy:
         self._done: queue.SimpleQueue[Future[Completion]] = queue.SimpleQueue()
         self._under_way: set[Future[Completion]] = set()
         self._room = anyio.Semaphore(settings.concurrency)
-        key = os.environ.get(settings.api_key_env, "").strip()
+        key = os.environ.get(API_KEY, "").strip()
         self._headers = {} if key else {"Authorization": openai.omit}
         with contextlib.ExitStack() as opened:
             self._portal = opened.enter_context(start_blocking_portal(name="openai"))
@@ -206,10 +209,10 @@ class OpenAIPolicy:
                 )
             got = f"HTTP {status} ({said})"
         elif isinstance(error, openai.APITimeoutError):
-            got = f"no answer within {self.settings.timeout_s:g} s"
+            got = f"no answer within {TIMEOUT_S:g} s"
         else:
             got = _cause(error)
-        tries = 1 + int(error.request.headers.get("x-stainless-retry-count", self.settings.retries))
+        tries = 1 + int(error.request.headers.get("x-stainless-retry-count", RETRIES))
         return InfrastructureError(f"expected {self.settings.url} to answer, got {got} in {tries} tries")
 
     def _model(self, request: Request) -> str:
@@ -258,8 +261,8 @@ def _client(settings: OpenAISettings, key: str) -> openai.AsyncOpenAI:
         return openai.AsyncOpenAI(
             api_key=key or "none",  # otherwise it takes OPENAI_API_KEY, which may belong to another endpoint
             base_url=settings.url,
-            timeout=settings.timeout_s,
-            max_retries=settings.retries,
+            timeout=TIMEOUT_S,
+            max_retries=RETRIES,
             http_client=http,
         )
     except httpx2.InvalidURL as error:

@@ -73,6 +73,7 @@ class VLLMPolicy:
         dtype: str = "float32",
         settings: VLLMSettings | None = None,
         gpus: int = 1,
+        max_rank: int | None = None,
     ) -> VLLMPolicy:
         """Starts an engine for each full model that the modules are, or are adapters of.
 
@@ -84,6 +85,7 @@ class VLLMPolicy:
             dtype: "float32", "bfloat16" or "float16".
             settings: The engine's settings; None takes the defaults.
             gpus: GPUs that share the model (tensor parallelism).
+            max_rank: Largest rank of later adapters; None where none is larger than those of the first ones.
 
         Raises:
             MissingExtraError: vLLM is not installed.
@@ -99,7 +101,10 @@ class VLLMPolicy:
         def start(base: str, served: Layout) -> _Engine:
             at_once = 1 if settings.in_turn else len(served.models)
             share = replace(settings, gpu_memory=settings.gpu_memory / at_once)
-            return _Engine(base, served, batch_size, dtype, share, gpus, torch.cuda.is_available() or at_once > 1)
+            size: dict[str, Any] = {"dtype": dtype, "max_num_seqs": batch_size, "tensor_parallel_size": gpus}
+            if gpus > 1:
+                size["distributed_executor_backend"] = "mp"  # Ray's would ask for GPUs beside this process's
+            return _Engine(base, served, share, max_rank or 1, torch.cuda.is_available() or at_once > 1, **size)
 
         return cls(layout, version or Path(path).name, start, settings.in_turn)
 
@@ -242,39 +247,34 @@ class _Engine:
     Args:
         base: Model folder or hub name.
         layout: What it shall serve first.
-        batch_size: Most turns generated at once.
-        dtype: Type of the weights.
-        settings: Further settings.
-        gpus: GPUs that share the model.
+        max_rank: Largest rank of later adapters.
         isolated: Whether it runs in a process of its own.
+        **size: Further arguments of vLLM's engine.
     """
 
     def __init__(
-        self, base: str, layout: Layout, batch_size: int, dtype: str, settings: VLLMSettings, gpus: int, isolated: bool
+        self, base: str, layout: Layout, settings: VLLMSettings, max_rank: int, isolated: bool, **size: Any
     ) -> None:
         from vllm import EngineArgs, LLMEngine
 
         os.environ["VLLM_ENABLE_V1_MULTIPROCESSING"] = str(int(isolated))
         self.base = base
-        self.max_rank = next(rank for rank in RANKS if rank >= max(layout.rank(base), settings.max_rank, 1))
+        self.max_rank = next(rank for rank in RANKS if rank >= max(layout.rank(base), max_rank))
         lora: dict[str, Any] = {}
         if adapters := layout.adapters_of(base):
             lora = {"enable_lora": True, "max_lora_rank": self.max_rank, "max_loras": len(adapters)}
         arguments = EngineArgs(
             model=base,
             tokenizer=base,  # for stop texts
-            dtype=dtype,
-            max_num_seqs=batch_size,
-            max_model_len=settings.context or None,
-            tensor_parallel_size=gpus,
-            distributed_executor_backend="mp" if gpus > 1 else None,  # Ray's would ask for GPUs beside this process's
+            max_model_len=settings.context,
             gpu_memory_utilization=settings.gpu_memory,
             enable_prefix_caching=True,
             generation_config="vllm",  # a turn is drawn from the model's own distribution
             seed=0,  # of what has no seed of its own: nothing
             disable_log_stats=True,
+            **size,
             **lora,
-            **({} if torch.cuda.is_available() else _on_cpu(settings)),
+            **({} if torch.cuda.is_available() else _on_cpu()),
         )
         others = set(multiprocessing.active_children())
         try:
@@ -371,8 +371,8 @@ class _Engine:
             self._engine.engine_core.shutdown()
 
 
-def _on_cpu(settings: VLLMSettings) -> dict[str, Any]:
-    os.environ["VLLM_CPU_KVCACHE_SPACE"] = str(settings.cpu_cache_gb)
+def _on_cpu() -> dict[str, Any]:
+    os.environ.setdefault("VLLM_CPU_KVCACHE_SPACE", "1")  # GiB; vLLM's own default takes half of the memory
     # A seed cannot be taken back on a CPU, which a prompt that is read in parts would ask for.
     return {"enforce_eager": True, "enable_chunked_prefill": False, "block_size": 32}
 

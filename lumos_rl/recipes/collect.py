@@ -9,7 +9,7 @@ adds the episodes to `trajectories.jsonl`. Episodes that are there already are n
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 import tyro
 
@@ -28,6 +28,8 @@ class CollectConfig:
         run: The run.
         policy: Name of the stage whose checkpoint plays.
     """
+
+    UNUSED: ClassVar = ("Supervised fine-tuning", "Self-improvement")  # groups of --help
 
     run: Annotated[RunConfig, tyro.conf.arg(name="")] = field(default_factory=RunConfig)
     policy: str = "sft"

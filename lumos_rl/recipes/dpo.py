@@ -9,7 +9,7 @@ builds pairs from the episodes of that policy in `trajectories.jsonl` (`recipes.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 import tyro
 
@@ -31,6 +31,8 @@ class DPORecipeConfig:
         policy: Name of the stage whose episodes and checkpoint are used.
     """
 
+    UNUSED: ClassVar = ("Episodes",)  # groups of --help
+
     run: Annotated[RunConfig, tyro.conf.arg(name="")] = field(default_factory=RunConfig)
     policy: str = "sft"
 
@@ -48,7 +50,7 @@ def main(job: Job, run: RunFolder, config: DPORecipeConfig) -> None:
 
     def work() -> dict[str, Any]:
         pairs = pairs_stage(run, stage, played, settings, config.run.seed)
-        return job.learner(run).dpo(stage, start, pairs, settings.train)
+        return job.learner(run).dpo(stage, start, pairs, config.run.dpo_training)
 
     print(f"{run.checkpoint(stage)}: pairs {run.stage(stage, work)['pairs_by_module']}")
 

@@ -14,12 +14,11 @@ benchmark's own, what Agent Lumos reached is told beside it.
 
 from __future__ import annotations
 
-import itertools
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 import tyro
 
@@ -28,9 +27,10 @@ from lumos_rl.errors import MissingFileError
 from lumos_rl.policies.layout import CHECKPOINTS
 from lumos_rl.runs.config import DataConfig, Engine, RunConfig, check_samples
 from lumos_rl.runs.dry_run import describe_test
+from lumos_rl.runs.entries import words
 from lumos_rl.runs.folder import RunFolder, require_checkpoint
 from lumos_rl.runs.job import Job
-from lumos_rl.runs.launch import launch, stored_settings
+from lumos_rl.runs.launch import known_flags, launch, stored_settings
 from lumos_rl.runs.policies import source_hash, weights_hash
 from lumos_rl.runs.presets import PRESETS
 from lumos_rl.runs.score import KINDS, Score
@@ -48,14 +48,31 @@ class EvaluateConfig:
         policy: Name of the stage whose checkpoint is tested.
         checkpoint: What to test instead: a model folder, a hub name, or, as model.engine says, an endpoint's model or
             MODULE:FUNCTION.
-        benchmarks: What to test on instead of the run's test tasks, with commas between: BENCHMARK for its built-in
-            suite, or BENCHMARK=WHERE as for data.test. The results go to `benchmarks/` in the run's folder.
+        benchmarks: What to test on instead of the run's test tasks, with commas or spaces between: BENCHMARK for its
+            built-in suite, or BENCHMARK=WHERE as for data.test. The results go to `benchmarks/` in the run's folder.
     """
+
+    UNUSED: ClassVar = ("Supervised fine-tuning", "Self-improvement")  # groups of --help
 
     run: Annotated[RunConfig, tyro.conf.arg(name="")] = field(default_factory=RunConfig)
     policy: str = "sft"
-    checkpoint: str = ""
-    benchmarks: str = ""
+    checkpoint: str | None = None
+    benchmarks: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """The flags that say what is tested.
+
+    Attributes:
+        checkpoint: A model or function.
+        run_dir: Folder of the results.
+        engine: What writes turns.
+    """
+
+    checkpoint: str | None = None
+    run_dir: str | None = None
+    engine: Annotated[str | None, tyro.conf.arg(name="model.engine")] = None
 
 
 def main(job: Job, run: RunFolder, config: EvaluateConfig) -> None:
@@ -66,31 +83,32 @@ def main(job: Job, run: RunFolder, config: EvaluateConfig) -> None:
     """
     engine = config.run.model.engine
     if engine != Engine.SCRIPT:  # a function may draw as it likes
-        check_samples("evaluate", config.run.evaluate)
-    where = Path(config.checkpoint) if config.checkpoint else require_checkpoint(run.checkpoint(config.policy))
-    version = _as_name(config.checkpoint) or config.policy
-    if engine == Engine.SCRIPT:
-        version += f"-{source_hash(config.checkpoint)}"  # a function that was changed is another policy
-    elif config.checkpoint and where.is_dir():
-        version += f"-{weights_hash(where)}"  # and so is a model that was trained again
+        check_samples("evaluate", config.run.test_rollout)
+    if config.checkpoint is None:
+        version, where = config.policy, require_checkpoint(run.checkpoint(config.policy))
+    else:
+        version, where = _as_name(config.checkpoint), Path(config.checkpoint)
+        if engine == Engine.SCRIPT:
+            version += f"-{source_hash(config.checkpoint)}"  # a function that was changed is another policy
+        elif where.is_dir():
+            version += f"-{weights_hash(where)}"  # and so is a model that was trained again
     if not config.benchmarks:
         return _test(job, run, version, where)
     other = _on_benchmarks(config, run.path)
-    with RunFolder(Path(other.run_dir), other) as folder:
+    with RunFolder(other.folder, other) as folder:
         return _test(Job(other), folder, version, where)
 
 
 def _test(job: Job, run: RunFolder, version: str, checkpoint: Path) -> None:
-    settings = job.config.evaluate
+    settings = job.config.test_rollout
     result = evaluate_stage(run, job.player(run), version, checkpoint, job.test_tasks, settings, job.examples)
     _report(job.config.data, version, result)
 
 
 def _on_benchmarks(config: EvaluateConfig, run_dir: Path) -> RunConfig:
     """The run's settings, for tests on other benchmarks than the run's."""
-    names = [name.strip() for name in config.benchmarks.split(",") if name.strip()]
-    sources = tuple(name if "=" in name else f"{name}=synthetic" for name in names)
-    data = replace(config.run.data, suites="", unseen="", test=sources)
+    sources = tuple(name if "=" in name else f"{name}=synthetic" for name in words(config.benchmarks))
+    data = replace(config.run.data, suites=(), unseen=(), test=sources)
     folder = run_dir / "benchmarks" / _as_name("+".join(sources))
     return replace(config.run, data=data, run_dir=str(folder))
 
@@ -102,7 +120,7 @@ def dry_run(job: Job, config: EvaluateConfig) -> str:
         ConfigError: Some check failed; the message lists every one that did.
         MissingFileError: The run has no such policy.
     """
-    run_dir = Path(config.run.run_dir)
+    run_dir = config.run.folder
     checkpoint = config.checkpoint or str(require_checkpoint(run_dir / CHECKPOINTS / config.policy))
     return describe_test(Job(_on_benchmarks(config, run_dir)) if config.benchmarks else job, checkpoint)
 
@@ -138,38 +156,28 @@ def with_target(argv: Sequence[str]) -> list[str]:
     """
     if not argv or argv[0] in PRESETS:
         return list(argv)
-    if argv[0].startswith("-"):
-        return _settled(argv) if _given("checkpoint", argv) else list(argv)
-    word, rest = argv[0], list(argv[1:])
+    word, flags = (None, list(argv)) if argv[0].startswith("-") else (argv[0], list(argv[1:]))
+    given = known_flags(Target, flags)
+    if word is None:
+        return _settled(flags, given.run_dir) if given.checkpoint else flags
     if (Path(word) / "stages").is_dir():
-        return ["--run-dir", word, *rest]
-    is_model = Path(word).is_dir() or "/" in word or "openai" in _values("model.engine", rest)
+        return ["--run-dir", word, *flags]
+    is_model = Path(word).is_dir() or "/" in word or given.engine == Engine.OPENAI
     if not is_model and re.fullmatch(r"[\w.]+:\w+", word):
-        rest = ["--model.engine", "script", *rest]
+        flags = ["--model.engine", "script", *flags]
     elif not is_model:
         known = ", ".join(PRESETS)
         raise MissingFileError(
             f"expected a preset ({known}), a run's or model's folder, ORG/MODEL, or MODULE:FUNCTION, got {word!r}"
         )
-    name = _as_name(word)
-    place = [] if _given("run-dir", rest) or _given("run_dir", rest) else ["--run-dir", f"runs/evaluate-{name}"]
-    return _settled(["--checkpoint", word, *place, *rest])
+    if given.run_dir is None:
+        flags = ["--run-dir", f"runs/evaluate-{_as_name(word)}", *flags]
+    return _settled(["--checkpoint", word, *flags], known_flags(Target, flags).run_dir)
 
 
-def _settled(flags: Sequence[str]) -> list[str]:
+def _settled(flags: Sequence[str], run_dir: str | None) -> list[str]:
     """The flags, with a preset before them where there is no run whose settings they change."""
-    return [*flags] if stored_settings(flags) else ["defaults", *flags]
-
-
-def _given(name: str, flags: Sequence[str]) -> bool:
-    return any(flag.partition("=")[0] == f"--{name}" for flag in flags)
-
-
-def _values(name: str, flags: Sequence[str]) -> list[str]:
-    """What a flag is set to, as `--flag value` or `--flag=value`."""
-    pairs = [(flag.partition("=")[0], flag.partition("=")[2]) for flag in flags]
-    pairs += itertools.pairwise(flags)
-    return [value for flag, value in pairs if flag == f"--{name}"]
+    return [*flags] if stored_settings(run_dir) else ["defaults", *flags]
 
 
 if __name__ == "__main__":

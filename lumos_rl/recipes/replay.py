@@ -23,8 +23,9 @@ from lumos_rl.core import Task, Trajectory, from_json
 from lumos_rl.errors import LumosError, MissingFileError
 from lumos_rl.runs.folder import EVALUATION, TRAJECTORIES
 from lumos_rl.runs.job import Job
-from lumos_rl.runs.launch import read_settings
+from lumos_rl.runs.launch import failed, until_pipe_closes
 from lumos_rl.runs.replay import replay_all
+from lumos_rl.runs.stored import read_settings
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +72,7 @@ def _stored(path: Path) -> Iterator[Trajectory]:
 
 if __name__ == "__main__":
     try:
-        sys.exit(main(tyro.cli(ReplayConfig, description=__doc__)))
+        with until_pipe_closes():
+            sys.exit(main(tyro.cli(ReplayConfig, description=__doc__)))
     except LumosError as error:
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(2)
+        sys.exit(failed(str(error)))

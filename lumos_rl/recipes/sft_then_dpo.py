@@ -37,22 +37,22 @@ def main(job: Job, run: RunFolder, config: RunConfig) -> None:
     player, learner = job.player(run), job.learner(run)
 
     def test(version: str, checkpoint: Path) -> None:
-        evaluate_stage(run, player, version, checkpoint, job.test_tasks, config.evaluate, job.examples)
+        evaluate_stage(run, player, version, checkpoint, job.test_tasks, config.test_rollout, job.examples)
 
     base = base_stage(run, config.model, job.profile, job.base_texts(), config.seed)
     sft_stage(run, learner, base, job.taught_rows, config.sft, config.preview)
-    if config.evaluate_base:
+    if config.evaluate.base:
         test("base", Path(base))
     test("sft", run.checkpoint("sft"))
     versions, steps = refine(job, run)
     if config.data.validation_tasks:
-        best_stage(run, player, ["sft", *versions], job.validation_tasks, config.evaluate)
+        best_stage(run, player, ["sft", *versions], job.validation_tasks, config.test_rollout)
     if config.refine.swap and versions and config.rollout.formulation in (Formulation.ITERATIVE, Formulation.ONETIME):
         for planner, grounder in (("sft", versions[-1]), (versions[-1], "sft")):
             mixed = swap(run, planner, grounder, job.profile)
             test(mixed, run.checkpoint(mixed))
     if config.refine.control and steps:
-        control_stage(run, learner, job.taught_rows, config.refine.rs.train, steps)
+        control_stage(run, learner, job.taught_rows, config.rs_training, steps)
         test("control", run.checkpoint("control"))
     print(write_summary(run, versions, time.monotonic() - began))
 

@@ -49,7 +49,7 @@ class Ledger:
             )
         self._queue, self._last_tries = deque(plans), deque[EpisodePlan]()
         self._share = min(concurrency, math.ceil(len(plans) / workers))  # so that no worker stays idle
-        self._max_retries = max_retries
+        self.max_retries = max_retries
         self._held: list[dict[str, EpisodePlan]] = [{} for _ in range(workers)]  # by worker, by plan id
         self._alone = [False] * workers  # whether a worker plays a last retry
         self._losses: Counter[str] = Counter()  # by plan id
@@ -101,10 +101,10 @@ class Ledger:
         for plan in plans:
             self._losses[plan.id] += 1
             losses = self._losses[plan.id]
-            if losses > self._max_retries:
+            if losses > self.max_retries:
                 failure = f"played {losses} times, and each time its worker died; the last time, {reason}"
                 failed.append(plan.trajectory(version, StopReason.FAILED, failure=failure))
-            elif losses == self._max_retries:
+            elif losses == self.max_retries:
                 self._last_tries.append(plan)
             else:
                 self._queue.append(plan)

@@ -2,7 +2,7 @@
 
     plans = plan_episodes(tasks, RolloutConfig(samples=2, temperatures=(0.0, 1.0)))
     plans[0].id      # "gsm8k/test/0#0"
-    plans[0].seed    # from the settings' seed, the task and the sample: the same in every process
+    plans[0].seed    # from the task and the sample: the same in every process
 
 `lumos_rl.rollout.loop` plays plans.
 """
@@ -14,9 +14,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from lumos_rl.checks import at_least, between, check, each, one_of
 from lumos_rl.core import Formulation, StopReason, Task, Trajectory
-from lumos_rl.errors import ConfigError
 from lumos_rl.policies.base import Sampling
+
+SEED = 0  # of all episodes: a task's sample is the same in every run
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +36,6 @@ class RolloutConfig:
         tool_threads: Environment steps that run at once beside the engine, per worker, for tools that wait for a
             network or a process; 0 runs them in the loop itself, which is quickest for tools that only compute.
         logprobs: Whether trajectories keep the log-probability of every sampled token.
-        seed: Seed of every random choice; with the task and the sample it fixes an episode.
     """
 
     formulation: Formulation = Formulation.ITERATIVE
@@ -46,16 +47,18 @@ class RolloutConfig:
     concurrency: int = 64
     tool_threads: int = 0
     logprobs: bool = False
-    seed: int = 0
 
     def __post_init__(self) -> None:
-        if self.samples < 1 or self.concurrency < 1 or self.max_subgoals < 1 or not self.temperatures:
-            raise ConfigError(
-                "expected samples, concurrency and max_subgoals >= 1 and at least one temperature, got"
-                f" {self.samples}, {self.concurrency}, {self.max_subgoals} and {self.temperatures}"
-            )
-        if self.tool_threads < 0:
-            raise ConfigError(f"expected tool_threads >= 0, got {self.tool_threads}")
+        counts = dict.fromkeys(("samples", "max_subgoals", "max_new_tokens", "concurrency"), at_least(1))
+        check(
+            self,
+            "rollout",
+            formulation=one_of(Formulation),
+            temperatures=each(at_least(0)),
+            top_p=between(0, 1, without=(0,)),
+            tool_threads=at_least(0),
+            **counts,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +133,7 @@ def plan_episodes(
 def _plan(task: Task, sample: int, config: RolloutConfig, examples: Sequence[Task]) -> EpisodePlan:
     temperature = config.temperatures[sample % len(config.temperatures)]
     sampling = Sampling(temperature, config.top_p, config.max_new_tokens, logprobs=config.logprobs)
-    seed = derive_seed(config.seed, task.id, sample)
+    seed = derive_seed(SEED, task.id, sample)
     return EpisodePlan(task, sample, seed, sampling, config.formulation, config.max_subgoals, tuple(examples))
 
 

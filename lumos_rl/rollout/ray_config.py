@@ -11,9 +11,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from lumos_rl.checks import above, at_least, check
 from lumos_rl.errors import ConfigError
 
 log = logging.getLogger(__name__)
+
+MIN_START_S = 900.0  # the weights of large models come from slow disks
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,40 +26,44 @@ class RayConfig:
     Attributes:
         address: "auto" or "host:port" of a running cluster. None takes the cluster that this process is connected to
             or that RAY_ADDRESS names, or else starts one on this machine.
-        workers: Workers, each with a policy of its own; 0 starts as many as the cluster has room for.
+        workers: Workers, each with a policy of its own; None starts as many as the cluster has room for.
         cpus_per_worker: CPU cores of a worker, and its threads.
         gpus_per_worker: GPUs of a worker; 0.5 lets two share one. With 0 none is kept for it, and it uses the first one
             that its machine has, if any. Workers that share an engine need none.
-        engines: Engines that workers share, where the policy is one (vLLM); 0 starts as many as there are GPUs for, and
-            a single one where they need none. If they leave a GPU of the driver's machine free, its first one is kept
-            for the driver, and they stay while it trains; else they end with each rollout.
+        engines: Engines that workers share, where the policy is one (vLLM); None starts as many as there are GPUs for,
+            and a single one where they need none. If they leave a GPU of the driver's machine free, its first one is
+            kept for the driver, and they stay while it trains; else they end with each rollout.
         cpus_per_engine: CPU cores of an engine, and its threads.
         gpus_per_engine: GPUs of an engine, which share its model (tensor parallelism).
-        max_retries: How often an episode is played again after its worker died.
-        start_timeout_s: Seconds that a worker may take to start and make its policy.
-        silence_timeout_s: Seconds that a worker may take for its next turns; after that it counts as dead.
+        timeout_s: Seconds that a worker may take for its next turns; after that it counts as dead. To start and make
+            its policy it may take as long, and 900 at least.
         dashboard: Whether a cluster started here has Ray's dashboard.
     """
 
     address: str | None = None
-    workers: int = 0
+    workers: int | None = None
     cpus_per_worker: int = 1
     gpus_per_worker: float = 0.0
-    engines: int = 0
+    engines: int | None = None
     cpus_per_engine: int = 1
     gpus_per_engine: int = 0
-    max_retries: int = 2
-    start_timeout_s: float = 900.0
-    silence_timeout_s: float = 900.0
+    timeout_s: float = 900.0
     dashboard: bool = True
 
     def __post_init__(self) -> None:
-        counts = self.workers, self.engines, self.gpus_per_worker, self.gpus_per_engine, self.max_retries
-        cpus = min(self.cpus_per_worker, self.cpus_per_engine)
-        if min(counts) < 0 or cpus < 1 or min(self.start_timeout_s, self.silence_timeout_s) <= 0:
-            raise ConfigError(f"expected counts >= 0, CPUs >= 1 and timeouts above 0 seconds, got {self}")
+        some = at_least(1, none="None to start as many as fit")
+        limits = dict.fromkeys(("cpus_per_worker", "cpus_per_engine"), at_least(1))
+        limits |= dict.fromkeys(("gpus_per_worker", "gpus_per_engine"), at_least(0))
+        check(self, "ray", workers=some, engines=some, timeout_s=above(0), **limits)
         if self.gpus_per_worker > 1 and self.gpus_per_worker % 1:
-            raise ConfigError(f"expected gpus_per_worker up to 1 or a whole number, got {self.gpus_per_worker}")
+            raise ConfigError(
+                f"expected --ray.gpus-per-worker to be at most 1 or a whole number, got {self.gpus_per_worker}"
+            )
+
+    @property
+    def start_timeout_s(self) -> float:
+        """Seconds that a worker may take to start and make its policy."""
+        return max(self.timeout_s, MIN_START_S)
 
 
 def count_workers(nodes: Sequence[Mapping[str, Any]], config: RayConfig, engines: int = 0) -> int:
@@ -73,17 +80,16 @@ def count_workers(nodes: Sequence[Mapping[str, Any]], config: RayConfig, engines
     """
     need = {"CPU": float(config.cpus_per_worker), "GPU": 0.0 if engines else config.gpus_per_worker}
     room = _room(nodes, need) - math.ceil(engines * config.cpus_per_engine / config.cpus_per_worker)
-    if room < 1 and (engines or not config.workers):
+    if room < 1 and (engines or config.workers is None):
         raise ConfigError(
             f"expected a node with {need} for a worker, got {_alive(nodes)} with {engines} engines; ask for less per"
             " worker"
         )
-    if config.workers > room:
+    wanted = config.workers or room
+    if wanted > room:
         others = "are left out" if engines else "wait"
-        log.warning(
-            "the cluster has room for %d of %d workers with %s; the others %s", room, config.workers, need, others
-        )
-    return min(config.workers or room, room) if engines else config.workers or room
+        log.warning("the cluster has room for %d of %d workers with %s; the others %s", room, wanted, need, others)
+    return min(wanted, room) if engines else wanted
 
 
 def count_engines(nodes: Sequence[Mapping[str, Any]], config: RayConfig) -> int:

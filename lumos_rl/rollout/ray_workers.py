@@ -55,11 +55,12 @@ class RayWorkers:
     GPUs of the driver's machine.
 
     Args:
-        config: Cluster, workers, retries, timeouts; None takes the defaults.
+        config: Cluster, workers, timeout; None takes the defaults.
+        max_retries: How often an episode is played again after its worker died.
     """
 
-    def __init__(self, config: RayConfig | None = None) -> None:
-        self._config = config or RayConfig()
+    def __init__(self, config: RayConfig | None = None, max_retries: int = 2) -> None:
+        self._config, self._max_retries = config or RayConfig(), max_retries
         self._places: list[_Place] = []
         self._engines: Engines | None = None
         self._busy = False
@@ -112,7 +113,7 @@ class RayWorkers:
         engines = count_engines(ray.nodes(), self._config) if isinstance(policy, Serving) else 0
         room = count_workers(ray.nodes(), self._config, engines)
         count = min(room, len(plans))
-        ledger = Ledger(plans, count, concurrency, self._config.max_retries)
+        ledger = Ledger(plans, count, concurrency, self._max_retries)
         gpus = 0.0 if engines else self._config.gpus_per_worker
         self._places += [_Place(ray, self._config, index, gpus) for index in range(len(self._places), count)]
         profile = get_profile(profile) if isinstance(profile, str) else profile
@@ -120,8 +121,8 @@ class RayWorkers:
         load, config = (make_env, profile, tool_threads), self._config
         if isinstance(policy, Serving):
             self._serve(policy, room)
-            patience = config.silence_timeout_s + config.start_timeout_s  # a worker's engine may have to be restarted
-            config = replace(config, silence_timeout_s=patience)
+            patience = config.timeout_s + config.start_timeout_s  # a worker's engine may have to be restarted
+            config = replace(config, timeout_s=patience)
         for place in self._places[:count]:
             place.policy = self._policy(policy, place)
         return self._run(_Rollout(ray, config, self._places[:count], ledger, load, job))
@@ -144,7 +145,7 @@ class RayWorkers:
         if not isinstance(policy, Serving):
             return policy
         assert self._engines is not None, "they were started for this rollout"
-        timeouts = self._config.start_timeout_s, self._config.silence_timeout_s
+        timeouts = self._config.start_timeout_s, self._config.timeout_s
         return functools.partial(
             ServedPolicy, self._engines.host(place.index), policy, f"rollout-worker-{place.index}", *timeouts
         )
@@ -280,7 +281,7 @@ class _Rollout:
             yield from self._answer(calls[call])
 
     def _deadline(self, place: _Place) -> float:
-        return place.since + (self._config.silence_timeout_s if place.ready else self._config.start_timeout_s)
+        return place.since + (self._config.timeout_s if place.ready else self._config.start_timeout_s)
 
     def _answer(self, place: _Place) -> Iterator[Trajectory]:
         try:
@@ -315,7 +316,7 @@ class _Rollout:
         hopeless = ""
         if all(self._failed_starts[other.index] >= FAILED_STARTS for other in self._places):
             hopeless = f"workers that start, got {FAILED_STARTS} failures in a row of each"
-        if self._barren >= BARREN_DEATHS + self._config.max_retries:
+        if self._barren >= BARREN_DEATHS + self._ledger.max_retries:
             hopeless = f"workers that stay alive, got {self._barren} deaths and no finished episode in between"
         if hopeless:
             raise InfrastructureError(f"expected {hopeless}; the last: {reason}") from error

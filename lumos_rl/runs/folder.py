@@ -1,7 +1,7 @@
 """The run folder: what a run has finished, and the files that stages hand to each other.
 
     runs/tiny-0/
-      config.json          the settings; the folder is gone on with only under the same ones, but for `CHANGEABLE`
+      config.json          the settings; a run continues only under the same ones, but for `CHANGEABLE`
       stages/sft.json      what a finished stage came to; its presence is what marks the stage as finished
       checkpoints/sft/     model or adapter, with its prompt profile
       trajectories.jsonl   every episode played to learn from, one line each, written the moment it ended
@@ -15,10 +15,10 @@ A run may be killed at any moment. A line that was being written then is cut off
 
 from __future__ import annotations
 
-import dataclasses
 import fcntl
 import json
 import logging
+import os
 import shutil
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -29,7 +29,8 @@ from lumos_rl.core import Module, PreferencePair, Record, Trajectory, from_json,
 from lumos_rl.errors import ConfigError, InfrastructureError, MissingExtraError, MissingFileError
 from lumos_rl.policies.layout import CHECKPOINTS
 from lumos_rl.rollout.ray_workers import RayWorkers
-from lumos_rl.runs.config import CHANGEABLE, UNSTORED, RunConfig, TrackConfig
+from lumos_rl.runs.config import CHANGEABLE, RunConfig
+from lumos_rl.runs.stored import refuse_other_versions, settings_of
 
 log = logging.getLogger(__name__)
 
@@ -144,14 +145,15 @@ class RunFolder:
         if not records and not any(path.glob("stages/*.json")) and not any(path.glob("checkpoints/*")):
             return  # nothing was made with those settings; often some were wrong
         new = settings_of(self.config)
-        old = settings_of(RunConfig()) | json.loads(stored.read_text(encoding="utf-8"))  # older ones name fewer
-        fixed = {name for name in old.keys() | new.keys() if not _changeable(name)}
-        differing = sorted(name for name in fixed if old.get(name) != new.get(name))
+        old = json.loads(stored.read_text(encoding="utf-8"))
+        refuse_other_versions(stored, old)
+        old = settings_of(RunConfig()) | old  # older ones name fewer
+        differing = sorted(name for name in new if not _changeable(name) and old[name] != new[name])
         if differing:
-            changes = "; ".join(f"{name}: {old.get(name)} there, {new.get(name)} now" for name in differing[:5])
+            changes = "; ".join(f"{name}: {old[name]} there, {new[name]} now" for name in differing[:5])
             raise ConfigError(
-                f"expected the settings that {path} was begun with, got others ({changes}); go on with those, or choose"
-                " another --run-dir"
+                f"expected the settings that {path} was begun with, got others ({changes}); continue with those, or"
+                " choose another --run-dir"
             )
 
     def _write(self, name: str, value: Mapping[str, Any]) -> None:
@@ -162,29 +164,8 @@ class RunFolder:
             file.write(line + "\n")
 
 
-def settings_of(config: RunConfig) -> dict[str, Any]:
-    """The settings that define a run, flat: `{"sft.learning_rate": 2e-05, …}`."""
-    flat: dict[str, Any] = {}
-    for item in dataclasses.fields(config):
-        if item.name not in UNSTORED:
-            _flatten(item.name, getattr(config, item.name), flat)
-    return flat
-
-
 def _changeable(name: str) -> bool:
     return any(name == free or name.startswith(f"{free}.") for free in CHANGEABLE)
-
-
-def _flatten(name: str, value: Any, flat: dict[str, Any]) -> None:
-    if dataclasses.is_dataclass(value):
-        for item in dataclasses.fields(value):
-            _flatten(f"{name}.{item.name}", getattr(value, item.name), flat)
-    else:
-        flat[name] = (
-            list(map(str, value)) if isinstance(value, tuple) and value and isinstance(value[0], str) else value
-        )
-        if isinstance(flat[name], tuple):
-            flat[name] = list(flat[name])
 
 
 def check_writable(path: Path) -> None:
@@ -245,16 +226,12 @@ def _cut_broken_line(path: Path) -> None:
 Tracker = Callable[[str, int, Mapping[str, float]], None]
 
 
-def _trackers(config: TrackConfig, path: Path) -> list[Tracker]:
-    made = []
-    if config.wandb:
-        made.append(_wandb(config, path))
-    if config.tensorboard:
-        made.append(_tensorboard(path))
-    return made
+def _trackers(names: Iterable[str], path: Path) -> list[Tracker]:
+    makers = {"wandb": _wandb, "tensorboard": _tensorboard}
+    return [makers[name](path) for name in names]
 
 
-def _wandb(config: TrackConfig, path: Path) -> Tracker:
+def _wandb(path: Path) -> Tracker:
     try:
         import wandb
     except ImportError as error:
@@ -263,9 +240,8 @@ def _wandb(config: TrackConfig, path: Path) -> Tracker:
     key = path / "wandb-id"  # a name alone would join runs of the same name in different places
     if not key.is_file():
         write_atomically(key, uuid.uuid4().hex)
-    run = wandb.init(
-        project=config.wandb_project, name=path.name, id=key.read_text(), resume="allow", dir=path, config=settings
-    )
+    project = os.environ.get("WANDB_PROJECT", "lumos_rl")
+    run = wandb.init(project=project, name=path.name, id=key.read_text(), resume="allow", dir=path, config=settings)
     run.define_metric("*", step_metric="lumos_step")
 
     def track(stage: str, step: int, values: Mapping[str, float]) -> None:

@@ -24,8 +24,9 @@ from lumos_rl.prompts import PromptProfile
 from lumos_rl.rollout.loop import Env
 from lumos_rl.runs import tasks
 from lumos_rl.runs.chats import chat_rows, profile_of
-from lumos_rl.runs.config import Engine, Modules, RunConfig, by_benchmark, check_samples
-from lumos_rl.runs.environments import env_options, make_env
+from lumos_rl.runs.config import Engine, Modules, RunConfig, check_samples
+from lumos_rl.runs.entries import by_benchmark, env_options
+from lumos_rl.runs.environments import make_env
 from lumos_rl.runs.folder import RunFolder
 from lumos_rl.runs.learn import Learner
 from lumos_rl.runs.play import Player
@@ -124,7 +125,7 @@ class Job:
 
     @cached_property
     def env_options(self) -> dict[str, dict[str, Any]]:
-        """Options of environments by benchmark; errors as for `environments.env_options`."""
+        """Options of environments by benchmark; errors as for `entries.env_options`."""
         return env_options(self.config.data.env)
 
     @property
@@ -135,9 +136,8 @@ class Job:
     def policy(self, checkpoint: Path, version: str) -> Factory:
         """How workers come by the policy of a checkpoint; errors as for `policy_of`."""
         config = self.config
-        trained = config.sft, config.refine.rs.train, config.refine.dpo.train
-        rank = max(settings.lora.rank for settings in trained)
-        return policy_of(checkpoint, version, config.model, rank, config.ray.gpus_per_engine)
+        ranks = [rank for rank in (config.sft.lora_rank, config.refine.dpo.train.lora_rank) if rank is not None]
+        return policy_of(checkpoint, version, config.model, max(ranks, default=None), config.ray.gpus_per_engine)
 
     def player(self, run: RunFolder) -> Player:
         """What plays the run's episodes."""
@@ -151,25 +151,20 @@ class Job:
         """Looks for settings that each make sense alone, and not together.
 
         Raises:
-            ConfigError: The engine's model cannot be trained, tests play another formulation than is learned, modules
-                are separate where the formulation has one, or a step of the refinement would repeat greedy episodes.
+            ConfigError: The engine's model cannot be trained, modules are separate where the formulation has one, or a
+                step of the refinement would repeat greedy episodes.
         """
         config = self.config
-        learned, tested = config.rollout.formulation, config.evaluate.formulation
+        learned = config.rollout.formulation
         if config.model.engine in (Engine.OPENAI, Engine.SCRIPT):
             raise ConfigError(
                 f"expected --model.engine hf or vllm to train with, got {config.model.engine}, which cannot be trained;"
                 " test it with python -m lumos_rl.recipes.evaluate"
             )
-        if tested != learned:
-            raise ConfigError(
-                f"expected one formulation to learn and to be tested in, got rollout.formulation {learned} and"
-                f" evaluate.formulation {tested}"
-            )
         if config.model.modules == Modules.SEPARATE and learned not in (Formulation.ITERATIVE, Formulation.ONETIME):
             raise ConfigError(
                 f"expected --model.modules shared, as {learned} has one module, got {config.model.modules}"
             )
-        check_samples("evaluate", config.evaluate)
+        check_samples("evaluate", config.test_rollout)
         for step in tasks.refine_steps(config, []):
             check_samples(step.collecting, step.rollout)

@@ -2,38 +2,55 @@
 
     launch(__doc__, RunConfig, main)     # the last line of every recipe; main(job, run_folder, settings)
 
+Settings come from a preset, or from the run in `--run-dir`; a file that `--config` names changes them, and flags win.
 An error that this package raises on purpose ends the program with one line and exit status 2; Ctrl-C and SIGTERM end it
-with the command to go on with, and status 130.
+with the command to continue with, and status 130.
 """
 
 from __future__ import annotations
 
-import dataclasses
-import json
+import contextlib
+import io
 import logging
 import os
 import shlex
 import signal
 import sys
-import typing
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
-from enum import Enum
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import tyro
 
 from lumos_rl import task_types
-from lumos_rl.errors import ConfigError, DataError, LumosError, UnknownNameError
+from lumos_rl.errors import LumosError, UnknownNameError
 from lumos_rl.runs.config import RunConfig
 from lumos_rl.runs.dry_run import describe_run
 from lumos_rl.runs.folder import RunFolder
+from lumos_rl.runs.help import short_help
 from lumos_rl.runs.job import Job
 from lumos_rl.runs.presets import PRESETS
+from lumos_rl.runs.stored import changed, plugins_in, read_settings
 
 DEFAULT_PRESET = "tiny"
+HELP = ("-h", "--help")
 Config = TypeVar("Config")
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """The flags that say which settings the others change.
+
+    Attributes:
+        plugins: Modules with task types, which settings may name.
+        run_dir: Folder of a run, whose settings hold.
+        config: File of changes.
+    """
+
+    plugins: Annotated[tuple[str, ...], tyro.conf.arg(aliases=["--plugin"])] = ()
+    run_dir: str | None = None
+    config: str | None = None
 
 
 def launch(
@@ -58,49 +75,78 @@ def launch(
     signal.signal(signal.SIGTERM, _interrupt)
     run: RunFolder | None = None
     try:
-        config = parse(about or "", kind, prepare(sys.argv[1:]))
-        settings = run_config(config)
-        if settings.dry_run:
-            job = Job(settings)
-            print(describe(job, config) if describe else describe_run(job))
-            return
-        with RunFolder(Path(settings.run_dir), settings) as run:
+        with until_pipe_closes():
+            config = parse(about or "", kind, prepare(sys.argv[1:]))
+            settings = run_config(config)
+            if settings.dry_run:
+                job = Job(settings)
+                print(describe(job, config) if describe else describe_run(job))
+                return
+        with RunFolder(settings.folder, settings) as run:
             main(Job(settings), run, config)
     except LumosError as error:
-        sys.exit(_failed(str(error)))
+        sys.exit(failed(str(error)))
     except KeyboardInterrupt:
         print("\nStopped; everything that was finished is kept.", file=sys.stderr)
         if run is not None:
-            print(f"Go on with: {_command()}", file=sys.stderr)
+            print(f"Continue with: {_command()}", file=sys.stderr)
         sys.stderr.flush()
         sys.exit(130)
 
 
 def parse(about: str, kind: type[Config], argv: Sequence[str]) -> Config:
-    """Settings from a command line: a preset or a stored run, changed by flags.
+    """Settings from a command line: a preset or a stored run, changed by a file and by flags.
 
     Raises:
-        UnknownNameError: The first word is no preset.
-        SystemExit: `--help` was asked for, or a flag is wrong; tyro has printed why.
+        LumosError: The first word is no preset, or a value cannot be.
+        SystemExit: Help was asked for, or a flag is wrong; tyro has printed why.
     """
-    preset, rest = _split_preset(argv)
-    task_types.load_plugins(_values(rest, "plugins", "plugin"))  # first: settings name what they bring
-    stored = None if preset else stored_settings(rest)
-    default = stored or PRESETS[preset or DEFAULT_PRESET].config
-    names = "\n".join(f"  {name}: {each.about}" for name, each in PRESETS.items())
-    whole = kind is RunConfig
-    config = tyro.cli(
+    preset, flags = _split_preset(argv)
+    origin = known_flags(Origin, flags)
+    task_types.load_plugins(origin.plugins)  # first: settings name what they bring
+    default = stored_settings(origin.run_dir) if preset is None else None
+    default = default or PRESETS[preset or DEFAULT_PRESET].config
+    if origin.config is not None:
+        task_types.load_plugins(plugins_in(Path(origin.config)))
+        default = changed(default, Path(origin.config))
+    program = shlex.join(_program())
+    if any(word in HELP for word in flags):
+        print(short_help(program, about, kind, default, {name: each.about for name, each in PRESETS.items()}))
+        raise SystemExit(0)
+    config = _parsed(
         kind,
-        prog=shlex.join(_program()),
-        args=rest,
+        prog=program,
+        args=["--help" if word == "--help-all" else word for word in flags],
         config=(tyro.conf.EnumChoicesFromValues,),
-        default=default if whole else kind(run=default),  # type: ignore[call-arg]
-        description=f"{about.strip()}\n\nThe first word may name a preset (without one: {DEFAULT_PRESET}):\n{names}",
+        default=default if kind is RunConfig else kind(run=default),  # type: ignore[call-arg]
+        description=about.strip(),
     )
     run = run_config(config)
-    if not run.run_dir:
+    if run.run_dir is None:
         run = replace(run, run_dir=f"runs/{preset or DEFAULT_PRESET}-{run.seed}")
-    return run if whole else replace(config, run=run)  # type: ignore[return-value,type-var]
+    return run if kind is RunConfig else replace(config, run=run)  # type: ignore[return-value]
+
+
+def known_flags(kind: type[Config], flags: Sequence[str]) -> Config:
+    """What a command line says about the fields of a class, whatever else it says."""
+    found, _ = _parsed(kind, args=list(flags), return_unknown_args=True, add_help=False)
+    return found  # type: ignore[no-any-return]
+
+
+def _parsed(kind: type[Any], **options: Any) -> Any:
+    """What tyro makes of a command line; an error of ours is raised as it is, not as text in a frame."""
+    said = io.StringIO()
+    try:
+        with contextlib.redirect_stderr(said):
+            return tyro.cli(kind, **options)
+    except SystemExit as end:
+        error: BaseException | None = end
+        while error is not None and not isinstance(error, LumosError):
+            error = error.__context__
+        if error is not None:
+            raise error from None
+        sys.stderr.write(said.getvalue())
+        raise
 
 
 def run_config(config: object) -> RunConfig:
@@ -110,26 +156,33 @@ def run_config(config: object) -> RunConfig:
     return found
 
 
-def config_from_json(kind: type[Config], value: Mapping[str, Any]) -> Config:
-    """Nested settings from the flat form of `settings_of`; settings that are missing keep their defaults."""
-    return typing.cast(Config, _rebuild(kind, value, ""))
+def stored_settings(run_dir: str | None) -> RunConfig | None:
+    """The settings of the run in this folder; None where there is none yet.
+
+    Raises:
+        DataError: They cannot be read.
+    """
+    path = None if run_dir is None else Path(run_dir) / "config.json"
+    return None if path is None or not path.is_file() else read_settings(path)
 
 
-def _rebuild(kind: Any, flat: Mapping[str, Any], prefix: str) -> Any:
-    given = {}
-    for item in dataclasses.fields(kind):
-        name, hint = prefix + item.name, typing.get_type_hints(kind)[item.name]
-        if dataclasses.is_dataclass(hint):
-            given[item.name] = _rebuild(hint, flat, f"{name}.")
-        elif name in flat:
-            given[item.name] = _typed(hint, flat[name])
-    return kind(**given)
+@contextlib.contextmanager
+def until_pipe_closes() -> Iterator[None]:
+    """Ends the program quietly when whoever reads its output has read enough, such as `head`."""
+    try:
+        try:
+            yield
+        finally:
+            sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # Python flushes again at its end
+        sys.exit(0)
 
 
-def _typed(hint: Any, value: Any) -> Any:
-    if isinstance(value, list):
-        return tuple(_typed(typing.get_args(hint)[0], item) for item in value)
-    return hint(value) if isinstance(hint, type) and issubclass(hint, Enum) else value
+def failed(message: str) -> int:
+    """Prints an error; the exit status."""
+    print(f"error: {message}", file=sys.stderr)
+    return 2
 
 
 def _split_preset(argv: Sequence[str]) -> tuple[str | None, list[str]]:
@@ -138,47 +191,6 @@ def _split_preset(argv: Sequence[str]) -> tuple[str | None, list[str]]:
     if argv[0] not in PRESETS:
         raise UnknownNameError("preset", argv[0], PRESETS)
     return argv[0], list(argv[1:])
-
-
-def stored_settings(argv: Sequence[str]) -> RunConfig | None:
-    """The settings of the run that `--run-dir` names; None when it names none or a new one.
-
-    Raises:
-        DataError: The folder's settings cannot be read.
-    """
-    values = _values(argv, "run-dir")
-    path = Path(values[-1]) / "config.json" if values else None
-    if path is None or not path.is_file():
-        return None
-    return read_settings(path)
-
-
-def read_settings(path: Path) -> RunConfig:
-    """The settings in a run's `config.json`; the task types that they name from outside are registered.
-
-    Raises:
-        DataError: They cannot be read.
-    """
-    try:
-        settings = json.loads(path.read_text(encoding="utf-8"))
-        task_types.load_plugins(settings.get("plugins", ()))
-        return config_from_json(RunConfig, settings)
-    except (TypeError, ValueError, ConfigError) as error:
-        raise DataError(f"expected the settings of a run in {path}: {error}; choose another --run-dir") from error
-
-
-def _values(argv: Sequence[str], *names: str) -> list[str]:
-    """What flags of these names are set to, as `--name value …` or `--name=value`."""
-    flags = {f"--{name.replace('-', sign)}" for name in names for sign in "-_"}
-    found, inside = [], False
-    for word in argv:
-        flag, given, value = word.partition("=")
-        if word.startswith("-"):
-            inside = flag in flags and not given
-            found += [value] if flag in flags and given else []
-        elif inside:
-            found.append(word)
-    return found
 
 
 def _program() -> list[str]:
@@ -191,11 +203,6 @@ def _command() -> str:
     """This program's command line, with `--resume`."""
     words = [*_program(), *sys.argv[1:]]
     return shlex.join(words if "--resume" in words else [*words, "--resume"])
-
-
-def _failed(message: str) -> int:
-    print(f"error: {message}", file=sys.stderr)
-    return 2
 
 
 def _interrupt(number: int, frame: object) -> None:

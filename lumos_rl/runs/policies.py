@@ -26,14 +26,15 @@ from lumos_rl.runs.config import Engine, ModelConfig
 Factory = Callable[[], Policy] | Serving
 
 
-def policy_of(checkpoint: Path, version: str, model: ModelConfig, max_rank: int, gpus: int) -> Factory:
+def policy_of(checkpoint: Path, version: str, model: ModelConfig, max_rank: int | None, gpus: int) -> Factory:
     """How rollout workers come by the policy of a checkpoint: each makes its own, or all share what engines serve.
 
     Args:
         checkpoint: Its folder; a model of an endpoint or MODULE:FUNCTION where the engine is one of these.
         version: Its name.
         model: Which engine, and how it is set up.
-        max_rank: Largest rank of an adapter that the run trains, for engines that must know it beforehand.
+        max_rank: Largest rank of an adapter that the run trains, for engines that must know it beforehand; None for
+            none.
         gpus: GPUs of a shared engine.
 
     Raises:
@@ -52,8 +53,7 @@ def policy_of(checkpoint: Path, version: str, model: ModelConfig, max_rank: int,
     if model.engine == Engine.SCRIPT:
         scripted_reply(where)  # a mistake is told here rather than in every worker
         return functools.partial(make_scripted_policy, where, version)
-    model = replace(model, vllm=replace(model.vllm, max_rank=model.vllm.max_rank or max_rank))
-    make = functools.partial(make_vllm_policy, where, version, model, gpus)
+    make = functools.partial(make_vllm_policy, where, version, model, gpus, max_rank)
     return Serving(version, make, functools.partial(update_vllm_policy, where, version))
 
 
@@ -61,15 +61,16 @@ def make_policy(checkpoint: str, version: str, model: ModelConfig) -> Policy:
     """The policy of a checkpoint with Transformers; called inside the worker that uses it."""
     from lumos_rl.policies.hf import HFPolicy
 
-    return HFPolicy.load(checkpoint, version, model.generate_batch, model.device, model.dtype)
+    return HFPolicy.load(checkpoint, version, model.generate_batch, dtype=model.dtype)
 
 
-def make_vllm_policy(checkpoint: str, version: str, model: ModelConfig, gpus: int) -> Policy:
+def make_vllm_policy(checkpoint: str, version: str, model: ModelConfig, gpus: int, max_rank: int | None) -> Policy:
     """The same with vLLM; called inside the engine's process."""
     from lumos_rl.policies.vllm import VLLMPolicy
 
+    batch, dtype = model.generate_batch, model.dtype
     return VLLMPolicy.load(
-        checkpoint, version, model.generate_batch, model.device, model.dtype, model.vllm, max(1, gpus)
+        checkpoint, version, batch, dtype=dtype, settings=model.vllm, gpus=max(1, gpus), max_rank=max_rank
     )
 
 

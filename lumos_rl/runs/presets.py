@@ -10,17 +10,16 @@ from dataclasses import dataclass, replace
 
 from lumos_rl.rollout.plans import RolloutConfig
 from lumos_rl.rollout.ray_config import RayConfig
-from lumos_rl.runs.config import (
-    DataConfig,
-    ModelConfig,
-    Modules,
+from lumos_rl.runs.config import DataConfig, EvaluateSettings, ModelConfig, Modules, RunConfig
+from lumos_rl.runs.refine_settings import (
     PreferenceConfig,
+    PreferenceTraining,
     Refine,
     RefineConfig,
     RejectionConfig,
-    RunConfig,
+    RejectionTraining,
 )
-from lumos_rl.training.settings import DPOSettings, LoraSettings, ScratchSettings, SFTSettings, Start
+from lumos_rl.training.settings import ScratchSettings, SFTSettings, Start
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +35,7 @@ _TINY = RunConfig(
     data=DataConfig(annotated=150, resample=40, explore=1600, test_tasks=300),
     model=ModelConfig(
         profile="compact",
-        scratch=ScratchSettings(vocabulary=1024, hidden=128, layers=2, heads=4, feedforward=384, context=256),
+        scratch=ScratchSettings(vocabulary=1024, hidden=128, layers=2, heads=4, context=256),
         generate_batch=128,
     ),
     sft=SFTSettings(
@@ -47,7 +46,6 @@ _TINY = RunConfig(
         weight_decay=0.1,
         adam_beta2=0.95,
         save_steps=500,
-        supervised_only=False,  # to come to the figures of the tables again, to the last digit
     ),
     rollout=RolloutConfig(samples=2, temperatures=(0.7, 1.0), max_subgoals=5, max_new_tokens=24, concurrency=256),
     refine=RefineConfig(
@@ -56,29 +54,18 @@ _TINY = RunConfig(
             max_per_task=2,
             resample=5,
             annotated=False,
-            train=SFTSettings(
-                max_steps=900,
-                learning_rate=1e-3,
-                batch_size=8,
-                max_length=256,
-                weight_decay=0.1,
-                adam_beta2=0.95,
-                save_steps=500,
-                supervised_only=False,
-            ),
+            train=RejectionTraining(max_steps=900, learning_rate=1e-3),
         ),
         dpo=PreferenceConfig(
-            train=DPOSettings(
+            train=PreferenceTraining(
                 epochs=2.0,  # few pairs, learned often, cost more than they give
                 learning_rate=5e-4,
                 batch_size=16,
-                max_length=256,
-                save_steps=40,
-                lora=LoraSettings(rank=16),
+                lora_rank=16,
             )
         ),
     ),
-    evaluate=RolloutConfig(samples=2, temperatures=(0.0, 1.0), max_subgoals=5, max_new_tokens=24, concurrency=256),
+    evaluate=EvaluateSettings(samples=2, temperatures=(0.0, 1.0)),
     ray=RayConfig(workers=2),
 )
 
@@ -87,17 +74,15 @@ _SVAMP = RunConfig(
     data=DataConfig(
         train=("mawps=mawps_asdiv",),
         test=("svamp=svamp",),
-        annotated=0,
+        annotated=None,
         resample=12,
         explore=600,
-        test_tasks=0,
+        test_tasks=None,
         lower_case=True,
     ),
     model=ModelConfig(
         profile="compact",
-        scratch=ScratchSettings(
-            vocabulary=2048, hidden=128, layers=2, heads=4, feedforward=384, context=384, start=Start.MIMETIC
-        ),
+        scratch=ScratchSettings(vocabulary=2048, hidden=128, layers=2, heads=4, context=384, start=Start.MIMETIC),
         generate_batch=128,
     ),
     sft=replace(_TINY.sft, max_steps=12_000, max_length=384),
@@ -105,12 +90,10 @@ _SVAMP = RunConfig(
     refine=replace(
         _TINY.refine,
         steps=(Refine.RS, Refine.DPO),
-        rs=RejectionConfig(
-            max_per_task=2, resample=2, train=replace(_TINY.refine.rs.train, max_steps=1200, max_length=384)
-        ),
-        dpo=PreferenceConfig(train=replace(_TINY.refine.dpo.train, max_length=384)),
+        rs=RejectionConfig(max_per_task=2, resample=2, train=replace(_TINY.refine.rs.train, max_steps=1200)),
+        dpo=PreferenceConfig(train=_TINY.refine.dpo.train),
     ),
-    evaluate=replace(_TINY.evaluate, max_subgoals=4, max_new_tokens=48),
+    evaluate=_TINY.evaluate,
     ray=RayConfig(workers=2),
 )
 
@@ -118,7 +101,7 @@ _SVAMP = RunConfig(
 _UNIFIED = replace(
     _TINY,
     data=DataConfig(
-        suites="math,qa,webshop,mind2web,sql",
+        suites=("math", "qa", "webshop", "mind2web", "sql"),
         annotated=60,
         resample=10,
         rename=8,
@@ -131,7 +114,7 @@ _UNIFIED = replace(
         scratch=replace(_TINY.model.scratch, vocabulary=2048, context=768, start=Start.INDUCTION),
         generate_batch=64,
     ),
-    sft=replace(_TINY.sft, max_steps=5000, max_length=768, supervised_only=True),
+    sft=replace(_TINY.sft, max_steps=5000, max_length=768),
     rollout=replace(_TINY.rollout, max_subgoals=8, max_new_tokens=96),
     refine=replace(
         _TINY.refine,
@@ -145,20 +128,25 @@ _UNIFIED = replace(
             balanced=True,
             resample=3,
             rename=3,
-            train=replace(_TINY.refine.rs.train, max_steps=2000, max_length=768, supervised_only=True),
+            train=replace(_TINY.refine.rs.train, max_steps=2000),
         ),
-        dpo=PreferenceConfig(tasks=80, samples=4, train=replace(_TINY.refine.dpo.train, max_length=768)),
+        dpo=PreferenceConfig(tasks=80, samples=4, train=_TINY.refine.dpo.train),
         control=False,  # it takes as long as the refinement's training; --refine.control
     ),
-    evaluate=replace(_TINY.evaluate, samples=1, temperatures=(0.0,), max_subgoals=8, max_new_tokens=96),
-    evaluate_base=False,  # an untrained model solves nothing, and takes long over it
+    evaluate=EvaluateSettings(
+        base=False  # an untrained model solves nothing, and takes long over it
+    ),
 )
 
 # Yin et al. 2023 on one node with 8 GPUs of 80 GB: LoRA instead of full fine-tuning, so that training fits on one of
 # them, and a rollout worker on each.
 _LUMOS_7B = RunConfig(
     data=DataConfig(
-        train=("gsm8k=hf:openai/gsm8k",), test=("gsm8k=hf:openai/gsm8k",), annotated=0, explore=0, test_tasks=0
+        train=("gsm8k=hf:openai/gsm8k",),
+        test=("gsm8k=hf:openai/gsm8k",),
+        annotated=None,
+        explore=None,
+        test_tasks=None,
     ),
     model=ModelConfig(
         base="meta-llama/Llama-2-7b-hf", modules=Modules.SEPARATE, profile="lumos", dtype="bfloat16", generate_batch=64
@@ -170,38 +158,20 @@ _LUMOS_7B = RunConfig(
         gradient_accumulation=16,  # 128 conversations per step, Yin et al. 2023
         dtype="bfloat16",
         gradient_checkpointing=True,
-        lora=LoraSettings(rank=64, alpha=128.0),
+        lora_rank=64,
     ),
     rollout=RolloutConfig(samples=8, temperatures=(0.7, 1.0), max_new_tokens=128, concurrency=128),
     refine=RefineConfig(
         steps=(Refine.RS, Refine.DPO),
-        rs=RejectionConfig(
-            train=SFTSettings(
-                epochs=1.0,
-                learning_rate=1e-4,
-                batch_size=8,
-                gradient_accumulation=16,
-                dtype="bfloat16",
-                gradient_checkpointing=True,
-            )
-        ),
-        dpo=PreferenceConfig(
-            train=DPOSettings(
-                learning_rate=5e-6,
-                batch_size=4,
-                gradient_accumulation=16,
-                dtype="bfloat16",
-                gradient_checkpointing=True,
-            )
-        ),
+        rs=RejectionConfig(train=RejectionTraining(epochs=1.0, learning_rate=1e-4)),
+        dpo=PreferenceConfig(train=PreferenceTraining(learning_rate=5e-6, batch_size=4)),
     ),
-    evaluate=RolloutConfig(samples=1, temperatures=(0.0,), max_new_tokens=128, concurrency=128),
-    evaluate_base=False,
+    evaluate=EvaluateSettings(base=False),
     ray=RayConfig(cpus_per_worker=4, gpus_per_worker=1.0),
 )
 
 # Limits of turns and episodes, prompts and greedy decoding as in Lumos's released evaluation, of all test tasks.
-_DEFAULTS = RunConfig(data=DataConfig(test_tasks=0))
+_DEFAULTS = RunConfig(data=DataConfig(test_tasks=None))
 
 PRESETS: Mapping[str, Preset] = {
     "tiny": Preset("a small model from scratch on the built-in math suite; for a CPU", _TINY),

@@ -15,11 +15,11 @@ from typing import Any
 from lumos_rl.core import PreferencePair, Task, Trajectory
 from lumos_rl.data.discovered import discovered_tasks
 from lumos_rl.data.rows import balanced, count_by_module, preference_pairs, success_rows
-from lumos_rl.runs.config import PreferenceConfig, Refine, by_benchmark
 from lumos_rl.runs.folder import TRAJECTORIES, RunFolder
 from lumos_rl.runs.job import Job
 from lumos_rl.runs.learn import Learner
 from lumos_rl.runs.play import Player, describe
+from lumos_rl.runs.refine_settings import PreferenceConfig, Refine
 from lumos_rl.runs.stages import evaluate_stage
 from lumos_rl.runs.tasks import RefineStep
 
@@ -40,7 +40,8 @@ def refine(job: Job, run: RunFolder) -> tuple[list[str], int]:
         result = run.stage(version, lambda: learn(job, learner, version, policy, played()))  # noqa: B023 (called at once)
         if "skipped" in result:
             continue
-        evaluate_stage(run, player, version, run.checkpoint(version), job.test_tasks, job.config.evaluate, job.examples)
+        tests = job.test_tasks, job.config.test_rollout, job.examples
+        evaluate_stage(run, player, version, run.checkpoint(version), *tests)
         taken = [value for name, value in result.items() if name.endswith("steps")]
         steps += round(sum(taken) / len(taken))
         policy = version
@@ -65,11 +66,11 @@ def _learn_successes(
 ) -> dict[str, Any]:
     """Rejection sampling: SFT on episodes that succeeded, beside the annotated tasks."""
     settings = job.config.refine.rs
-    least = by_benchmark(settings.min_rewards)
-    rows = success_rows(played, settings.min_reward, settings.max_per_task, min_rewards=least)
+    least, own = settings.least()
+    rows = success_rows(played, least, settings.max_per_task, min_rewards=own)
     found = len(rows)
     if not found and not settings.annotated:
-        return _skipped(version, f"no episode of {policy} earned {settings.min_reward} without an error")
+        return _skipped(version, f"no episode of {policy} earned {least} without an error")
     if settings.resample:
         rows += job.annotated_rows(_copies(job, played))
     rows += job.renamed_rows(rows[:found], settings.rename)
@@ -79,14 +80,14 @@ def _learn_successes(
     if settings.balanced:
         rows = balanced(rows, job.config.seed)
     start = learner.run.checkpoint(policy)
-    return {"successes": found, "copies": copies} | learner.sft(version, start, rows, settings.train)
+    return {"successes": found, "copies": copies} | learner.sft(version, start, rows, job.config.rs_training)
 
 
 def _copies(job: Job, played: Sequence[Trajectory]) -> list[Task]:
     """Tasks with other numbers, names and things, solved by the plans that these episodes found."""
     settings = job.config.refine.rs
-    explored, least = {task.id: task for task in job.training.explore}, by_benchmark(settings.min_rewards)
-    found = discovered_tasks(played, explored, job.profile, settings.min_reward, least)
+    explored = {task.id: task for task in job.training.explore}
+    found = discovered_tasks(played, explored, job.profile, *settings.least())
     copies = job.resampled(found, settings.resample)
     log.info("%d plans found, %d copies of their tasks", len(found), len(copies))
     return copies
@@ -100,15 +101,15 @@ def _learn_preferences(
     if not pairs:
         return _skipped(version, f"no preference pairs: the episodes of {policy} on one task earned about the same")
     log.info("%s: pairs %s", version, dict(count_by_module(pairs)))
-    return learner.dpo(version, learner.run.checkpoint(policy), pairs, settings.train)
+    return learner.dpo(version, learner.run.checkpoint(policy), pairs, job.config.dpo_training)
 
 
 def pairs_stage(
     run: RunFolder, stage: str, trajectories: Sequence[Trajectory], settings: PreferenceConfig, seed: int
 ) -> list[PreferencePair]:
     """The pairs that episodes give; also written to `pairs.jsonl`."""
-    margins = by_benchmark(settings.min_margins)
-    found = preference_pairs(trajectories, settings.min_margin, settings.max_per_task, seed, margins)
+    least, own = settings.least()
+    found = preference_pairs(trajectories, least, settings.max_per_task, seed, own)
     pairs = [replace(pair, id=f"{stage}:{pair.id}") for pair in found]
     run.replace_pairs(stage, pairs)
     return pairs

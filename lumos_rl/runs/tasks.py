@@ -19,7 +19,9 @@ from lumos_rl.data.annotate import annotate
 from lumos_rl.data.synthetic import DEFAULT_SIZE, synthetic_tasks
 from lumos_rl.errors import ConfigError
 from lumos_rl.rollout.plans import RolloutConfig
-from lumos_rl.runs.config import DataConfig, Refine, RunConfig
+from lumos_rl.runs.config import DataConfig, RunConfig
+from lumos_rl.runs.entries import source_parts
+from lumos_rl.runs.refine_settings import Refine
 
 log = logging.getLogger(__name__)
 
@@ -44,8 +46,7 @@ def training_tasks(config: DataConfig, seed: int) -> TrainingTasks:
 
     Raises:
         MissingFileError: A source's file is not there.
-        UnknownNameError: A source names an unknown benchmark.
-        ConfigError: A source cannot be read as BENCHMARK=WHERE.
+        ConfigError: All tasks of a built-in suite are asked for, or no training task is left.
     """
     parts = [_training_tasks(source, config, seed) for source in train_sources(config)]
     return TrainingTasks(
@@ -58,6 +59,11 @@ def training_tasks(config: DataConfig, seed: int) -> TrainingTasks:
 def _training_tasks(source: str, config: DataConfig, seed: int) -> TrainingTasks:
     benchmark, where = split_source(source, config)
     if where == "synthetic":
+        if config.annotated is None or config.explore is None:
+            raise ConfigError(
+                f"expected numbers as --data.annotated and --data.explore with {source}, which has no end, got"
+                f" {config.annotated} and {config.explore}"
+            )
         tasks = synthetic_tasks(benchmark, "train", config.annotated + config.explore, seed)
         annotated, rejected = tasks[: config.annotated], 0
         explore = tasks[config.annotated :]
@@ -72,8 +78,8 @@ def _training_tasks(source: str, config: DataConfig, seed: int) -> TrainingTasks
         found = [annotate(task) for task in explore]
         plans = [task for task in found if isinstance(task, Task)]
         rejected = len(found) - len(plans)
-        annotated = plans[: config.annotated or None]
-        explore = explore[: config.explore or None]
+        annotated = plans[: config.annotated]
+        explore = explore[: config.explore]
     copies = resampled(annotated, config.resample, config, seed)
     log.info("%s: %d annotated tasks, %d copies", source, len(annotated), len(copies))
     own = graded_as(benchmark)
@@ -138,8 +144,8 @@ def refine_steps(config: RunConfig, explore: Sequence[Task]) -> list[RefineStep]
     begun = 0
     for number, kind in enumerate(config.refine.steps * config.refine.iterations, 1):
         settings = config.refine.rs if kind == Refine.RS else config.refine.dpo
-        tried = _next(explore, begun, settings.tasks) if settings.tasks else list(explore)
-        begun += settings.tasks
+        tried = list(explore) if settings.tasks is None else _next(explore, begun, settings.tasks)
+        begun += settings.tasks or 0
         rollout = replace(config.rollout, samples=settings.samples or config.rollout.samples)
         steps.append(RefineStep(f"{kind}-{number}", kind, tried, rollout))
     return steps
@@ -195,7 +201,7 @@ def _held_out(source: str, config: DataConfig) -> set[Plan]:
         _plan(task, task.meta.get("kind"))
         for split in ("dev", "test")
         for task in synthetic_tasks(
-            benchmark, split, max(DEFAULT_SIZE[split], config.test_tasks, config.validation_tasks)
+            benchmark, split, max(DEFAULT_SIZE[split], config.test_tasks or 0, config.validation_tasks)
         )
     }
 
@@ -214,7 +220,6 @@ def test_tasks(config: DataConfig) -> list[Task]:
         ConfigError: Two sources of one benchmark, or as for `training_tasks`, whose other errors come as well.
     """
     places = [split_source(source, config) for source in test_sources(config)]
-    limit = config.test_tasks or None
     repeated = [name for name, count in Counter(graded_as(benchmark) for benchmark, _ in places).items() if count > 1]
     if repeated:
         raise ConfigError(
@@ -224,7 +229,7 @@ def test_tasks(config: DataConfig) -> list[Task]:
     return [
         replace(_cased(task, config), benchmark=graded_as(benchmark))
         for benchmark, where in places
-        for task in load_tasks(benchmark, where, config.test_split, limit)
+        for task in load_tasks(benchmark, where, config.test_split, config.test_tasks)
     ]
 
 
@@ -251,23 +256,19 @@ def test_examples(config: DataConfig) -> dict[str, list[Task]]:
 
 
 def train_sources(config: DataConfig) -> tuple[str, ...]:
-    """Where training tasks come from.
-
-    Raises:
-        UnknownNameError: `suites` names an unknown task type.
-    """
+    """Where training tasks come from."""
     return tuple(f"{name}=synthetic" for name in _suites(config.suites)) or config.train
 
 
 def test_sources(config: DataConfig) -> tuple[str, ...]:
-    """Where test tasks come from; errors as for `train_sources`, of `unseen` as well."""
+    """Where test tasks come from."""
     known = tuple(f"{name}=synthetic" for name in _suites(config.suites)) or config.test
     return known + tuple(f"{name}=synthetic" for name in _suites(config.unseen))
 
 
-def _suites(words: str) -> list[str]:
-    """Benchmarks of a list of suites such as "math,qa"."""
-    return [name for word in words.split(",") if word.strip() for name in task_types.suites(word.strip())]
+def _suites(words: Sequence[str]) -> list[str]:
+    """Benchmarks of suites such as math and qa."""
+    return [name for word in words for name in task_types.suites(word)]
 
 
 def graded_as(benchmark: str) -> str:
@@ -280,12 +281,9 @@ def split_source(source: str, config: DataConfig) -> tuple[str, str]:
 
     Raises:
         UnknownNameError: Unknown benchmark.
-        ConfigError: No "=" in the source.
+        ConfigError: It is not BENCHMARK=WHERE.
     """
-    benchmark, found, where = source.partition("=")
-    if not found:
-        raise ConfigError(f"expected a source as BENCHMARK=WHERE, e.g. gsm8k=synthetic, got {source!r}")
-    task_types.get(benchmark)
+    benchmark, where = source_parts(source)
     if where == "synthetic" or where.startswith("hf:"):
         return benchmark, where
     return benchmark, str(Path(config.folder) / where)

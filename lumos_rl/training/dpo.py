@@ -103,7 +103,7 @@ def dpo_trainer(
         ),
         train_dataset=Dataset.from_list([PLACEHOLDER]),
         processing_class=tokenizer,
-        peft_config=None if hasattr(model, "peft_config") else lora_config(settings.lora),
+        peft_config=None if hasattr(model, "peft_config") else lora_config(settings.lora_rank),
         callbacks=list(callbacks),
     )
     _replace_rows(trainer, rows)

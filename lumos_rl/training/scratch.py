@@ -16,11 +16,12 @@ from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, 
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
 from lumos_rl.prompts import LUMOS_CHAT_TEMPLATE
-from lumos_rl.training.settings import ScratchSettings, Start
+from lumos_rl.training.settings import FEEDFORWARD, ScratchSettings, Start
 from lumos_rl.training.start import ROPE_THETA, start_mimetic, start_with_induction
 
 PAD, END = "<|pad|>", "<|end|>"
 MARKUP = ("<|user|>\n", "<|assistant|>\n")
+INITIALIZER_RANGE = 0.08  # near the inverse square root of a width of 128; the usual 0.02 is meant for wider models
 
 
 def create_scratch_model(texts: Iterable[str], folder: Path, config: ScratchSettings, seed: int) -> None:
@@ -38,13 +39,13 @@ def create_scratch_model(texts: Iterable[str], folder: Path, config: ScratchSett
         LlamaConfig(
             vocab_size=len(tokenizer),
             hidden_size=config.hidden,
-            intermediate_size=config.feedforward,
+            intermediate_size=FEEDFORWARD * config.hidden,
             num_hidden_layers=config.layers,
             num_attention_heads=config.heads,
             num_key_value_heads=config.heads,
             max_position_embeddings=config.context,
             tie_word_embeddings=True,
-            initializer_range=config.initializer_range,
+            initializer_range=INITIALIZER_RANGE,
             rope_parameters={"rope_type": "default", "rope_theta": ROPE_THETA}
             if config.start == Start.INDUCTION
             else None,

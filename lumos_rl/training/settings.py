@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
 
+from lumos_rl.checks import above, at_least, between, check, one_of
 from lumos_rl.errors import ConfigError
 
 DTYPES = ("float32", "bfloat16")  # Adam's small numbers vanish in float16
-
-
-def _check_dtype(dtype: str) -> None:
-    if dtype not in DTYPES:
-        raise ConfigError(f"expected a training dtype of {', '.join(DTYPES)}, got {dtype!r}")
+SCHEDULERS = ("linear", "cosine", "constant", "constant_with_warmup")
+FEEDFORWARD = 3  # width of the feed-forward layers of a model from scratch, in widths of the model
+LORA_ALPHA = 2  # scale of an adapter's update in ranks, as is usual with LoRA (Hu et al. 2021: 32 for 16)
 
 
 class Start(StrEnum):
@@ -25,17 +24,14 @@ class Start(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ScratchSettings:
-    """Shape of the model that is built when no base model is given.
+    """Shape of the model that is built when no base model is given. Its feed-forward layers are three times as wide.
 
     Attributes:
         vocabulary: Most entries of the tokenizer.
         hidden: Width of the model.
         layers: Number of blocks.
         heads: Attention heads.
-        feedforward: Width of the feed-forward layers.
         context: Longest conversation, tokens.
-        initializer_range: Standard deviation of the initial weights. The usual 0.02 is meant for wider models; 0.08 is
-            near the inverse square root of a width of 128.
         start: How attention starts out: random, mimetic or induction. The latter two copy, which a model from scratch
             otherwise learns slowly (`lumos_rl.training.start`).
     """
@@ -44,29 +40,16 @@ class ScratchSettings:
     hidden: int = 192
     layers: int = 4
     heads: int = 6
-    feedforward: int = 512
     context: int = 512
-    initializer_range: float = 0.08
     start: Start = Start.RANDOM
 
     def __post_init__(self) -> None:
+        sizes = dict.fromkeys(("hidden", "layers", "heads", "context"), at_least(1))
+        check(self, "model.scratch", vocabulary=at_least(260), **sizes, start=one_of(Start))  # bytes, and markup
         if self.hidden % self.heads:
-            raise ConfigError(f"expected hidden to be a multiple of heads, got {self.hidden} and {self.heads}")
-
-
-@dataclass(frozen=True, slots=True)
-class LoraSettings:
-    """Low-rank adapters (PEFT).
-
-    Attributes:
-        rank: Rank of the update; 0 trains all weights instead.
-        alpha: Scale of the update, divided by the rank.
-        dropout: Dropout on the adapter's input.
-    """
-
-    rank: int = 0
-    alpha: float = 32.0  # twice the rank of 16, as is usual with LoRA (Hu et al. 2021)
-    dropout: float = 0.0
+            raise ConfigError(
+                f"expected --model.scratch.hidden to be a multiple of heads, got {self.hidden} and {self.heads}"
+            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,26 +58,25 @@ class SFTSettings:
 
     Attributes:
         epochs: Passes over the conversations; unused when max_steps is set.
-        max_steps: Optimizer steps; 0 follows `epochs`.
+        max_steps: Optimizer steps; None follows `epochs`.
         learning_rate: Peak learning rate.
         warmup_ratio: Share of the steps over which the learning rate rises.
         weight_decay: Decoupled weight decay.
         adam_beta2: Decay of Adam's second moment; runs of few steps do better with less than the default.
-        scheduler: Course of the learning rate after warm-up: linear, cosine, constant_with_warmup.
+        scheduler: Course of the learning rate after warm-up: linear, cosine, constant, constant_with_warmup.
         batch_size: Conversations per step and device.
         gradient_accumulation: Steps whose gradients are added up before an update.
         max_length: Longest conversation, tokens; longer ones are left out and counted.
         dtype: Type to compute in, float32 or bfloat16. Weights that are trained stay float32; those under an adapter do
             not.
         gradient_checkpointing: Trade time for memory, for models of billions of parameters.
-        save_steps: Steps between checkpoints that a killed run goes on from; 0 saves one only when it is interrupted.
-        supervised_only: Whether on a CPU, too, logits are computed of supervised tokens alone, as TRL does on GPUs. The
-            loss is the same but for rounding, and a model from scratch trains up to twice as fast.
-        lora: Adapter settings.
+        save_steps: Steps between checkpoints that a killed run goes on from; None saves one only when it is
+            interrupted.
+        lora_rank: Rank of LoRA adapters; None trains all weights.
     """
 
     epochs: float = 2.0  # Yin et al. 2023
-    max_steps: int = 0
+    max_steps: int | None = None
     learning_rate: float = 2e-5  # Yin et al. 2023
     warmup_ratio: float = 0.03  # Yin et al. 2023
     weight_decay: float = 0.0  # Yin et al. 2023
@@ -105,12 +87,11 @@ class SFTSettings:
     max_length: int = 1024  # Yin et al. 2023
     dtype: str = "float32"
     gradient_checkpointing: bool = False
-    save_steps: int = 200
-    supervised_only: bool = True
-    lora: LoraSettings = field(default_factory=LoraSettings)
+    save_steps: int | None = 200
+    lora_rank: int | None = None
 
     def __post_init__(self) -> None:
-        _check_dtype(self.dtype)
+        check_training(self, "sft")
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +103,7 @@ class DPOSettings:
         sft_weight: Weight of an SFT loss on the chosen turn beside the DPO loss; 0 leaves it out. It keeps the chosen
             turn's own likelihood from falling, which DPO alone allows.
         epochs: Passes over the pairs; unused when max_steps is set.
-        max_steps: Optimizer steps; 0 follows `epochs`.
+        max_steps: Optimizer steps; None follows `epochs`.
         learning_rate: Peak learning rate.
         warmup_ratio: Share of the steps over which the learning rate rises.
         weight_decay: Decoupled weight decay.
@@ -131,17 +112,17 @@ class DPOSettings:
         batch_size: Pairs per step and device.
         gradient_accumulation: Steps whose gradients are added up before an update.
         max_length: Longest prompt with its turn, tokens; pairs that are longer are left out and counted.
-        dtype: Type to compute in, float32 or bfloat16. Weights that are trained stay float32; those under an adapter do
-            not.
+        dtype: Type to compute in, as for SFT.
         gradient_checkpointing: Trade time for memory.
-        save_steps: Steps between checkpoints that a killed run goes on from; 0 saves one only when it is interrupted.
-        lora: Adapter settings, used when the model that training starts from is no adapter itself.
+        save_steps: Steps between checkpoints that a killed run goes on from; None saves one only when it is
+            interrupted.
+        lora_rank: Rank of LoRA adapters, unless the model that training starts from is one; None trains all weights.
     """
 
     beta: float = 0.1  # Rafailov et al. 2023
     sft_weight: float = 1.0  # Pang et al. 2024 (iterative reasoning preference optimisation)
     epochs: float = 1.0
-    max_steps: int = 0
+    max_steps: int | None = None
     learning_rate: float = 1e-6  # TRL's default for DPO
     warmup_ratio: float = 0.1
     weight_decay: float = 0.0
@@ -152,8 +133,40 @@ class DPOSettings:
     max_length: int = 1024
     dtype: str = "float32"
     gradient_checkpointing: bool = False
-    save_steps: int = 200
-    lora: LoraSettings = field(default_factory=LoraSettings)
+    save_steps: int | None = 200
+    lora_rank: int | None = None
 
     def __post_init__(self) -> None:
-        _check_dtype(self.dtype)
+        check_training(self, "refine.dpo.train")
+
+
+LIMITS = {
+    "beta": above(0),
+    "sft_weight": at_least(0),
+    "epochs": above(0),
+    "max_steps": at_least(1, none="None to follow epochs"),
+    "learning_rate": above(0),
+    "warmup_ratio": between(0, 1, without=(1,)),
+    "weight_decay": at_least(0),
+    "adam_beta2": between(0, 1, without=(1,)),
+    "scheduler": one_of(SCHEDULERS),
+    "batch_size": at_least(1),
+    "gradient_accumulation": at_least(1),
+    "max_length": at_least(2),
+    "dtype": one_of(DTYPES),
+    "save_steps": at_least(1, none="None to save only when interrupted"),
+    "lora_rank": at_least(1, none="None to train all weights"),
+}
+
+
+def check_training(settings: object, section: str) -> None:
+    """Checks settings of training, as many of them as there are.
+
+    Args:
+        settings: Of `SFTSettings` or `DPOSettings`, some or all.
+        section: What their flags begin with.
+
+    Raises:
+        ConfigError: A value that cannot be.
+    """
+    check(settings, section, **{name: limit for name, limit in LIMITS.items() if hasattr(settings, name)})

@@ -126,7 +126,10 @@ def epoch_order(rows: Sequence[dict[str, list[int]]], settings: SFTSettings, see
         Indices into `rows`, for the whole run.
     """
     batch = settings.batch_size
-    wanted = settings.max_steps * batch * settings.gradient_accumulation or math.ceil(settings.epochs * len(rows))
+    if settings.max_steps is None:
+        wanted = math.ceil(settings.epochs * len(rows))
+    else:
+        wanted = settings.max_steps * batch * settings.gradient_accumulation
     rng = random.Random(seed)
     order: list[int] = []
     left: list[int] = []  # rows that did not fill a batch; the next epoch starts with them
@@ -202,7 +205,7 @@ def train_sft(
         ),
         train_dataset=Dataset.from_list(rows).select(epoch_order(rows, settings, seed)),
         processing_class=tokenizer,
-        peft_config=None if hasattr(model, "peft_config") else lora_config(settings.lora),
+        peft_config=None if hasattr(model, "peft_config") else lora_config(settings.lora_rank),
         callbacks=list(callbacks),
     )
     with scoring_supervised_only():

@@ -26,23 +26,17 @@ from tqdm import tqdm
 from transformers import PrinterCallback, TrainerCallback, TrainingArguments
 
 from lumos_rl.policies.checkpoints import DTYPES, free_memory, load_model
-from lumos_rl.training.settings import DPOSettings, LoraSettings, SFTSettings
+from lumos_rl.training.settings import LORA_ALPHA, DPOSettings, SFTSettings
 
 Arguments = ParamSpec("Arguments")
 Report = TypeVar("Report")
 
 
-def lora_config(settings: LoraSettings) -> LoraConfig | None:
+def lora_config(rank: int | None) -> LoraConfig | None:
     """The PEFT config of new adapters; None if all weights are trained."""
-    if not settings.rank:
+    if rank is None:
         return None
-    return LoraConfig(
-        r=settings.rank,
-        lora_alpha=settings.alpha,
-        lora_dropout=settings.dropout,
-        target_modules="all-linear",
-        task_type="CAUSAL_LM",
-    )
+    return LoraConfig(r=rank, lora_alpha=LORA_ALPHA * rank, target_modules="all-linear", task_type="CAUSAL_LM")
 
 
 def load_trainable(path: str | Path, settings: SFTSettings | DPOSettings) -> Any:
@@ -51,7 +45,7 @@ def load_trainable(path: str | Path, settings: SFTSettings | DPOSettings) -> Any
     Trained weights are float32 (PEFT ensures this for adapters): bfloat16 has steps of 0.4 % and would lose most
     updates at usual learning rates.
     """
-    frozen = settings.lora.rank or (Path(path) / "adapter_config.json").is_file()
+    frozen = settings.lora_rank or (Path(path) / "adapter_config.json").is_file()
     return load_model(path, DTYPES[settings.dtype] if frozen else torch.float32, trainable=True)
 
 

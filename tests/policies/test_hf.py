@@ -17,7 +17,7 @@ from lumos_rl.policies.encoding import encode_chat, encode_prompt
 from lumos_rl.policies.hf import HFPolicy
 from lumos_rl.policies.layout import CHECKPOINTS, Layout, combine
 from lumos_rl.prompts import LUMOS_CHAT_TEMPLATE
-from lumos_rl.training.settings import LoraSettings, SFTSettings
+from lumos_rl.training.settings import SFTSettings
 from lumos_rl.training.sft import train_sft
 
 GREEDY = Sampling(max_new_tokens=12)
@@ -253,7 +253,7 @@ def test_modules_with_models_of_their_own(tiny_sft, tiny_base, tmp_path):
 def adapters(tiny_sft, tmp_path_factory):
     """Two adapters of a model that says "Heads.": the planner's says "Tails.", the grounder's "Edge."."""
     folder = tmp_path_factory.mktemp("adapters")
-    settings = SFTSettings(max_steps=15, learning_rate=2e-2, batch_size=4, save_steps=0, lora=LoraSettings(rank=4))
+    settings = SFTSettings(max_steps=15, learning_rate=2e-2, batch_size=4, save_steps=None, lora_rank=4)
     for name, side in (("planner", "Tails."), ("grounder", "Edge.")):
         train_sft(tiny_sft, [[*FLIP, assistant(side)]] * 4, folder / name, settings, seed=0)
     return folder

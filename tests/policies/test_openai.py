@@ -130,9 +130,9 @@ def ask(policy, module=Module.PLANNER, sampling=None):
 
 
 def test_a_request_says_all_and_an_answer_is_read(serve, monkeypatch):
-    monkeypatch.setenv("MY_KEY", "secret")
+    monkeypatch.setenv("OPENAI_API_KEY", "secret")
     server = serve(lambda number, body: said("Heads."))
-    policy = made(server, api_key_env="MY_KEY")
+    policy = made(server)
     done = ask(policy, sampling=Sampling(0.7, 0.9, 32, ("\n",)))
     assert (done.text, done.finish_reason, done.prompt_tokens, done.completion_tokens) == ("Heads.", "stop", 7, 2)
     assert (done.ids, done.adapter, policy.version, policy.tokenizer_hash) == (None, "tiny", "v1", "")
@@ -143,10 +143,9 @@ def test_a_request_says_all_and_an_answer_is_read(serve, monkeypatch):
 
 
 def test_without_a_key_none_is_sent(serve, monkeypatch):
-    monkeypatch.setenv("OPENAI_API_KEY", "meant for another endpoint")
-    monkeypatch.delenv("MY_KEY", raising=False)
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
     server = serve(lambda number, body: said("Heads."))
-    assert (ask(made(server, api_key_env="MY_KEY")).text, server.keys) == ("Heads.", [None])
+    assert (ask(made(server)).text, server.keys) == ("Heads.", [None])
 
 
 def test_ids_go_out_and_come_back(serve, tiny_base):
@@ -226,9 +225,10 @@ def slow(number, body):
     return said("Heads.")
 
 
-def test_an_answer_that_does_not_come_is_asked_for_again(serve):
+def test_an_answer_that_does_not_come_is_asked_for_again(serve, monkeypatch):
+    monkeypatch.setattr("lumos_rl.policies.openai.TIMEOUT_S", 0.3)
     server = serve(slow)
-    assert ask(made(server, timeout_s=0.3)).text == "Heads." and len(server.bodies) == 2
+    assert ask(made(server)).text == "Heads." and len(server.bodies) == 2
 
 
 @pytest.mark.parametrize(
@@ -239,11 +239,13 @@ def test_an_answer_that_does_not_come_is_asked_for_again(serve):
         (lambda number, body: (200, {}, {"error": "none"}), "expected an answer with choices"),
     ],
 )
-def test_what_fails_for_good_fails_its_episode_alone(serve, script, words):
+def test_what_fails_for_good_fails_its_episode_alone(serve, script, words, monkeypatch):
+    monkeypatch.setattr("lumos_rl.policies.openai.RETRIES", 2)
+
     def mostly(number, body):
         return script(number, body) if "Add 2 and" in body["messages"][0]["content"] else right(number, body)
 
-    policy = made(serve(mostly), retries=2)
+    policy = made(serve(mostly))
     trajectories = {t.task_id: t for t in run_episodes(AddEnv, add_plans(5), policy)}
     failed = trajectories.pop("add/test/2")
     assert failed.stop_reason == StopReason.FAILED
@@ -252,11 +254,12 @@ def test_what_fails_for_good_fails_its_episode_alone(serve, script, words):
     assert all(t.success for t in trajectories.values())
 
 
-def test_an_endpoint_that_is_down_fails_episodes_and_says_so():
+def test_an_endpoint_that_is_down_fails_episodes_and_says_so(monkeypatch):
+    monkeypatch.setattr("lumos_rl.policies.openai.RETRIES", 0)
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    settings = OpenAISettings(f"http://127.0.0.1:{port}/v1", ("tiny",), retries=0)
+    settings = OpenAISettings(f"http://127.0.0.1:{port}/v1", ("tiny",))
     with contextlib.closing(OpenAIPolicy(settings)) as policy:
         done = ask(policy)
     refused = rf"got \[Errno {errno.ECONNREFUSED}\] .*'127\.0\.0\.1', {port}.* in 1 tries"
@@ -338,7 +341,7 @@ def test_without_the_client_the_extra_is_named(monkeypatch):
         importlib.import_module("lumos_rl.policies.openai")
 
 
-@pytest.mark.parametrize("bad", [{"url": "localhost:8000"}, {"timeout_s": 0}, {"retries": -1}, {"concurrency": 0}])
+@pytest.mark.parametrize("bad", [{"url": "localhost:8000"}, {"concurrency": 0}])
 def test_settings_that_cannot_work_are_refused(bad):
     with pytest.raises(ConfigError, match="expected"):
         OpenAISettings(**bad)

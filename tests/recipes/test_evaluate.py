@@ -10,7 +10,7 @@ from small_run import adds, play
 from lumos_rl.errors import ConfigError, MissingFileError
 from lumos_rl.recipes.evaluate import EvaluateConfig, dry_run, main, with_target
 from lumos_rl.rollout.plans import RolloutConfig
-from lumos_rl.runs.config import DataConfig, RunConfig
+from lumos_rl.runs.config import DataConfig, EvaluateSettings, RunConfig
 from lumos_rl.runs.folder import RunFolder
 from lumos_rl.runs.job import Job
 from lumos_rl.runs.launch import parse
@@ -49,13 +49,13 @@ def test_other_benchmarks_than_the_runs_stand_beside_it(tmp_path, capsys, monkey
     monkeypatch.chdir(tmp_path)
     record = {"question": "What is 1 + 1?", "answer": "1 + 1 = <<1+1=2>>2\n#### 2"}
     (tmp_path / "test.jsonl").write_text(json.dumps(record) + "\n")
-    config = RunConfig(data=DataConfig(test_tasks=2), evaluate=RolloutConfig(samples=2, temperatures=(0.0, 1.0)))
+    config = RunConfig(data=DataConfig(test_tasks=2), evaluate=EvaluateSettings(samples=2, temperatures=(0.0, 1.0)))
     data = replace(config.data, test=("gsm8k=test.jsonl", "svamp=synthetic"))
     with RunFolder(tmp_path / "run", config) as run:
         folder = run.path / "benchmarks" / "gsm8k=test.jsonl-svamp=synthetic"
         with RunFolder(folder, replace(config, data=data)) as other:
-            play(other, tasks_to_test_on(data), config.evaluate, "model", adds)
-        main(Job(config), run, EvaluateConfig(config, checkpoint="model", benchmarks="gsm8k=test.jsonl, svamp"))
+            play(other, tasks_to_test_on(data), config.test_rollout, "model", adds)
+        main(Job(config), run, EvaluateConfig(config, checkpoint="model", benchmarks=("gsm8k=test.jsonl, svamp",)))
     said = capsys.readouterr().out
     assert "gsm8k=test.jsonl  model  greedy   100.0" in said and "svamp=synthetic  model  greedy   0.0" in said
     assert said.count("Agent Lumos") == 1 and "55.4" in said  # of a built-in suite it has no figures
@@ -63,12 +63,12 @@ def test_other_benchmarks_than_the_runs_stand_beside_it(tmp_path, capsys, monkey
 
 def test_a_policy_that_is_no_runs_is_tested_as_lumos_was_and_on_all_tasks():
     config = parse("About.", EvaluateConfig, with_target(["org/model", "--benchmarks", "gsm8k"])).run
-    assert config.evaluate == RolloutConfig() and config.evaluate.max_new_tokens == 512
-    assert (config.model.profile, config.data.test_tasks) == ("lumos", 0)
+    assert config.test_rollout == RolloutConfig() and config.rollout.max_new_tokens == 512
+    assert (config.model.profile, config.data.test_tasks) == ("lumos", None)
 
 
 def test_a_model_is_not_asked_twice_for_the_same(tmp_path):
-    config = RunConfig(evaluate=RolloutConfig(samples=2))
+    config = RunConfig(evaluate=EvaluateSettings(samples=2))
     said = r"at most one greedy episode per task.*got 2 in the 2 samples of evaluate"
     with RunFolder(tmp_path / "run", config) as run, pytest.raises(ConfigError, match=said):
         main(Job(config), run, EvaluateConfig(config, checkpoint="org/model"))
@@ -83,7 +83,10 @@ def test_a_dry_run_is_of_the_test_alone(tmp_path, tiny_base, monkeypatch):
 
     told = said(str(tiny_base), "--benchmarks", "gsm8k", "--data.test-tasks", "3", "--evaluate.samples", "1")
     assert "3 from gsm8k=synthetic" in told and f"model: folder {tiny_base}" in told and "training" not in told
-    assert told.partition("Stages\n")[2].strip() == "evaluate: 3 tasks x 1 iterative episodes at temperature 0.0"
+    assert (
+        told.partition("Stages\n")[2].splitlines()[0].strip()
+        == "evaluate: 3 tasks x 1 iterative episodes at temperature 0.0"
+    )
     with pytest.raises(ConfigError, match=r"1 checks failed: model: expected .*config\.json in empty"):
         Path("empty").mkdir()
         said("empty/")

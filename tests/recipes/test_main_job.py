@@ -22,8 +22,8 @@ TASKS = [
     }
     for n, name in enumerate(NAMES)
 ]
-SCRATCH = "vocabulary 500 hidden 64 layers 2 heads 2 feedforward 128 context 256"
-TRAIN = "max-steps 4 batch-size 8 learning-rate 1e-3 max-length 256"
+SCRATCH = "vocabulary 500 hidden 64 layers 2 heads 2 context 256"
+TRAIN = "max-steps 4 learning-rate 1e-3"
 SFT = "max-steps 150 batch-size 16 learning-rate 4e-3 max-length 256 save-steps 50"  # learns the eight tasks by heart
 # Cold episodes are solved, hot ones are not: so there are successes and pairs.
 PLAY = "samples 4 temperatures 0.2 3 max-subgoals 3 max-new-tokens 32"
@@ -36,7 +36,7 @@ def flags(prefix, words):
 
 SETTINGS = [
     *("--data", "data", "--run-dir", "run", "--data.train", "gsm8k=train.jsonl", "--data.test", "gsm8k=train.jsonl"),
-    *("--data.annotated", "0", "--data.explore", "8", "--data.test-tasks", "4", "--data.resample", "0"),
+    *("--data.annotated", "None", "--data.explore", "8", "--data.test-tasks", "4", "--data.resample", "0"),
     *("--model.profile", "compact", "--evaluate.samples", "2", "--evaluate.temperatures", "0", "1"),
     *flags("model.scratch", SCRATCH),
     *flags("sft", SFT),
@@ -104,7 +104,7 @@ def test_the_main_job_survives_ctrl_c_and_ends_with_a_summary(start, tmp_path):
     wait_until(lambda: len(lines(run / "trajectories.jsonl")) >= 3, process)
     os.killpg(process.pid, signal.SIGINT)  # what a terminal does: every process of the group gets it
     _, said = finish(process, tmp_path, 130)
-    (command,) = re.findall(r"Go on with: python (.*)", said)
+    (command,) = re.findall(r"Continue with: python (.*)", said)
     finished = {path.name: path.stat().st_mtime_ns for path in (run / "stages").glob("*.json")}
     kept = lines(run / "trajectories.jsonl")
     assert "sft.json" in finished and "rs-1.json" not in finished

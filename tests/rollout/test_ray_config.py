@@ -9,9 +9,10 @@ NODE = {"Alive": True, "Resources": {"CPU": 8.0, "GPU": 2.0}}
 @pytest.mark.parametrize(
     "bad",
     [
-        {"workers": -1},
+        {"workers": 0},
+        {"engines": -1},
         {"cpus_per_worker": 0},
-        {"silence_timeout_s": 0},
+        {"timeout_s": 0},
         {"gpus_per_worker": 1.5},
         {"cpus_per_engine": 0},
     ],

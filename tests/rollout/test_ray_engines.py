@@ -26,7 +26,7 @@ from lumos_rl.runs.config import Engine as Engines
 from lumos_rl.runs.config import ModelConfig, RunConfig
 from lumos_rl.runs.job import Job
 from lumos_rl.training.scratch import create_scratch_model
-from lumos_rl.training.settings import LoraSettings, SFTSettings
+from lumos_rl.training.settings import SFTSettings
 
 
 @pytest.fixture(scope="module")
@@ -69,7 +69,7 @@ def test_the_same_engine_serves_the_next_version(cluster):
 )
 def test_a_dead_engine_is_replaced_and_no_episode_is_lost(cluster, tmp_path, kind):
     make = functools.partial(kind, "sft", marker=tmp_path / "gone")
-    with RayWorkers(RayConfig(workers=2, max_retries=0, silence_timeout_s=4)) as crew:
+    with RayWorkers(RayConfig(workers=2, timeout_s=4), max_retries=0) as crew:
         trajectories = play(crew, Serving("sft", make), add_plans(24))
     assert (tmp_path / "gone").exists()
     assert sorted(t.id for t in trajectories) == sorted(plan.id for plan in add_plans(24))
@@ -138,10 +138,10 @@ def test_a_version_that_does_not_arrive_is_found_out(cluster):
 @pytest.mark.timeout(900)
 def test_vllm_on_ray_goes_on_with_new_adapters_and_outlives_its_process(cluster, tiny_adapters, caplog):
     caplog.set_level(logging.INFO, "lumos_rl.rollout.ray_workers")
-    model = ModelConfig(engine=Engines.VLLM, device="cpu")
-    job = Job(RunConfig(model=model, sft=SFTSettings(lora=LoraSettings(rank=4))))
+    model = ModelConfig(engine=Engines.VLLM)
+    job = Job(RunConfig(model=model, sft=SFTSettings(lora_rank=4)))
     plans = add_plans(6, samples=2, temperatures=(1.0,), max_subgoals=2, max_new_tokens=8, logprobs=True)
-    with RayWorkers(RayConfig(workers=1, max_retries=0)) as crew:
+    with RayWorkers(RayConfig(workers=1), max_retries=0) as crew:
         played = {version: play(crew, job.policy(tiny_adapters / version, version), plans) for version in ("v0", "v1")}
         pids = re.findall(r"engine-0 serves v\d in processes \((\d+),\)", caplog.text)
         assert len(pids) == 2 and pids[0] == pids[1]  # the running engine took the new adapters

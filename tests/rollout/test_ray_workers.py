@@ -54,9 +54,11 @@ def cluster():
         ray.shutdown()
 
 
-def collect(plans, make_policy=scripted, make_env=AddEnv, workers=2, concurrency=4, label="add test", **config):
+def collect(
+    plans, make_policy=scripted, make_env=AddEnv, workers=2, concurrency=4, label="add test", max_retries=2, **config
+):
     """One rollout by workers of its own."""
-    with RayWorkers(RayConfig(workers=workers, **config)) as crew:
+    with RayWorkers(RayConfig(workers=workers, **config), max_retries) as crew:
         yield from crew.collect(plans, make_policy, make_env, concurrency=concurrency, label=label)
 
 
@@ -112,7 +114,7 @@ def test_without_retries_what_a_dead_worker_had_has_failed(cluster):
 
 def test_a_silent_worker_is_replaced(cluster, tmp_path, caplog):
     make_policy = functools.partial(scripted, functools.partial(hang_once, tmp_path / "hung"))
-    trajectories = list(collect(add_plans(4), make_policy, workers=1, silence_timeout_s=2.0))
+    trajectories = list(collect(add_plans(4), make_policy, workers=1, timeout_s=2.0))
     assert len(trajectories) == 4 and all(t.success for t in trajectories)
     assert "died: TimeoutError: no sign of life for 2 s; 4 episodes were under way" in caplog.text
 

@@ -1,13 +1,16 @@
 import pytest
 
 from lumos_rl.errors import ConfigError, UnknownNameError
-from lumos_rl.runs.config import DataConfig, PreferenceConfig, RejectionConfig
+from lumos_rl.runs.config import DataConfig
+from lumos_rl.runs.refine_settings import PreferenceConfig, RejectionConfig
 
 
 @pytest.mark.parametrize("settings", [RejectionConfig, PreferenceConfig])
 @pytest.mark.parametrize("bad", [{"tasks": -1}, {"samples": -2}])
 def test_counts_are_not_negative(settings, bad):
-    with pytest.raises(ConfigError, match=r"tasks and samples of a step >= 0, got .*-[12]"):
+    with pytest.raises(
+        ConfigError, match=r"expected --refine\.(rs|dpo)\.(tasks|samples) to be at least 1, got -[12]; give None for"
+    ):
         settings(**bad)
 
 
@@ -22,7 +25,7 @@ def test_dev_is_not_for_choosing_and_for_testing():
 )
 @pytest.mark.parametrize(
     ("settings", "name"),
-    [(DataConfig, "weights"), (RejectionConfig, "min_rewards"), (PreferenceConfig, "min_margins")],
+    [(DataConfig, "weights"), (RejectionConfig, "min_reward"), (PreferenceConfig, "min_margin")],
 )
 def test_numbers_of_benchmarks_that_are_none_are_refused(settings, name, entry, said):
     with pytest.raises((ConfigError, UnknownNameError), match=said):
@@ -30,8 +33,8 @@ def test_numbers_of_benchmarks_that_are_none_are_refused(settings, name, entry, 
 
 
 def test_a_share_is_at_most_all():
-    assert RejectionConfig(min_rewards=("webshop=1",)) and PreferenceConfig(min_margins=("intercode_sql=1.5",))
+    assert RejectionConfig(min_reward=("webshop=1",)) and PreferenceConfig(min_margin=("intercode_sql=1.5",))
     with pytest.raises(ConfigError, match="from 0 to 1, got 'webshop=75'"):
-        RejectionConfig(min_rewards=("webshop=75",))
+        RejectionConfig(min_reward=("webshop=75",))
     with pytest.raises(ConfigError, match="from 0 to 2, got 'webshop=20'"):
-        PreferenceConfig(min_margins=("webshop=20",))
+        PreferenceConfig(min_margin=("webshop=20",))

@@ -2,7 +2,8 @@ import pytest
 
 from lumos_rl.data.synthetic import synthetic_tasks
 from lumos_rl.errors import ConfigError, UnknownNameError
-from lumos_rl.runs.environments import env_options, make_env
+from lumos_rl.runs.entries import env_options
+from lumos_rl.runs.environments import make_env
 
 
 def test_options_of_environments_are_given_by_name():

@@ -14,7 +14,7 @@ from lumos_rl.errors import ConfigError, DataError, MissingFileError
 from lumos_rl.policies.layout import combine
 from lumos_rl.rollout.plans import EpisodePlan, RolloutConfig, plan_episodes
 from lumos_rl.rollout.ray_config import RayConfig
-from lumos_rl.runs.config import RunConfig, TrackConfig
+from lumos_rl.runs.config import EvaluateSettings, RunConfig
 from lumos_rl.runs.folder import PAIRS, TRAJECTORIES, RunFolder, require_checkpoint
 from lumos_rl.training.settings import SFTSettings
 
@@ -67,7 +67,9 @@ def test_a_spoiled_line_in_the_middle_is_named(tmp_path):
 def test_other_settings_are_refused_and_named(tmp_path):
     RunFolder(tmp_path, CONFIG).stage("base", dict)
     other = replace(CONFIG, seed=4, sft=SFTSettings(max_steps=7))
-    with pytest.raises(ConfigError, match=r"seed: 0 there, 4 now; sft\.max_steps: 0 there, 7 now.*another --run-dir"):
+    with pytest.raises(
+        ConfigError, match=r"seed: 0 there, 4 now; sft\.max_steps: None there, 7 now.*another --run-dir"
+    ):
         RunFolder(tmp_path, other)
     assert json.loads((tmp_path / "config.json").read_text())["seed"] == 0
 
@@ -79,13 +81,15 @@ def test_where_a_run_computes_and_reports_may_change(tmp_path):
 
 
 def test_a_control_and_other_tests_beside_the_main_line_may_be_added_to_a_run(tmp_path):
-    without = replace(CONFIG, refine=replace(CONFIG.refine, control=False, swap=False), evaluate_base=False)
+    without = replace(
+        CONFIG, refine=replace(CONFIG.refine, control=False, swap=False), evaluate=EvaluateSettings(base=False)
+    )
     with RunFolder(tmp_path, without) as run:
         run.stage("sft", dict)
-    more = replace(without, refine=replace(CONFIG.refine, control=True, swap=True), evaluate_base=True)
+    more = replace(without, refine=replace(CONFIG.refine, control=True, swap=True), evaluate=EvaluateSettings())
     with RunFolder(tmp_path, more):
         stored = json.loads((tmp_path / "config.json").read_text())
-    assert [stored[name] for name in ("refine.control", "refine.swap", "evaluate_base")] == [True, True, True]
+    assert [stored[name] for name in ("refine.control", "refine.swap", "evaluate.base")] == [True, True, True]
     with pytest.raises(ConfigError, match=r"refine\.iterations: 1 there, 2 now"):
         RunFolder(tmp_path, replace(more, refine=replace(more.refine, iterations=2)))
 
@@ -163,7 +167,7 @@ def test_a_checkpoint_is_required_where_one_is_used(tmp_path):
 
 def test_metrics_reach_tensorboard(tmp_path):
     accumulator = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
-    with RunFolder(tmp_path, replace(CONFIG, track=TrackConfig(tensorboard=True))) as run:
+    with RunFolder(tmp_path, replace(CONFIG, track=("tensorboard",))) as run:
         run.log("sft", 20, {"loss": 1.5})
         run.log("sft", 40, {"loss": 0.5})
     events = accumulator.EventAccumulator(str(tmp_path / "tensorboard")).Reload()
@@ -174,10 +178,10 @@ def test_metrics_reach_weights_and_biases_on_disk(tmp_path, monkeypatch):
     wandb = pytest.importorskip("wandb")
     monkeypatch.setenv("WANDB_MODE", "offline")
     monkeypatch.setenv("WANDB_SILENT", "true")
-    with RunFolder(tmp_path, replace(CONFIG, track=TrackConfig(wandb=True))) as run:
+    with RunFolder(tmp_path, replace(CONFIG, track=("wandb",))) as run:
         run.log("sft", 20, {"loss": 1.5})
         assert wandb.run.summary["sft/loss"] == 1.5
-        assert wandb.run.config["sft.max_steps"] == 0
+        assert wandb.run.config["sft.max_steps"] is None
     wandb.finish()
     (kept,) = Path(tmp_path).glob("wandb/offline-run-*/run-*.wandb")
     assert kept.stat().st_size > 0

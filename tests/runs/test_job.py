@@ -9,21 +9,17 @@ import pytest
 from lumos_rl.data.synthetic import synthetic_tasks
 from lumos_rl.errors import ConfigError, DataError
 from lumos_rl.rollout.plans import RolloutConfig
-from lumos_rl.runs.config import (
-    DataConfig,
-    ModelConfig,
-    Modules,
-    PreferenceConfig,
-    RefineConfig,
-    RunConfig,
-)
+from lumos_rl.runs.config import DataConfig, EvaluateSettings, ModelConfig, Modules, RunConfig
 from lumos_rl.runs.job import Job
+from lumos_rl.runs.refine_settings import PreferenceConfig, RefineConfig
 from lumos_rl.runs.tasks import (
     training_tasks,
 )
 
 CONFIG = RunConfig(
-    data=DataConfig(suites="math,webshop,sql", annotated=10, explore=0, test_tasks=20, validation_tasks=5, rename=2),
+    data=DataConfig(
+        suites=("math", "webshop", "sql"), annotated=10, explore=0, test_tasks=20, validation_tasks=5, rename=2
+    ),
     model=ModelConfig(profile="compact"),
 )
 
@@ -58,7 +54,7 @@ def annotated(config):
 
 
 def test_weights_say_how_often_annotations_are_learned():
-    config = RunConfig(data=DataConfig(suites="math,sql", annotated=40, explore=1, weights=("intercode_sql=2.5",)))
+    config = RunConfig(data=DataConfig(suites=("math", "sql"), annotated=40, explore=1, weights=("intercode_sql=2.5",)))
     rows = annotated(config)
     counts = {name: sum(row.benchmark == name for row in rows) for name in ("gsm8k", "intercode_sql")}
     assert counts["gsm8k"] == 80 and 160 < counts["intercode_sql"] < 240
@@ -70,6 +66,12 @@ def test_weights_say_how_often_annotations_are_learned():
 
 
 def test_all_of_a_suite_without_end_cannot_be_learned():
+    config = replace(CONFIG, data=DataConfig(annotated=None, explore=2))
+    with pytest.raises(ConfigError, match=r"numbers as .* with gsm8k=synthetic, which has no end, got None and 2"):
+        _ = Job(config).taught_rows
+
+
+def test_something_has_to_be_learned():
     config = replace(CONFIG, data=DataConfig(annotated=0, explore=2))
     with pytest.raises(DataError, match=r"in gsm8k=synthetic or data\.chats, got none with data\.annotated=0"):
         _ = Job(config).taught_rows
@@ -79,7 +81,9 @@ def test_training_tasks_of_a_file_are_annotated_and_explored(tmp_path):
     good = {"question": "Tom has 3 pens and gets 2. How many?", "answer": "He has 3+2=<<3+2=5>>5.\n#### 5"}
     odd = {"question": "How many?", "answer": "Nobody knows.\n#### 5"}
     (tmp_path / "train.jsonl").write_text("".join(json.dumps(each) + "\n" for each in (good, odd)))
-    tasks = training_tasks(DataConfig(folder=str(tmp_path), train=("gsm8k=train.jsonl",), explore=0, annotated=0), 0)
+    tasks = training_tasks(
+        DataConfig(folder=str(tmp_path), train=("gsm8k=train.jsonl",), explore=None, annotated=None), 0
+    )
     assert (len(tasks.annotated), len(tasks.explore), tasks.rejected) == (1, 2, 1)
     assert Job(CONFIG).annotated_rows(tasks.annotated)[1].messages[-1]["content"] == "R1 = Calculator(3 + 2)"
 
@@ -90,12 +94,8 @@ ITERATIVE = RunConfig(model=ModelConfig(modules=Modules.SEPARATE))
 @pytest.mark.parametrize(
     ("settings", "said"),
     [
-        (replace(ITERATIVE, rollout=RolloutConfig("onetime")), "got rollout.formulation onetime and evaluate.* iterat"),
-        (
-            replace(ITERATIVE, rollout=RolloutConfig("cot"), evaluate=RolloutConfig("cot")),
-            "modules shared, as cot has one module, got separate",
-        ),
-        (replace(ITERATIVE, evaluate=RolloutConfig(samples=3)), "got 3 in the 3 samples of evaluate at"),
+        (replace(ITERATIVE, rollout=RolloutConfig("cot")), "modules shared, as cot has one module, got separate"),
+        (replace(ITERATIVE, evaluate=EvaluateSettings(samples=3)), "got 3 in the 3 samples of evaluate at"),
         (
             replace(ITERATIVE, refine=RefineConfig(dpo=PreferenceConfig(samples=4))),
             "got 4 in the 4 samples of collect-for-dpo-2 at",

@@ -4,18 +4,20 @@ import os
 import re
 import shlex
 import signal
+import subprocess
+import sys
 from dataclasses import dataclass, field, replace
 from typing import Annotated
 
 import pytest
 import tyro
 
-from lumos_rl.errors import DataError, UnknownNameError
-from lumos_rl.rollout.plans import RolloutConfig
-from lumos_rl.runs.config import UNSTORED, Modules, Refine, RunConfig
-from lumos_rl.runs.folder import settings_of
-from lumos_rl.runs.launch import config_from_json, launch, parse
+from lumos_rl.errors import ConfigError, DataError, UnknownNameError
+from lumos_rl.runs.config import Modules, RunConfig
+from lumos_rl.runs.launch import launch, parse
 from lumos_rl.runs.presets import PRESETS
+from lumos_rl.runs.refine_settings import Refine
+from lumos_rl.runs.stored import settings_of
 
 TINY = PRESETS["tiny"].config
 
@@ -58,14 +60,22 @@ def test_the_first_word_names_a_preset_and_flags_change_it(name):
 def test_flags_reach_every_depth():
     config = read(
         *("--data", "folder", "--data.train", "mawps=a", "gsm8k=b", "--model.modules", "separate"),
-        *("--refine.rs.train.lora.rank", "8", "--rollout.temperatures", "0.5", "1", "--rollout.formulation", "onetime"),
-        *("--ray.workers", "1", "--track.wandb", "--run-dir", "x"),
+        *(
+            "--refine.dpo.train.lora-rank",
+            "8",
+            "--rollout.temperatures",
+            "0.5",
+            "1",
+            "--rollout.formulation",
+            "onetime",
+        ),
+        *("--ray.workers", "1", "--track", "wandb", "--run-dir", "x", "--suites", "math,qa"),
     )
     assert (config.data.folder, config.data.train) == ("folder", ("mawps=a", "gsm8k=b"))
     assert config.model.modules is Modules.SEPARATE
-    assert config.refine.rs.train.lora.rank == 8
+    assert config.refine.dpo.train.lora_rank == 8 and config.data.suites == ("math", "qa")
     assert config.rollout.temperatures == (0.5, 1.0) and config.rollout.formulation == "onetime"
-    assert (config.ray.workers, config.track.wandb, config.run_dir) == (1, True, "x")
+    assert (config.ray.workers, config.track, config.run_dir) == (1, ("wandb",), "x")
 
 
 def test_an_unknown_preset_lists_the_known_ones():
@@ -88,13 +98,69 @@ def test_a_wrong_flag_ends_the_program_and_says_why(capsys, argv, says):
     assert says in capsys.readouterr().err
 
 
-def test_help_explains_flags_and_lists_presets(capsys):
+@pytest.mark.parametrize(
+    ("argv", "says"),
+    [
+        ("--sft.lora-rank -3", "expected --sft.lora-rank to be at least 1, got -3; give None to train all weights"),
+        ("--sft.learning-rate 0", "--sft.learning-rate to be above 0, got 0.0"),
+        ("--sft.learning-rate nan", "got nan"),
+        ("--refine.rs.train.learning-rate -1", "--refine.rs.train.learning-rate to be above 0"),
+        ("--refine.dpo.train.batch-size 0", "--refine.dpo.train.batch-size to be at least 1"),
+        ("--rollout.temperatures 1 -1", "each at least 0"),
+        ("--evaluate.temperatures", "one value or more"),
+        ("--rollout.top-p 2", "--rollout.top-p to be above 0 and at most 1"),
+        ("--sft.dtype float31", "did you mean 'float32'"),
+        ("--sft.scheduler linaer", "did you mean 'linear'"),
+        ("--model.profile lumoz", "did you mean 'lumos'"),
+        ("--data.annotated -1", "--data.annotated to be at least 0, got -1; give None for all"),
+        ("--data.train gsm8k", "BENCHMARK=WHERE"),
+        ("--suites maths", "did you mean 'math'"),
+        ("--track wandbs", "wandb, tensorboard"),
+        ("--ray.workers 0", "give None to start as many as fit"),
+        ("--refine.steps", "one value or more"),
+        ("--seed -1", "--seed"),
+        ("--model.scratch.hidden 130", "a multiple of heads"),
+    ],
+)
+def test_every_value_is_checked_before_anything_is_done(argv, says):
+    with pytest.raises(ConfigError, match=re.escape(says)):
+        read(*argv.split())
+
+
+def shown(capsys, *argv):
     with pytest.raises(SystemExit) as end:
-        read("--help")
+        read(*argv)
     assert end.value.code == 0
-    text = capsys.readouterr().out
-    assert "About." in text and "--sft.learning-rate" in text and "Peak learning rate" in text
+    return capsys.readouterr().out
+
+
+def test_help_has_what_matters_on_a_page(capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "100")
+    text = shown(capsys, "svamp", "--help")
+    assert "About." in text and "Peak learning rate [0.0018]" in text and "[12000]" in text
     assert all(preset.about.split(";")[0] in " ".join(text.split()) for preset in PRESETS.values())
+    assert len(text.splitlines()) < 80 and max(map(len, text.splitlines())) <= 100
+    assert 25 <= len(re.findall(r"^  --", text, re.MULTILINE)) <= 42
+
+
+def test_all_help_has_every_setting(capsys):
+    text = shown(capsys, "--help-all")
+    assert all("--" + name.replace("_", "-") in text for name in settings_of(RunConfig()) if "bool" not in name)
+
+
+def test_a_reader_of_help_may_stop_early():
+    command = f"{sys.executable} -m lumos_rl.recipes.sft --help | head -n 1"
+    done = subprocess.run(command, shell=True, capture_output=True, text=True, check=True)
+    assert done.stdout.startswith("usage: python -m lumos_rl.recipes.sft") and done.stderr == ""
+
+
+def test_a_file_changes_the_preset_and_flags_change_the_file(tmp_path):
+    changes = tmp_path / "mine.yaml"
+    changes.write_text("sft: {learning_rate: 1e-4, max_steps: 7}\nrefine.steps: dpo\n")
+    config = read("svamp", "--config", str(changes), "--sft.max-steps", "8")
+    svamp = PRESETS["svamp"].config
+    assert config.sft == replace(svamp.sft, learning_rate=1e-4, max_steps=8)
+    assert config.refine.steps == (Refine.DPO,) and config.data == svamp.data
 
 
 @dataclass(frozen=True)
@@ -109,23 +175,6 @@ def test_a_recipe_with_settings_of_its_own_keeps_the_flags_of_the_run():
     assert config.run.run_dir == "runs/tiny-2" and config.run.model == TINY.model
 
 
-@pytest.mark.parametrize("name", PRESETS)
-def test_settings_survive_their_file(name):
-    config = PRESETS[name].config
-    flat = json.loads(json.dumps(settings_of(config)))
-    untouched = {field: getattr(RunConfig(), field) for field in UNSTORED}
-    again = config_from_json(RunConfig, flat)
-    assert replace(again, **untouched) == replace(config, **untouched)
-    assert settings_of(again) == settings_of(config)
-    assert type(again.refine.steps[0]) is Refine and type(again.model.modules) is Modules
-    assert again.rollout.temperatures == config.rollout.temperatures
-
-
-def test_settings_that_a_file_lacks_keep_their_defaults():
-    again = config_from_json(RunConfig, {"seed": 4, "rollout.samples": 9})
-    assert again == replace(RunConfig(), seed=4, rollout=RolloutConfig(samples=9))
-
-
 def test_a_run_folder_brings_its_settings_with_it(tmp_path):
     config = read("--seed", "5", "--sft.max-steps", "9", "--run-dir", str(tmp_path))
     (tmp_path / "config.json").write_text(json.dumps(settings_of(config)))
@@ -134,12 +183,6 @@ def test_a_run_folder_brings_its_settings_with_it(tmp_path):
         assert settings_of(again) == settings_of(config) and again.run_dir == str(tmp_path)
     assert read("--run-dir", str(tmp_path), "--sft.max-steps", "10").sft.max_steps == 10  # the folder will refuse it
     assert read("tiny", "--run-dir", str(tmp_path)).sft.max_steps == TINY.sft.max_steps
-
-
-def test_a_folder_with_broken_settings_is_named(tmp_path):
-    (tmp_path / "config.json").write_text("{")
-    with pytest.raises(DataError, match=r"config\.json.*choose another --run-dir"):
-        read("--run-dir", str(tmp_path))
 
 
 def test_a_recipe_gets_its_settings_and_its_folder(program, tmp_path):
@@ -180,33 +223,38 @@ def test_an_interrupt_ends_with_the_command_to_go_on_with(program, capsys, tmp_p
     assert end.value.code == 130
     said = capsys.readouterr().err
     assert "everything that was finished is kept" in said
-    (command,) = re.findall(r"Go on with: python .*? (--.*)", said)
+    (command,) = re.findall(r"Continue with: python .*? (--.*)", said)
     assert shlex.split(command) == ["--run-dir", str(folder), "--seed", "1", "--resume"]
     program(lambda job, run, config: None, *shlex.split(command))
 
 
 def test_a_dry_run_says_what_would_be_done_and_does_nothing(program, capsys, tmp_path):
-    sizes = ["--data.annotated", "6", "--data.resample", "0", "--data.explore", "5", "--data.test-tasks", "4"]
-    program(lambda job, run, config: pytest.fail("it ran"), *sizes, "--dry-run")
-    said = capsys.readouterr().out
-    assert "sft.max_steps = " in said and "6 annotated (0 rejected), 5 to explore" in said
-    assert "4 from gsm8k=synthetic" in said and "torch 2." in said
-    stages = [line.split(":")[0].strip() for line in said.partition("Stages\n")[2].splitlines()]
+    sizes = ["--data.annotated", "6", "--data.resample", "2", "--data.explore", "5", "--data.test-tasks", "4"]
+    program(lambda config, run: pytest.fail("it ran"), *sizes, "--dry-run")
+    checks, _, rest = capsys.readouterr().out.partition("Stages\n")
+    stages, _, settings = rest.partition("Settings other than the defaults\n")
+    assert "6 annotated (0 rejected), 5 to explore; with copies, SFT learns about 36" in checks
+    assert "4 from gsm8k=synthetic" in checks and "torch 2." in checks
+    names = [line.split(":")[0].strip() for line in stages.splitlines()]
     kinds = [f"{kind}-{number}" for number, kind in enumerate(TINY.refine.steps, 1)]
-    collected = [f"collect-for-{policy}" for policy in kinds]
-    assert stages == ["base", "sft", *(each for pair in zip(collected, kinds, strict=True) for each in pair), "control"]
+    steps = [name for kind in kinds for name in (f"collect-for-{kind}", kind)]
+    assert names == ["base", "sft", *steps, "control", "tests"]
+    assert re.search(r"sft: 4000 steps, modules shared; [\d.]+M tokens, 0\.1 GiB, about \d+ (s|min)", stages)
+    assert "  data.annotated = 6" in settings and "data.lower_case" not in settings
     assert not list(tmp_path.iterdir())
 
 
 def test_a_dry_run_names_every_check_that_failed(program, capsys, tmp_path):
     (tmp_path / "empty").mkdir()
-    bad = ["--data.train", "gsm8k=no.jsonl", "--model.base", "empty", "--model.profile", "lumoz", "--dry-run"]
+    bad = ["--data.train", "gsm8k=no.jsonl", "--model.base", "empty", "--model.profile", "no/profile", "--dry-run"]
     with pytest.raises(SystemExit) as end:
         program(lambda job, run, config: None, *bad)
     assert end.value.code == 2
     printed = capsys.readouterr()
     assert "3 checks failed: training tasks: " in printed.err and "no.jsonl" in printed.err
-    assert "prompts: unknown prompt profile 'lumoz'" in printed.err and "adapter_config.json in empty" in printed.err
+    assert (
+        "prompts: unknown prompt profile 'no/profile'" in printed.err and "adapter_config.json in empty" in printed.err
+    )
     assert printed.out.count("FAILED") == 3 and "ok      test tasks: 300" in printed.out
 
 

@@ -16,12 +16,11 @@ from lumos_rl.runs.config import Modules
 from lumos_rl.runs.folder import TRAJECTORIES, RunFolder
 from lumos_rl.runs.job import Job
 from lumos_rl.runs.summary import write_summary
-from lumos_rl.training.settings import LoraSettings
 
 
 def test_separate_modules_are_trained_each_on_its_own_rows(tmp_path):
     config = replace(CONFIG, model=replace(CONFIG.model, modules=Modules.SEPARATE))
-    config = replace(config, sft=replace(SFT, lora=LoraSettings(rank=2)))
+    config = replace(config, sft=replace(SFT, lora_rank=2))
     with RunFolder(tmp_path / "run", config) as run:
         report = fine_tune(run)
         assert (report["planner_steps"], report["grounder_steps"], report["rows"]) == (2, 2, 8)
@@ -54,7 +53,7 @@ def separate(tiny_base, tmp_path):
 def test_a_module_that_was_trained_is_not_trained_again(separate, monkeypatch):
     run, pairs = separate
     job = Job(run.config)
-    learner, start, dpo = job.learner(run), run.checkpoint("sft"), run.config.refine.dpo.train
+    learner, start, dpo = job.learner(run), run.checkpoint("sft"), run.config.dpo_training
     rows = job.annotated_rows(job.training.annotated)
     both = [replace(pair, module=module, id=f"{module}-{pair.id}") for pair in pairs for module in Module]
     for stage, train, learn in (
@@ -90,7 +89,7 @@ def test_conversations_of_one_module_alone_train_nothing(separate):
 
 def test_a_module_without_pairs_stays_as_it_is(separate):
     run, pairs = separate
-    report = Job(run.config).learner(run).dpo("dpo-1", run.checkpoint("sft"), pairs, run.config.refine.dpo.train)
+    report = Job(run.config).learner(run).dpo("dpo-1", run.checkpoint("sft"), pairs, run.config.dpo_training)
     assert (report["planner_steps"], report["grounder_steps"], report["pairs_by_module"]) == (0, 2, {"grounder": 1})
 
     def weights(stage, module):
@@ -104,4 +103,4 @@ def test_a_module_without_pairs_stays_as_it_is(separate):
 def test_no_pairs_at_all_are_an_error_where_nothing_else_is_asked_for(separate):
     run, _ = separate
     with pytest.raises(DataError, match="got 0 pairs"):
-        Job(run.config).learner(run).dpo("dpo-1", run.checkpoint("sft"), [], run.config.refine.dpo.train)
+        Job(run.config).learner(run).dpo("dpo-1", run.checkpoint("sft"), [], run.config.dpo_training)

@@ -17,11 +17,11 @@ from lumos_rl.policies.base import Request
 from lumos_rl.policies.hf import HFPolicy
 from lumos_rl.policies.openai import OpenAIPolicy
 from lumos_rl.policies.serving import Serving
-from lumos_rl.policies.settings import OpenAISettings, VLLMSettings
+from lumos_rl.policies.settings import OpenAISettings
 from lumos_rl.runs.config import Engine, ModelConfig, RunConfig
 from lumos_rl.runs.job import Job
 from lumos_rl.runs.policies import source_hash, weights_hash
-from lumos_rl.training.settings import LoraSettings, SFTSettings
+from lumos_rl.training.settings import SFTSettings
 
 AGENT = """
 def reply(request):
@@ -41,21 +41,21 @@ constant = 1
 
 
 def job(engine, **model):
-    return Job(RunConfig(model=ModelConfig(engine=engine, **model), sft=SFTSettings(lora=LoraSettings(rank=48))))
+    return Job(RunConfig(model=ModelConfig(engine=engine, **model), sft=SFTSettings(lora_rank=48)))
 
 
 def test_without_a_choice_each_worker_has_transformers(tiny_base):
-    policy = Job(RunConfig(model=ModelConfig(device="cpu"))).policy(tiny_base, "base")()
+    policy = Job(RunConfig()).policy(tiny_base, "base")()
     assert isinstance(policy, HFPolicy) and policy.version == "base"
 
 
 def test_vllm_is_served_for_the_greatest_rank_of_the_run(tiny_base):
     serving = job(Engine.VLLM).policy(tiny_base, "rs-1")
     assert isinstance(serving, Serving) and serving.version == "rs-1"
-    *_, model, gpus = serving.make.args
-    assert (model.vllm.max_rank, gpus) == (48, 0)
-    chosen = job(Engine.VLLM, vllm=VLLMSettings(max_rank=64)).policy(tiny_base, "rs-1")
-    assert chosen.make.args[2].vllm.max_rank == 64
+    *_, gpus, max_rank = serving.make.args
+    assert (gpus, max_rank) == (0, 48)
+    without = Job(RunConfig(model=ModelConfig(engine=Engine.VLLM))).policy(tiny_base, "rs-1")
+    assert without.make.args[-1] is None
     assert pickle.loads(pickle.dumps(serving)).version == "rs-1"  # it travels to engines and workers
 
 

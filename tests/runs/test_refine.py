@@ -13,12 +13,13 @@ from lumos_rl.policies.hf import HFPolicy
 from lumos_rl.rollout.loop import run_episodes
 from lumos_rl.rollout.plans import RolloutConfig, plan_episodes
 from lumos_rl.runs import refine as refinement
-from lumos_rl.runs.config import DataConfig, ModelConfig, Modules, Refine, RefineConfig, RejectionConfig, RunConfig
+from lumos_rl.runs.config import DataConfig, ModelConfig, Modules, RunConfig
 from lumos_rl.runs.environments import make_env
 from lumos_rl.runs.folder import PAIRS, TRAJECTORIES, RunFolder
 from lumos_rl.runs.job import Job
 from lumos_rl.runs.learn import Learner
 from lumos_rl.runs.refine import refine
+from lumos_rl.runs.refine_settings import Refine, RefineConfig, RejectionConfig
 from lumos_rl.runs.summary import write_summary
 
 
@@ -61,8 +62,8 @@ def test_plans_that_were_found_are_learned_with_other_numbers_too(run):
 
 def test_what_a_benchmark_is_learned_from_can_be_said_for_it_alone(run):
     steps = {"steps": (Refine.RS, Refine.DPO)}
-    rs = replace(CONFIG.refine.rs, min_rewards=("gsm8k=0", "webshop=1"))
-    dpo = replace(CONFIG.refine.dpo, min_margins=("gsm8k=1.5",))
+    rs = replace(CONFIG.refine.rs, min_reward=("gsm8k=0", "webshop=1"))
+    dpo = replace(CONFIG.refine.dpo, min_margin=("gsm8k=1.5",))
     assert learn(run, half, versions=("sft", "rs-1"), rs=rs, dpo=dpo, **steps)[0] == ["rs-1"]
     assert stage(run, "rs-1")["successes"] == 12  # the failed episode of every task as well
     assert "no preference pairs" in stage(run, "dpo-2")["skipped"]  # none is so far apart

@@ -17,6 +17,7 @@ from lumos_rl.rollout.plans import RolloutConfig
 from lumos_rl.runs.config import (
     DataConfig,
     Engine,
+    EvaluateSettings,
     ModelConfig,
     RunConfig,
 )
@@ -28,7 +29,6 @@ from lumos_rl.runs.tasks import test_tasks as tasks_to_test_on
 from lumos_rl.runs.tasks import (
     validation_tasks,
 )
-from lumos_rl.training.settings import LoraSettings
 
 AGENT = """
 import os
@@ -81,7 +81,7 @@ def test_base_and_sft_write_models_with_the_prompts_they_were_trained_with(train
 def test_an_adapter_of_a_relative_folder_is_found_from_elsewhere(tiny_base, tmp_path, monkeypatch):
     monkeypatch.chdir(tiny_base.parent)
     model = replace(CONFIG.model, base=tiny_base.name)
-    config = replace(CONFIG, model=model, sft=replace(SFT, lora=LoraSettings(rank=2)))
+    config = replace(CONFIG, model=model, sft=replace(SFT, lora_rank=2))
     with RunFolder(tmp_path / "run", config) as run:
         fine_tune(run)
     monkeypatch.chdir(tmp_path)
@@ -96,19 +96,19 @@ def test_finished_stages_are_not_repeated(run):
 
 def test_the_control_takes_as_many_steps_as_the_refinement(run):
     job = Job(CONFIG)
-    control_stage(run, job.learner(run), job.taught_rows, CONFIG.refine.rs.train, 3)
+    control_stage(run, job.learner(run), job.taught_rows, CONFIG.rs_training, 3)
     assert stage(run, "control")["steps"] == 3
 
 
 MIXED = DataConfig(suites="math,sql", annotated=3, explore=2, test_tasks=2)
 
 
-BOTH = RunConfig(data=MIXED, evaluate=RolloutConfig(samples=2, temperatures=(0.0, 1.0)))
+BOTH = RunConfig(data=MIXED, evaluate=EvaluateSettings(samples=2, temperatures=(0.0, 1.0)))
 
 
 def test_scores_of_several_benchmarks_stand_apart(tmp_path):
     with RunFolder(tmp_path / "run", BOTH) as run:
-        play(run, tasks_to_test_on(MIXED), BOTH.evaluate, "sft", adds)
+        play(run, tasks_to_test_on(MIXED), BOTH.test_rollout, "sft", adds)
         result = evaluate(run, "sft", tmp_path)
         text = write_summary(run, [], 1.0)
     assert set(result["benchmarks"]) == {"gsm8k", "intercode_sql"}
@@ -134,15 +134,15 @@ def test_the_best_policy_is_chosen_on_validation_tasks(tmp_path):
             return "Subgoal 1: Answer." if len(request.messages) == 1 else "Yes, I will stop planning."
         return f"R1 = Calculator({task.answer})"
 
-    with RunFolder(tmp_path / "run", RunConfig(data=data, evaluate=RolloutConfig(samples=2))) as run:
+    with RunFolder(tmp_path / "run", RunConfig(data=data, evaluate=EvaluateSettings(samples=2))) as run:
         for version, reply in (("sft", stops), ("rs-1", solves), ("dpo-2", solves)):
             run.checkpoint(version).mkdir(parents=True)
             play(run, tasks, greedy, version, reply)
         assert validate(run, "rs-1", tmp_path)["success"] == 1
         job = Job(run.config)
-        best_stage(run, job.player(run), ["sft", "rs-1", "dpo-2"], job.validation_tasks, run.config.evaluate)
+        best_stage(run, job.player(run), ["sft", "rs-1", "dpo-2"], job.validation_tasks, run.config.test_rollout)
         assert run.checkpoint("best").resolve() == run.checkpoint("rs-1")
-        play(run, tasks_to_test_on(data), run.config.evaluate, "sft", stops)
+        play(run, tasks_to_test_on(data), run.config.test_rollout, "sft", stops)
         evaluate(run, "sft", tmp_path)
         assert "Chosen on validation tasks: rs-1." in write_summary(run, ["rs-1", "dpo-2"], 1.0)
 

@@ -4,14 +4,11 @@ from dataclasses import asdict, replace
 import pytest
 from small_run import CONFIG, evaluate, explored, half, play, play_gold, stops
 
-from lumos_rl.runs.config import (
-    DataConfig,
-    Refine,
-    RunConfig,
-)
+from lumos_rl.runs.config import DataConfig, RunConfig
 from lumos_rl.runs.folder import TRAJECTORIES, RunFolder
 from lumos_rl.runs.job import Job
 from lumos_rl.runs.refine import refine
+from lumos_rl.runs.refine_settings import Refine
 from lumos_rl.runs.score import Score
 from lumos_rl.runs.summary import write_summary
 from lumos_rl.runs.tasks import test_tasks as tasks_to_test_on
@@ -38,7 +35,7 @@ def test_a_summary_names_scores_stages_and_versions(run):
 def test_a_summary_has_what_each_benchmark_reports_beside_success(tmp_path, suites):
     data = DataConfig(suites=suites, test=("webshop=synthetic",), test_tasks=2)
     with RunFolder(tmp_path / "run", RunConfig(data=data)) as run:
-        play(run, tasks_to_test_on(data), run.config.evaluate, "sft", stops)
+        play(run, tasks_to_test_on(data), run.config.test_rollout, "sft", stops)
         result = evaluate(run, "sft", tmp_path)
         text = write_summary(run, [], 1.0)
     shop = text.partition("## webshop")[2].partition("##")[0]

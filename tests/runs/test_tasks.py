@@ -11,14 +11,8 @@ from lumos_rl.core import Task
 from lumos_rl.data.synthetic import synthetic_tasks
 from lumos_rl.errors import ConfigError, MissingFileError, UnknownNameError
 from lumos_rl.rollout.plans import RolloutConfig
-from lumos_rl.runs.config import (
-    DataConfig,
-    PreferenceConfig,
-    Refine,
-    RefineConfig,
-    RejectionConfig,
-    RunConfig,
-)
+from lumos_rl.runs.config import DataConfig, RunConfig
+from lumos_rl.runs.refine_settings import PreferenceConfig, Refine, RefineConfig, RejectionConfig
 from lumos_rl.runs.tasks import (
     refine_steps,
     resampled,
@@ -114,7 +108,7 @@ def test_validation_tasks_of_a_file_are_not_learned(tmp_path):
     ]
     path = tmp_path / "train.jsonl"
     path.write_text("".join(json.dumps(record) + "\n" for record in records))
-    data = DataConfig(train=(f"gsm8k={path}",), annotated=0, explore=0, validation_tasks=2)
+    data = DataConfig(train=(f"gsm8k={path}",), annotated=None, explore=None, validation_tasks=2)
     learned = {task.id for task in training_tasks(data, 0).explore}
     chosen_by = {task.id for task in validation_tasks(data)}
     assert len(learned) == 4 and len(chosen_by) == 2 and not learned & chosen_by
@@ -125,7 +119,7 @@ def test_more_validation_tasks_than_a_file_has_are_refused(tmp_path):
         json.dumps({"question": f"What is 1 + {n}?", "answer": f"<<1+{n}={n + 1}>>\n#### {n + 1}"}) for n in range(4)
     ]
     (tmp_path / "train.jsonl").write_text("\n".join(lines))
-    config = DataConfig(train=("gsm8k=train.jsonl",), folder=str(tmp_path), annotated=0, explore=0)
+    config = DataConfig(train=("gsm8k=train.jsonl",), folder=str(tmp_path), annotated=None, explore=None)
     assert len(training_tasks(replace(config, validation_tasks=3), 0).explore) == 1
     with pytest.raises(ConfigError, match=r"more than data\.validation_tasks=4 .* in gsm8k=train\.jsonl, got 4"):
         training_tasks(replace(config, validation_tasks=4), 0)
@@ -154,8 +148,8 @@ def test_what_is_tested_of_a_source_without_splits_is_not_learned(tmp_path, monk
     monkeypatch.setenv("LUMOS_RL_CACHE", str(tmp_path / "cache"))
     write_files(tmp_path)
     source = (f"webshop={tmp_path}",)
-    data = DataConfig(train=source, test=source, annotated=0, explore=0, test_tasks=2)
-    every = [task.id for task in tasks_to_test_on(replace(data, test_tasks=0))]
+    data = DataConfig(train=source, test=source, annotated=None, explore=None, test_tasks=2)
+    every = [task.id for task in tasks_to_test_on(replace(data, test_tasks=None))]
     assert [task.id for task in tasks_to_test_on(data)] == every[:2]
     assert [task.id for task in training_tasks(data, 0).explore] == every[2:]
     with_validation = replace(data, validation_tasks=1)
@@ -169,7 +163,7 @@ def test_what_is_tested_of_a_source_without_splits_is_not_learned(tmp_path, monk
     elsewhere = replace(data, train=(f"webshop={other}",))
     assert len(training_tasks(elsewhere, 0).explore) == 3  # with the same ids, and other tasks
     with pytest.raises(ConfigError, match="got 0 that the run is not tested on"):
-        training_tasks(replace(data, test_tasks=0), 0)
+        training_tasks(replace(data, test_tasks=None), 0)
 
 
 def test_one_file_to_learn_and_to_be_tested_on_is_told(tmp_path, caplog):

@@ -15,7 +15,7 @@ from lumos_rl.errors import DataError
 from lumos_rl.policies.checkpoints import load_model
 from lumos_rl.policies.encoding import encode_chat, fingerprint
 from lumos_rl.training.dpo import dpo_trainer, encode_pairs, train_dpo
-from lumos_rl.training.settings import DPOSettings, LoraSettings
+from lumos_rl.training.settings import DPOSettings
 from lumos_rl.training.trainer import drop_frozen_adapters
 
 PAIRS = [
@@ -24,8 +24,8 @@ PAIRS = [
     pair(PLAN[:3], "Stop.", "Add the apples."),  # a history of two turns and one observation
     pair(PLAN[:3], "Stop.", "R1 = Calculator(3 + 2)", module="grounder"),
 ]
-FAST = DPOSettings(max_steps=1, batch_size=4, learning_rate=1e-3, sft_weight=0.0, save_steps=0)
-LORA = LoraSettings(rank=4)
+FAST = DPOSettings(max_steps=1, batch_size=4, learning_rate=1e-3, sft_weight=0.0, save_steps=None)
+LORA = 4
 
 
 @pytest.fixture(params=["new adapter", "own adapter", "full"])
@@ -33,7 +33,7 @@ def start(request, tiny_sft, tmp_path):
     """Where training starts, and its settings, for the three ways to train."""
     if request.param == "own adapter":
         return create_adapter(tiny_sft, tmp_path / "adapter", seed=1), FAST
-    return tiny_sft, replace(FAST, lora=LORA) if request.param == "new adapter" else FAST
+    return tiny_sft, replace(FAST, lora_rank=LORA) if request.param == "new adapter" else FAST
 
 
 @pytest.fixture(scope="module")
@@ -101,7 +101,7 @@ def test_training_raises_the_margin_of_the_saved_model(start, tokenizer, tmp_pat
 
 
 def test_only_the_turn_counts(tokenizer, tiny_sft, tmp_path):
-    trainer = dpo_trainer(tiny_sft, PAIRS, tmp_path, replace(FAST, lora=LORA), seed=0)
+    trainer = dpo_trainer(tiny_sft, PAIRS, tmp_path, replace(FAST, lora_rank=LORA), seed=0)
     batch = first_batch(trainer)
     turns = [each.chosen for each in PAIRS] + [each.rejected for each in PAIRS]
     for row, turn in enumerate(turns):
@@ -121,7 +121,7 @@ def test_the_ids_of_the_pairs_are_what_is_trained(tiny_sft, tokenizer, tmp_path)
         def on_train_begin(self, args, state, control, model, **kwargs):
             model.register_forward_pre_hook(read, with_kwargs=True)
 
-    train_dpo(tiny_sft, pairs, tmp_path, replace(FAST, lora=LORA), 0, [Watch()])
+    train_dpo(tiny_sft, pairs, tmp_path, replace(FAST, lora_rank=LORA), 0, [Watch()])
     rows, _ = encode_pairs(tokenizer, pairs, 128)
     assert seen == {(*row["prompt_ids"], *row[side]) for row in rows for side in ("chosen_ids", "rejected_ids")}
     assert {(2, 50, 3, 54, 1), (2, 50, 3, 55, 56, 1)} < seen
@@ -174,7 +174,7 @@ def test_a_tokenizer_that_joins_prompt_and_turn_is_encoded_as_it_was_asked(tiny_
 
 
 def test_the_sft_term_is_added_with_its_weight(tiny_sft, tokenizer, tmp_path):
-    loss = train_dpo(tiny_sft, PAIRS, tmp_path, replace(FAST, sft_weight=0.5, lora=LORA), seed=0).loss
+    loss = train_dpo(tiny_sft, PAIRS, tmp_path, replace(FAST, sft_weight=0.5, lora_rank=LORA), seed=0).loss
     tokens = sum(len(row["chosen_ids"]) for row in encode_pairs(tokenizer, PAIRS, 128)[0])
     sft = -sum(expected(tiny_sft, tokenizer, "chosen")) / tokens  # mean over the tokens of the chosen turns
     assert sft > 0.01
@@ -183,7 +183,7 @@ def test_the_sft_term_is_added_with_its_weight(tiny_sft, tokenizer, tmp_path):
 
 def test_pairs_that_are_too_long_are_left_out_and_counted(tiny_sft, tmp_path):
     long = pair([user("9" * 120)], "Stop.", "Heads.")
-    report = train_dpo(tiny_sft, [*PAIRS, long], tmp_path, replace(FAST, max_length=100, lora=LORA), seed=0)
+    report = train_dpo(tiny_sft, [*PAIRS, long], tmp_path, replace(FAST, max_length=100, lora_rank=LORA), seed=0)
     assert (report.pairs, report.left_out) == (4, 1)
     with pytest.raises(DataError, match="within 100 tokens, got 1 pairs"):
         train_dpo(tiny_sft, [long], tmp_path, replace(FAST, max_length=100), seed=0)
@@ -236,7 +236,7 @@ def test_a_reference_that_was_saved_keeps_no_run_from_going_on(tiny_sft, tmp_pat
 
 
 def test_a_new_adapter_names_the_model_it_belongs_to(tiny_sft, tmp_path):
-    train_dpo(tiny_sft, PAIRS, tmp_path, replace(FAST, lora=LORA), seed=0)
+    train_dpo(tiny_sft, PAIRS, tmp_path, replace(FAST, lora_rank=LORA), seed=0)
     adapted = load_model(tmp_path).merge_and_unload().state_dict()
     base = AutoModelForCausalLM.from_pretrained(tiny_sft).state_dict()
     assert torch.equal(adapted["model.embed_tokens.weight"], base["model.embed_tokens.weight"])

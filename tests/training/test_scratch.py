@@ -64,7 +64,7 @@ def test_a_mimetic_model_prefers_what_it_has_read_before_it_learns(tmp_path, sta
 @pytest.mark.parametrize(("start", "least", "most"), [(Start.RANDOM, 0.0, 0.02), (Start.INDUCTION, 0.1, 1.0)])
 def test_a_model_with_induction_heads_copies_any_tokens_before_it_learns(tmp_path, start, least, most):
     """Random tokens, each once, then some of them again from the third on: which of those it would write."""
-    shape = ScratchSettings(vocabulary=400, hidden=128, layers=2, heads=4, feedforward=384, context=256, start=start)
+    shape = ScratchSettings(vocabulary=400, hidden=128, layers=2, heads=4, context=256, start=start)
     create_scratch_model(TEXTS, tmp_path, shape, seed=0)
     model = AutoModelForCausalLM.from_pretrained(tmp_path)
     dice = torch.Generator().manual_seed(1)

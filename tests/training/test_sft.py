@@ -20,7 +20,7 @@ from lumos_rl.data.rows import ChatRow
 from lumos_rl.errors import ConfigError, DataError, MissingFileError
 from lumos_rl.policies.checkpoints import load_model
 from lumos_rl.policies.encoding import encode_chat, fingerprint
-from lumos_rl.training.settings import LoraSettings, SFTSettings
+from lumos_rl.training.settings import SFTSettings
 from lumos_rl.training.sft import IGNORED, encode_rows, epoch_order, preview, supervised_share, train_sft
 from lumos_rl.training.trainer import (
     Progress,
@@ -30,8 +30,8 @@ from lumos_rl.training.trainer import (
     training_arguments,
 )
 
-FAST = SFTSettings(max_steps=8, learning_rate=1e-2, batch_size=8, save_steps=0)
-LORA = LoraSettings(rank=4)
+FAST = SFTSettings(max_steps=8, learning_rate=1e-2, batch_size=8, save_steps=None)
+LORA = 4
 
 
 @pytest.fixture(scope="module")
@@ -121,9 +121,9 @@ def test_nothing_to_learn_is_an_error(tokenizer, conversations, max_length, got)
         encode_rows(tokenizer, conversations, max_length)
 
 
-@pytest.mark.parametrize("lora", [LoraSettings(), LORA], ids=["full", "lora"])
+@pytest.mark.parametrize("lora", [None, LORA], ids=["full", "lora"])
 def test_training_lowers_the_loss(tiny_base, tokenizer, tmp_path, lora):
-    report = train_sft(tiny_base, CHATS, tmp_path / "out", replace(FAST, lora=lora), seed=0)
+    report = train_sft(tiny_base, CHATS, tmp_path / "out", replace(FAST, lora_rank=lora), seed=0)
     assert loss_of(tmp_path / "out", tokenizer) < loss_of(tiny_base, tokenizer) - 0.3
     assert (report.steps, report.left_out) == (8, 0)
     assert report.tokens == sum(len(encode_chat(tokenizer, chat)[0]) for chat in CHATS)
@@ -176,9 +176,9 @@ def test_scoring_supervised_tokens_alone_gives_the_same_loss_and_gradients(tiny_
         torch.testing.assert_close(gradients[name], whole, rtol=1e-4, atol=1e-6)
 
 
-@pytest.mark.parametrize("lora", [LoraSettings(), LORA], ids=["full", "lora"])
+@pytest.mark.parametrize("lora", [None, LORA], ids=["full", "lora"])
 def test_training_scores_supervised_tokens_alone(tiny_base, tokenizer, tmp_path, scored, lora):
-    settings = replace(FAST, max_steps=1, batch_size=len(CHATS), lora=lora)
+    settings = replace(FAST, max_steps=1, batch_size=len(CHATS), lora_rank=lora)
     train_sft(tiny_base, CHATS, tmp_path, settings, seed=0)
     assert scored == [supervised_tokens(encode_rows(tokenizer, CHATS, settings.max_length)[0])]
 
@@ -218,7 +218,7 @@ def test_small_updates_are_not_lost_in_bfloat16(tiny_base, tmp_path):
     fine = [(weight != weight.bfloat16()).float().mean() for name, weight in state(tmp_path).items() if "proj" in name]
     assert min(fine) > 0.9  # the model keeps what bfloat16 could not hold
     assert load_trainable(tiny_base, settings).dtype == torch.float32
-    lora = load_trainable(tiny_base, replace(settings, lora=LORA))
+    lora = load_trainable(tiny_base, replace(settings, lora_rank=LORA))
     assert lora.dtype == torch.bfloat16  # all of it is frozen under the adapter
 
 
@@ -230,11 +230,9 @@ def test_the_same_seed_gives_the_same_model(tiny_base, tmp_path):
     assert any(not torch.equal(a[name], c[name]) for name in a)
 
 
-@pytest.mark.parametrize(
-    ("number", "lora"), [(signal.SIGINT, LoraSettings()), (signal.SIGTERM, LORA)], ids=["full", "lora"]
-)
+@pytest.mark.parametrize(("number", "lora"), [(signal.SIGINT, None), (signal.SIGTERM, LORA)], ids=["full", "lora"])
 def test_an_interrupted_run_goes_on_where_it_was(tiny_base, tmp_path, number, lora):
-    settings, out = replace(FAST, lora=lora), tmp_path / "out"
+    settings, out = replace(FAST, lora_rank=lora), tmp_path / "out"
     with pytest.raises(KeyboardInterrupt):
         train_sft(tiny_base, CHATS, out, settings, 0, [At(3, lambda: os.kill(os.getpid(), number))])
     assert [path.name for path in (out / "checkpoints").glob("checkpoint-*")] == ["checkpoint-3"]
@@ -313,11 +311,11 @@ def models_in_memory():
     return sum(isinstance(each, PreTrainedModel) for each in gc.get_objects())
 
 
-@pytest.mark.parametrize("lora", [LoraSettings(), LORA])
+@pytest.mark.parametrize("lora", [None, LORA])
 def test_a_model_leaves_memory_when_it_is_trained(tiny_base, tmp_path, lora):
     gc.collect()
     before = models_in_memory()
-    train_sft(tiny_base, CHATS, tmp_path, replace(FAST, max_steps=1, lora=lora), 0)
+    train_sft(tiny_base, CHATS, tmp_path, replace(FAST, max_steps=1, lora_rank=lora), 0)
     assert models_in_memory() == before
 
 

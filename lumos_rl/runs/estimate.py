@@ -1,0 +1,205 @@
+"""How many tokens, how much memory and how much time the stages of a run take, roughly.
+
+- Tokens of training: conversations (or pairs, which are two) times their mean length, which is that of an encoded
+  sample, or half its characters where a small tokenizer is only trained in the run. Tokens of episodes: as many as they
+  may write, `max_subgoals` turns of planner and grounder of `max_new_tokens` each; most write fewer.
+- Memory of training: weights, and gradients and Adam's two moments of those that are trained (4 bytes each; weights
+  under an adapter have those of the dtype), and activations of a batch of the longest rows: 34 bytes for every number
+  in the width of every layer, twice the attention maps, and the logits, with half of it in bfloat16 (Korthikanti et
+  al. 2022). With gradient checkpointing, one layer and the inputs of the others.
+- Time: training a token takes 6 operations per weight (Kaplan et al. 2020), writing one takes 2, and a pair of DPO a
+  third more for its reference. A small model's rate is measured: training steps of its shape on this device. A large
+  one's is assumed: 40 % of the rate at which this device multiplies matrices, which is measured.
+
+Copies of tasks and conversations, which take long to make, are counted and not made: one of each stands for all.
+
+A machine with other work on it is slower, and so are environments that wait for something.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, replace
+from itertools import islice
+
+from lumos_rl import task_types
+from lumos_rl.policies.layout import Layout
+from lumos_rl.rollout.plans import RolloutConfig
+from lumos_rl.runs.config import DataConfig, ModelConfig, Modules
+from lumos_rl.runs.job import Job
+from lumos_rl.runs.stages import SCRATCH
+from lumos_rl.runs.tasks import RefineStep
+from lumos_rl.training.settings import FEEDFORWARD, DPOSettings, SFTSettings
+
+SAMPLE = 200  # conversations whose length is measured
+CHARACTERS_PER_TOKEN = 2  # of a small vocabulary with single digits; 2.0 for the preset tiny
+MEASURED_WEIGHTS = 50_000_000  # larger models are not built for a measurement
+UTILISATION = 0.4  # of matrix products, by training code that is not tuned
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """What a Llama-like model's memory and time depend on."""
+
+    vocabulary: int
+    hidden: int
+    layers: int
+    heads: int
+    feedforward: int
+    key_value: int  # width of keys and values
+    tied: bool
+
+    @property
+    def weights(self) -> int:
+        """Number of weights."""
+        layer = 2 * self.hidden * (self.hidden + self.key_value) + 3 * self.hidden * self.feedforward
+        return self.layers * layer + self.vocabulary * self.hidden * (1 if self.tied else 2)
+
+    def adapter(self, rank: int) -> int:
+        """Number of weights of an adapter of all linear layers."""
+        hidden, wide = self.hidden, self.feedforward
+        return self.layers * rank * (2 * (hidden + hidden) + 2 * (hidden + self.key_value) + 3 * (hidden + wide))
+
+
+class Sketch:
+    """The training data of a run without its copies, each of which looks like the next.
+
+    Args:
+        job: The run.
+
+    Attributes:
+        job: The same run with one copy of each task and conversation that has some.
+        conversations: About how many conversations SFT learns.
+        steps: The steps of the refinement, with the tasks that the run itself will try.
+    """
+
+    def __init__(self, job: Job) -> None:
+        data = job.config.data
+        few = replace(data, resample=min(1, data.resample), rename=min(1, data.rename))
+        self.job = Job(replace(job.config, data=few))
+        bare = Job(replace(job.config, data=replace(data, resample=0, rename=0)))
+        with_one, without = (Counter(row.benchmark for row in each.taught_rows) for each in (self.job, bare))
+        self.bare = bare.training
+        self.conversations = sum(
+            without[name] + (count - without[name]) * max(1, _copies(name, job.config.data))
+            for name, count in with_one.items()
+        )
+
+    @property
+    def steps(self) -> list[RefineStep]:
+        return self.job.steps
+
+
+def _copies(benchmark: str, data: DataConfig) -> int:
+    kind = task_types.find(benchmark)
+    return data.resample if kind is not None and kind.resampler is not None else data.rename
+
+
+class Estimates:
+    """Estimates of one run's stages; making it takes seconds.
+
+    Args:
+        sketch: The run.
+    """
+
+    def __init__(self, sketch: Sketch) -> None:
+        self.config = sketch.job.config
+        self.shape = _shape(self.config.model)
+        self.length = _length(sketch.job)
+        self.rate = _rate(self.shape, self.config.sft, self.length)
+
+    def sft(self, settings: SFTSettings, conversations: int) -> str:
+        """Of fine-tuning on so many conversations."""
+        tokens = self._rows(settings, conversations) * self.length
+        return self._training(settings, tokens, tokens)
+
+    def dpo(self, settings: DPOSettings, pairs: int) -> str:
+        """Of DPO on so many pairs."""
+        tokens = 2 * self._rows(settings, pairs) * self.length
+        return self._training(settings, tokens, tokens * 4 / 3)
+
+    def episodes(self, tasks: int, rollout: RolloutConfig) -> str:
+        """Of playing tasks."""
+        tokens = tasks * rollout.samples * 2 * rollout.max_subgoals * rollout.max_new_tokens
+        workers = self.config.ray.workers or 1
+        return f"at most {_count(tokens)} tokens, {_time(tokens / (3 * self.rate * workers))}"
+
+    def _rows(self, settings: SFTSettings | DPOSettings, available: int) -> float:
+        if settings.max_steps is None:
+            return settings.epochs * available
+        models = len(Modules) if self.config.model.modules == Modules.SEPARATE else 1
+        return models * settings.max_steps * settings.batch_size * settings.gradient_accumulation
+
+    def _training(self, settings: SFTSettings | DPOSettings, tokens: float, work: float) -> str:
+        memory = training_bytes(self.shape, settings)
+        return f"{_count(tokens)} tokens, {memory / 2**30:.1f} GiB, {_time(work / self.rate)}"
+
+
+def training_bytes(shape: Shape, settings: SFTSettings | DPOSettings) -> float:
+    """Memory of training.
+
+    Args:
+        shape: The model.
+        settings: How it is trained.
+    """
+    size = 2 if settings.dtype == "bfloat16" else 4
+    if settings.lora_rank is None:
+        weights = (16.0 if isinstance(settings, SFTSettings) else 20.0) * shape.weights  # DPO's reference is a copy
+    else:
+        weights = size * shape.weights + 16.0 * shape.adapter(settings.lora_rank)
+    tokens = settings.batch_size * (1 if isinstance(settings, SFTSettings) else 2) * settings.max_length
+    layer = tokens * (17.0 * shape.hidden + 2.5 * shape.heads * settings.max_length) * size
+    inputs = tokens * shape.hidden * size
+    layers = layer + shape.layers * inputs if settings.gradient_checkpointing else shape.layers * layer
+    return weights + layers + 2.0 * size * tokens * shape.vocabulary
+
+
+def _shape(model: ModelConfig) -> Shape:
+    if model.base == SCRATCH:
+        own, wide = model.scratch, FEEDFORWARD * model.scratch.hidden
+        return Shape(own.vocabulary, own.hidden, own.layers, own.heads, wide, own.hidden, tied=True)
+    from lumos_rl.policies.checkpoints import load_config
+
+    found = load_config(Layout.of(model.base).first)
+    hidden, heads = found.hidden_size, found.num_attention_heads
+    wide = getattr(found, "intermediate_size", None) or 4 * hidden
+    kept = hidden // heads * (getattr(found, "num_key_value_heads", None) or heads)
+    return Shape(found.vocab_size, hidden, found.num_hidden_layers, heads, wide, kept, bool(found.tie_word_embeddings))
+
+
+def _length(job: Job) -> float:
+    """Mean length of the conversations that SFT learns, tokens."""
+    rows = job.taught_rows
+    sample = list(islice(rows, 0, len(rows), max(1, len(rows) // SAMPLE)))
+    if job.config.model.base == SCRATCH:
+        characters = sum(len(message["content"]) for row in sample for message in row.messages)
+        return characters / CHARACTERS_PER_TOKEN / len(sample)
+    from lumos_rl.policies.checkpoints import load_tokenizer
+    from lumos_rl.policies.encoding import encode_chat
+
+    tokenizer = load_tokenizer(job.config.model.base)
+    return sum(len(encode_chat(tokenizer, row.messages)[0]) for row in sample) / len(sample)
+
+
+def _rate(shape: Shape, settings: SFTSettings, length: float) -> float:
+    """Tokens per second that this device trains."""
+    from lumos_rl.training.speed import operations_per_second, trained_tokens_per_second
+
+    if shape.weights > MEASURED_WEIGHTS:
+        return UTILISATION * operations_per_second(settings.dtype) / (6 * shape.weights)
+    batch, rounded = settings.batch_size, max(2, round(length))
+    parts = shape.vocabulary, shape.hidden, shape.layers, shape.heads, shape.feedforward
+    return trained_tokens_per_second(*parts, batch, rounded)
+
+
+def _count(tokens: float) -> str:
+    for limit, unit in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if tokens >= limit:
+            return f"{tokens / limit:.2g}{unit}" if tokens < 10 * limit else f"{tokens / limit:.0f}{unit}"
+    return f"{tokens:.0f}"
+
+
+def _time(seconds: float) -> str:
+    if seconds < 90:
+        return f"about {max(1, round(seconds))} s"
+    return f"about {seconds / 60:.0f} min" if seconds < 5400 else f"about {seconds / 3600:.1f} h"
