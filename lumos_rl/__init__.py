@@ -9,6 +9,8 @@
 `import lumos_rl.envs` registers the environments; `python -m lumos_rl.recipes.NAME` runs training and rollouts.
 """
 
+from typing import TYPE_CHECKING
+
 from lumos_rl.core import (
     Action,
     Formulation,
@@ -37,9 +39,25 @@ __all__ = [
     "Task",
     "Trajectory",
     "Turn",
+    "__version__",
     "format_actions",
     "from_json",
     "load_tasks",
     "parse_actions",
     "to_json",
 ]
+
+if TYPE_CHECKING:
+    __version__: str
+else:
+
+    def __getattr__(name: str) -> str:
+        """The version, looked up when it is asked for: package metadata takes longer to import than all of this."""
+        if name != "__version__":
+            raise AttributeError(f"module 'lumos_rl' has no attribute {name!r}")
+        from importlib.metadata import PackageNotFoundError, version
+
+        try:
+            return version("lumos_rl")
+        except PackageNotFoundError:  # a copy of the sources that was not installed, as on a worker of a cluster
+            return "unknown"

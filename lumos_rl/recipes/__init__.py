@@ -1,1 +1,1 @@
-"""Runnable recipes: `python -m lumos_rl.recipes.NAME`, with NAME of sft, collect, dpo, evaluate, sft_then_dpo, replay."""
+"""Runnable recipes: `lumos-rl NAME` or `python -m lumos_rl.recipes.NAME`; `lumos-rl` alone lists them."""

@@ -1,0 +1,40 @@
+import subprocess
+import sys
+
+import pytest
+
+import lumos_rl
+from lumos_rl import cli
+
+
+def run(*words):
+    return subprocess.run([sys.executable, "-m", "lumos_rl.cli", *words], capture_output=True, text=True, check=False)
+
+
+def test_without_a_word_the_recipes_are_listed(capsys, monkeypatch):
+    monkeypatch.setattr("sys.argv", ["lumos-rl"])
+    cli.main()
+    said = capsys.readouterr().out
+    listed = [line.split()[0] for line in said.splitlines() if line.startswith("  ")]
+    assert listed == ["collect", "dpo", "evaluate", "replay", "sft", "sft_then_dpo"]
+    assert "Tests a policy by its benchmark's own metric" in said
+
+
+def test_an_unknown_recipe_lists_the_known_ones(capsys, monkeypatch):
+    monkeypatch.setattr("sys.argv", ["lumos-rl", "evaluat"])
+    with pytest.raises(SystemExit) as end:
+        cli.main()
+    assert end.value.code == 2
+    assert "unknown recipe 'evaluat'; did you mean 'evaluate'? Known: collect, dpo" in capsys.readouterr().err
+
+
+def test_a_recipe_is_the_module_of_its_name():
+    done = run("sft", "--help")
+    assert done.returncode == 0 and done.stdout.startswith("usage: python -m lumos_rl.recipes.sft [PRESET]")
+    assert run("sft", "tini").returncode == 2
+
+
+def test_the_version_is_that_of_the_package():
+    assert lumos_rl.__version__.count(".") == 2
+    with pytest.raises(AttributeError, match="no attribute 'version'"):
+        _ = lumos_rl.version
