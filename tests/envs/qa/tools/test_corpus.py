@@ -1,7 +1,6 @@
 import bz2
 import gzip
 import json
-import multiprocessing
 import os
 import pickle
 import subprocess
@@ -159,13 +158,20 @@ def test_documents_that_changed_are_opened_anew(tmp_path, monkeypatch):
     assert open_corpus(Path("documents.jsonl")).size == 3
 
 
-def search(source):
-    return titles(Corpus(source).search("American filmmaker", 1))
+SEARCH = """
+import sys
+from pathlib import Path
+
+from lumos_rl.envs.qa.tools.corpus import Corpus
+
+print([piece.title for piece in Corpus(Path(sys.argv[1])).search("American filmmaker", 1)])
+"""
 
 
 def test_processes_that_start_together_make_one_index(source):
-    with multiprocessing.get_context("spawn").Pool(3) as pool:
-        assert pool.map(search, [source] * 6) == [["Ed Wood"]] * 6
+    command = [sys.executable, "-c", SEARCH, str(source)]
+    started = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(6)]
+    assert [process.communicate()[0] for process in started] == ["['Ed Wood']\n"] * 6
     assert sorted(path.name for path in source.parent.iterdir()) == [
         "documents.jsonl",
         "documents.jsonl.index",
