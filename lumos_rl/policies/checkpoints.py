@@ -73,7 +73,7 @@ def free_memory() -> None:
 
 
 def load_config(path: str | Path) -> Any:
-    """The shape of a full model, of its text where it reads pictures too.
+    """The config of a full model; for a model that also reads images, that of its text part.
 
     Raises:
         MissingFileError: No model there.

@@ -35,7 +35,7 @@ except ImportError as error:
 
 API_KEY = "OPENAI_API_KEY"  # a local server needs none
 TIMEOUT_S = 120.0  # longest wait for an answer
-RETRIES = 5  # of a request that was refused for the moment, timed out or broke
+RETRIES = 5  # of a request that was temporarily refused, timed out or lost its connection
 PASSING = (408, 409, 425, 429)  # temporary statuses below 500
 
 

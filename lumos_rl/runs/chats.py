@@ -1,6 +1,6 @@
-"""Conversations that a run learns as they are, beside those of its tasks, and the prompt profile that a run speaks.
+"""Stored conversations that a run learns in addition to those of its tasks, and the run's prompt profile.
 
---data.chats planner=plan.jsonl grounder=ground.jsonl --model.profile chats    # released annotations, their sentences
+--data.chats planner=plan.jsonl grounder=ground.jsonl --model.profile chats    # released annotations and their profile
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ def chat_rows(config: DataConfig) -> list[ChatRow]:
 
     Raises:
         MissingFileError: There is no such file.
-        DataError: A record is no conversation.
+        DataError: A record is not a conversation.
     """
     return list(_read(config.folder, config.chats))
 
@@ -36,10 +36,10 @@ def _read(folder: str, entries: tuple[str, ...]) -> tuple[ChatRow, ...]:
 
 
 def profile_of(name: str, rows: Sequence[ChatRow]) -> PromptProfile:
-    """The prompt profile of this name, or the one that these conversations were written with.
+    """The prompt profile of this name; for `OWN_PROFILE`, the one that these conversations were written with.
 
     Raises:
         UnknownNameError: No such profile.
-        ConfigError: It shall be read off the conversations, and cannot be.
+        ConfigError: It cannot be extracted from the conversations.
     """
     return chats_profile(rows, OWN_PROFILE) if name == OWN_PROFILE else get_profile(name)

@@ -1,4 +1,4 @@
-"""The environments of a run, made inside the workers that play.
+"""The environments of a run, which are made inside the workers.
 
 make_env("intercode_sql", {"intercode_sql": {"backend": "mysql://root@127.0.0.1:3307"}})
 """
@@ -24,10 +24,10 @@ def make_env(
     Args:
         benchmark: Name of a task type.
         options: Options of its constructor, by benchmark.
-        plugins: Modules that bring task types from outside; a worker does not know them yet.
+        plugins: Modules with further task types, which a worker has not imported yet.
 
     Raises:
-        ConfigError: It takes no such option.
+        ConfigError: It has no such option.
         UnknownNameError: No such task type.
     """
     task_types.load_plugins(plugins)

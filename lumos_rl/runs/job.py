@@ -1,10 +1,10 @@
 """Everything a run needs, resolved from its settings: tasks, prompts, rows, steps, policies, environments.
 
     job = Job(config)
-    job.test_tasks          # each part is worked out when it is first asked for, and only once
+    job.test_tasks          # each part is computed once, on first use
     job.taught_rows         # the conversations that SFT learns
 
-Stages are handed the parts that they need; a dry run looks at the same parts.
+Stages get the parts that they need; a dry run uses the same parts.
 """
 
 from __future__ import annotations
@@ -35,10 +35,10 @@ from lumos_rl.runs.stages import base_texts
 
 
 class Job:
-    """What a run consists of.
+    """The parts of a run.
 
     Attributes:
-        config: Its settings.
+        config: Settings of the run.
     """
 
     def __init__(self, config: RunConfig) -> None:
@@ -46,11 +46,11 @@ class Job:
 
     @cached_property
     def profile(self) -> PromptProfile:
-        """The prompt profile that the run speaks.
+        """The prompt profile of the run.
 
         Raises:
             UnknownNameError: No such profile.
-            ConfigError: It shall be read off conversations, and cannot be.
+            ConfigError: It cannot be extracted from the conversations of `data.chats`.
         """
         return profile_of(self.config.model.profile, self._chats)
 
@@ -70,17 +70,17 @@ class Job:
 
     @cached_property
     def validation_tasks(self) -> list[Task]:
-        """The tasks that the best policy is chosen by; errors as for `tasks.validation_tasks`."""
+        """The tasks for choosing the best policy; errors as for `tasks.validation_tasks`."""
         return tasks.validation_tasks(self.config.data)
 
     @cached_property
     def examples(self) -> dict[str, list[Task]]:
-        """By benchmark, the annotated tasks that its test episodes start with."""
+        """Annotated tasks that test episodes start with, by benchmark."""
         return tasks.test_examples(self.config.data)
 
     @cached_property
     def taught_rows(self) -> list[ChatRow]:
-        """All that SFT learns: conversations of annotated tasks and those that `data.chats` names, and their copies.
+        """Everything that SFT learns: conversations of annotated tasks and of `data.chats`, and their renamed copies.
 
         Raises:
             DataError: There are none.
@@ -98,17 +98,17 @@ class Job:
 
     @cached_property
     def steps(self) -> list[tasks.RefineStep]:
-        """The steps of the refinement with their tasks."""
+        """The refinement steps with their tasks."""
         return tasks.refine_steps(self.config, self.training.explore)
 
     def annotated_rows(self, annotated: Sequence[Task]) -> list[ChatRow]:
-        """The conversations that tasks with plans teach, in the run's formulation, as often as weights say."""
+        """Conversations of annotated tasks in the run's formulation, repeated by `data.weights`."""
         formulation = Formulation(self.config.rollout.formulation)
         rows = annotation_rows(annotated, formulation, self.profile)
         return weighted(rows, by_benchmark(self.config.data.weights), self.config.seed)
 
     def renamed_rows(self, rows: Sequence[ChatRow], copies: int) -> list[ChatRow]:
-        """Copies of conversations with other names, ids and values, of the task types that allow it."""
+        """Copies of conversations with other names, ids and values, for task types that allow it."""
         if not copies:
             return []
         free = [row for row in rows if (kind := task_types.find(row.benchmark)) is not None and kind.renames]
@@ -116,7 +116,7 @@ class Job:
         return renamed(free, copies, self.config.seed, held_out)
 
     def resampled(self, solved: Sequence[Task], copies: int) -> list[Task]:
-        """Copies of tasks with plans, with other numbers, names and things, but for those that are held out."""
+        """Copies of tasks with plans, with other numbers, names and things; held-out ones are left out."""
         return tasks.resampled(solved, copies, self.config.data, self.config.seed)
 
     def base_texts(self) -> Iterator[str]:
@@ -130,35 +130,35 @@ class Job:
 
     @property
     def make_env(self) -> Callable[[str], Env]:
-        """Makes the environment of a benchmark, in this process or a worker."""
+        """Function that makes the environment of a benchmark, in this process or a worker."""
         return functools.partial(make_env, options=self.env_options, plugins=self.config.plugins)
 
     def policy(self, checkpoint: Path, version: str) -> Factory:
-        """How workers come by the policy of a checkpoint; errors as for `policy_of`."""
+        """How workers get the policy of a checkpoint; errors as for `policy_of`."""
         config = self.config
         ranks = [rank for rank in (config.sft.lora_rank, config.refine.dpo.train.lora_rank) if rank is not None]
         return policy_of(checkpoint, version, config.model, max(ranks, default=None), config.ray.gpus_per_engine)
 
     def player(self, run: RunFolder) -> Player:
-        """What plays the run's episodes."""
+        """The player of the run's episodes."""
         return Player(run, self.policy, self.make_env, self.profile)
 
     def learner(self, run: RunFolder) -> Learner:
-        """What trains the run's modules."""
+        """The learner that trains the run's modules."""
         return Learner(run, self.config.model.modules, self.config.seed, self.profile)
 
     def check_trainable(self) -> None:
-        """Looks for settings that each make sense alone, and not together.
+        """Checks settings that are valid alone but not together.
 
         Raises:
-            ConfigError: The engine's model cannot be trained, modules are separate where the formulation has one, or a
-                step of the refinement would repeat greedy episodes.
+            ConfigError: The engine's model cannot be trained, modules are separate but the formulation has only one, or
+                a step would repeat greedy episodes.
         """
         config = self.config
         learned = config.rollout.formulation
         if config.model.engine in (Engine.OPENAI, Engine.SCRIPT):
             raise ConfigError(
-                f"expected --model.engine hf or vllm to train with, got {config.model.engine}, which cannot be trained;"
+                f"expected --model.engine hf or vllm for training, got {config.model.engine}, which cannot be trained;"
                 " test it with python -m lumos_rl.recipes.evaluate"
             )
         if config.model.modules == Modules.SEPARATE and learned not in (Formulation.ITERATIVE, Formulation.ONETIME):

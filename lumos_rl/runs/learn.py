@@ -1,4 +1,4 @@
-"""Trains the modules of a run: one model that is planner and grounder, or one of each.
+"""Trains the modules of a run: one shared model, or a planner and a grounder.
 
 learner = job.learner(run)
 learner.sft("sft", base, rows, settings)            # checkpoints/sft
@@ -34,8 +34,8 @@ class Learner:
     Attributes:
         run: Where checkpoints and metrics go.
         modules: Whether planner and grounder are one model or two.
-        seed: Order of the rows, and initial weights of adapters.
-        profile: Prompt profile of the rows; it is saved beside each model.
+        seed: Seed of the row order and of adapter initialisation.
+        profile: Prompt profile of the rows; it is saved in each checkpoint.
     """
 
     run: RunFolder
@@ -50,10 +50,10 @@ class Learner:
             stage: Name of the checkpoint that is written.
             start: Checkpoint to start from.
             rows: What to learn.
-            settings: How.
+            settings: Hyper-parameters.
 
         Returns:
-            The numbers of `TrainReport`, per module where they are separate.
+            The numbers of `TrainReport`, with a prefix per module if modules are separate.
 
         Raises:
             DataError: A module has no rows.
@@ -71,7 +71,7 @@ class Learner:
         return report | {"rows": len(rows)}
 
     def dpo(self, stage: str, start: Path, pairs: Sequence[PreferencePair], settings: DPOSettings) -> dict[str, Any]:
-        """DPO of the run's model, or of each of its modules; a module without pairs stays as it is.
+        """Trains the run's model, or each of its modules, with DPO; a module without pairs is copied unchanged.
 
         Raises:
             DataError: No pairs at all.
@@ -94,7 +94,7 @@ class Learner:
         return report
 
     def _parts(self, stage: str, start: Path | str) -> list[tuple[str, Path | str, Path]]:
-        """What is trained: module ("" for one model that is both), where it starts, where it goes."""
+        """The models to train: module ("" for a shared model), checkpoint to start from, output folder."""
         out = self.run.checkpoint(stage)
         if self.modules == Modules.SHARED:
             return [("", start, out)]
@@ -104,7 +104,7 @@ class Learner:
         ]
 
     def _report(self, stage: str, module: str, train: Callable[[], dict[str, Any]]) -> dict[str, Any]:
-        """What the training of a module came to. Where modules are separate, a finished one is not trained again."""
+        """Trains a module and returns its numbers. Separate modules are stages, so a finished one is skipped."""
         if not module:
             return train()
         return {f"{module}_{name}": value for name, value in self.run.stage(label(stage, module), train).items()}
@@ -118,5 +118,5 @@ def _rows_of(module: str, rows: Sequence[ChatRow]) -> list[ChatRow]:
 
 
 def label(stage: str, module: str) -> str:
-    """Name of a training run in metrics: its stage, and its module where modules are separate."""
+    """Name of a training run in metrics: its stage, and its module if modules are separate."""
     return f"{stage}/{module}" if module else stage

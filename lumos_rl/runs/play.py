@@ -1,4 +1,4 @@
-"""Plays episodes of a run on Ray and keeps each of them, the moment it ends, in the run folder.
+"""Plays episodes of a run on Ray and saves each in the run folder as soon as it ends.
 
 player = job.player(run)
 episodes = player.play(run.checkpoint("sft"), "sft", tasks, rollout, TRAJECTORIES)
@@ -27,10 +27,10 @@ class Player:
     """Plays the episodes of a run.
 
     Attributes:
-        run: Where episodes are kept, and whose workers play them.
-        policy: Checkpoint and version → how workers come by that policy.
+        run: The run folder that keeps the episodes, and whose workers play them.
+        policy: Checkpoint and version → how workers get that policy.
         make_env: Makes an environment for a benchmark, inside a worker.
-        profile: Prompt profile of checkpoints that bring none of their own.
+        profile: Prompt profile for checkpoints without their own.
     """
 
     run: RunFolder
@@ -47,27 +47,26 @@ class Player:
         file: str,
         examples: Mapping[str, Sequence[Task]] | None = None,
     ) -> list[Trajectory]:
-        """Plays what is not played yet and returns all episodes of this policy on these tasks.
+        """Plays missing episodes of this policy on these tasks and returns all of them.
 
         Args:
             checkpoint: The policy's folder.
-            version: The policy's name; with a plan's id it tells episodes apart.
+            version: The policy's name; together with a plan's id it identifies an episode.
             tasks: Tasks of one or more benchmarks.
             rollout: How they are played.
-            file: The run's file that keeps them.
-            examples: By benchmark, annotated tasks that its episodes start with; None for none.
+            file: The run's file for the episodes.
+            examples: Annotated tasks that episodes start with, by benchmark; None for none.
 
         Returns:
-            One trajectory per plan, in the order of the plans. Those that failed for the machinery's sake are among
-            them.
+            One trajectory per plan, in the order of the plans, including failed ones.
 
         Raises:
-            InfrastructureError: More than half of them failed so; the others are kept.
+            InfrastructureError: More than half of them failed; the others are kept.
         """
         found = {trajectory.id: trajectory for trajectory in self.played(version, tasks, rollout, file)}
         plans = plan_episodes(tasks, rollout, examples)
         missing = [plan for plan in plans if plan.id not in found or found[plan.id].stop_reason == StopReason.FAILED]
-        # What a model was trained with, it is asked with.
+        # A model gets the prompts that it was trained with.
         own = PromptProfile.load(checkpoint) if (checkpoint / PROFILE_FILE).is_file() else None
         played = self.run.workers.collect(
             missing,
@@ -84,20 +83,20 @@ class Player:
         failed = [found[plan.id] for plan in plans if found[plan.id].failure is not None]
         if 2 * len(failed) > len(plans):
             raise InfrastructureError(
-                f"expected episodes of {version}, got {len(failed)} of {len(plans)} that the machinery failed; the"
-                f" last: {failed[-1].failure}. Mend it and start again: the others are kept, and these are played anew"
+                f"expected episodes of {version}, got infrastructure failures in {len(failed)} of {len(plans)}; the"
+                f" last: {failed[-1].failure}. Fix the cause and start again: only these are played again"
             )
         return [found[plan.id] for plan in plans]
 
     def played(self, version: str, tasks: Sequence[Task], rollout: RolloutConfig, file: str) -> list[Trajectory]:
-        """What `play` has left in the run folder, in the order of the plans; nothing is played."""
+        """The episodes of `play` in the run folder, in the order of the plans; plays nothing."""
         kept = {each.id: each for each in self.run.read(Trajectory, file) if each.policy == version}  # the last try
         found = [(plan.task, kept[plan.id]) for plan in plan_episodes(tasks, rollout) if plan.id in kept]
-        return [episode for task, episode in found if episode.instruction == task.instruction]  # a file may be another
+        return [episode for task, episode in found if episode.instruction == task.instruction]  # its task is unchanged
 
 
 def _shown(trajectories: Iterator[Trajectory], total: int, what: str) -> Iterator[Trajectory]:
-    """Passes trajectories on, with a progress bar of how many are solved."""
+    """Passes trajectories on and shows the share of solved ones in a progress bar."""
     solved = played = 0
     with tqdm(trajectories, total=total, desc=what, unit="episode", mininterval=2, leave=False) as bar:
         for trajectory in bar:
@@ -108,7 +107,7 @@ def _shown(trajectories: Iterator[Trajectory], total: int, what: str) -> Iterato
 
 
 def describe(trajectories: Sequence[Trajectory]) -> dict[str, Any]:
-    """What a rollout came to, in numbers."""
+    """Counts and rates of a rollout."""
     scored = [trajectory for trajectory in trajectories if trajectory.failure is None]
     turns = [turn for trajectory in scored for turn in trajectory.turns]
     return {

@@ -1,4 +1,4 @@
-"""The policies of a run: how rollout workers come by what writes the turns.
+"""The policies of a run, in the form in which rollout workers get them.
 
 make = policy_of(Path("runs/tiny-0/checkpoints/sft"), "sft", ModelConfig(), max_rank=16, gpus=0)
 policy = make()     # inside a worker
@@ -27,18 +27,17 @@ Factory = Callable[[], Policy] | Serving
 
 
 def policy_of(checkpoint: Path, version: str, model: ModelConfig, max_rank: int | None, gpus: int) -> Factory:
-    """How rollout workers come by the policy of a checkpoint: each makes its own, or all share what engines serve.
+    """How rollout workers get the policy of a checkpoint: each makes its own, or all share what engines serve.
 
     Args:
-        checkpoint: Its folder; a model of an endpoint or MODULE:FUNCTION where the engine is one of these.
+        checkpoint: Its folder; for the engines openai and script, the model's name or MODULE:FUNCTION.
         version: Its name.
-        model: Which engine, and how it is set up.
-        max_rank: Largest rank of an adapter that the run trains, for engines that must know it beforehand; None for
-            none.
+        model: Settings of engine and model.
+        max_rank: Largest adapter rank that the run trains, for engines that need it at their start; None for none.
         gpus: GPUs of a shared engine.
 
     Raises:
-        ConfigError: An endpoint shall play a checkpoint that was trained here, or there is no such function.
+        ConfigError: The engine is an endpoint but the checkpoint a folder, or there is no such function.
     """
     where = str(checkpoint)
     if model.engine == Engine.HF:
@@ -51,7 +50,7 @@ def policy_of(checkpoint: Path, version: str, model: ModelConfig, max_rank: int 
             )
         return functools.partial(make_endpoint_policy, where, version, model)
     if model.engine == Engine.SCRIPT:
-        scripted_reply(where)  # a mistake is told here rather than in every worker
+        scripted_reply(where)  # so that a mistake fails here, not in every worker
         return functools.partial(make_scripted_policy, where, version)
     make = functools.partial(make_vllm_policy, where, version, model, gpus, max_rank)
     return Serving(version, make, functools.partial(update_vllm_policy, where, version))
@@ -75,7 +74,7 @@ def make_vllm_policy(checkpoint: str, version: str, model: ModelConfig, gpus: in
 
 
 def update_vllm_policy(checkpoint: str, version: str, policy: Any) -> None:
-    """Has a policy of vLLM go on with another checkpoint."""
+    """Switches a vLLM policy to another checkpoint."""
     policy.update(checkpoint, version)
 
 
@@ -87,13 +86,13 @@ def make_endpoint_policy(name: str, version: str, model: ModelConfig) -> Policy:
 
 
 def make_scripted_policy(name: str, version: str) -> Policy:
-    """A function as a policy; called inside the worker that uses it. A mistake in it ends the rollout."""
+    """A function as a policy; called inside the worker that uses it. An error of the function ends the rollout."""
     reply = scripted_reply(name)
 
     def text_of(request: Request) -> str:
         try:
             text = reply(request)
-        except (InfrastructureError, ConnectionError, TimeoutError):  # of what it asks; the episode fails alone
+        except (InfrastructureError, ConnectionError, TimeoutError):  # of a service it uses: only this episode fails
             raise
         except Exception as error:
             place = traceback.extract_tb(error.__traceback__)[-1]
@@ -109,10 +108,10 @@ def make_scripted_policy(name: str, version: str) -> Policy:
 
 
 def scripted_reply(name: str) -> Callable[[Request], object]:
-    """The function that MODULE:FUNCTION names: it is given a `Request` and returns the text of that turn.
+    """The function named MODULE:FUNCTION, which maps a `Request` to the text of its turn.
 
     Raises:
-        ConfigError: Nothing that can be called is there under this name.
+        ConfigError: There is no such function.
     """
     module, _, function = name.partition(":")
     try:
@@ -127,13 +126,13 @@ def scripted_reply(name: str) -> Callable[[Request], object]:
 
 
 def source_hash(name: str) -> str:
-    """Eight hexadecimal digits of what stands in the module of MODULE:FUNCTION; errors as for `scripted_reply`."""
+    """Eight hex digits that change with the source of the module in MODULE:FUNCTION; errors as for `scripted_reply`."""
     scripted_reply(name)
     return hashlib.sha256(inspect.getsource(sys.modules[name.partition(":")[0]]).encode()).hexdigest()[:8]
 
 
 def weights_hash(checkpoint: Path) -> str:
-    """Eight hexadecimal digits that change with a checkpoint's weights, as sizes and times of its files tell."""
+    """Eight hex digits that change with a checkpoint's weights, judged by size and time of its files."""
     layout = Layout.of(checkpoint)
     folders = [Path(folder) for folder in (*layout.bases.values(), *layout.adapters.values())]
     files = sorted(file for folder in folders for kind in ("*.safetensors", "*.bin") for file in folder.glob(kind))

@@ -2,7 +2,7 @@
 
     versions, steps = refine(job, run)     # (["rs-1", "rs-2", "dpo-3"], 1950)
 
-A step whose episodes hold nothing to learn is skipped, with a warning, and the policy stays.
+A step is skipped with a warning if its episodes contain nothing to learn; the policy stays the same.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ log = logging.getLogger(__name__)
 
 
 def refine(job: Job, run: RunFolder) -> tuple[list[str], int]:
-    """Every step of the refinement; the names of their policies, and the optimizer steps they took together.
+    """Runs all refinement steps; returns the names of their policies and the total of their optimizer steps.
 
-    The optimizer steps are those of one model: where modules are separate, the mean over the modules.
+    With separate modules, the optimizer steps are the mean over the modules.
     """
     player, learner = job.player(run), job.learner(run)
     policy, versions, steps = "sft", [], 0
@@ -50,7 +50,7 @@ def refine(job: Job, run: RunFolder) -> tuple[list[str], int]:
 
 
 def collect_stage(run: RunFolder, player: Player, policy: str, step: RefineStep) -> Callable[[], list[Trajectory]]:
-    """Plays the tasks of a step, at most once; the function that it returns reads the episodes, failed ones too."""
+    """Plays the tasks of a step, at most once; returns a function that reads the episodes, including failed ones."""
 
     def numbers() -> dict[str, Any]:
         result = describe(player.play(run.checkpoint(policy), policy, step.explore, step.rollout, TRAJECTORIES))
@@ -64,7 +64,7 @@ def collect_stage(run: RunFolder, player: Player, policy: str, step: RefineStep)
 def _learn_successes(
     job: Job, learner: Learner, version: str, policy: str, played: Sequence[Trajectory]
 ) -> dict[str, Any]:
-    """Rejection sampling: SFT on episodes that succeeded, beside the annotated tasks."""
+    """Rejection sampling: SFT on successful episodes, together with the annotated tasks if so configured."""
     settings = job.config.refine.rs
     least, own = settings.least()
     rows = success_rows(played, least, settings.max_per_task, min_rewards=own)
@@ -84,7 +84,7 @@ def _learn_successes(
 
 
 def _copies(job: Job, played: Sequence[Trajectory]) -> list[Task]:
-    """Tasks with other numbers, names and things, solved by the plans that these episodes found."""
+    """Resampled copies of the tasks that these episodes solved, with the plans that they found."""
     settings = job.config.refine.rs
     explored = {task.id: task for task in job.training.explore}
     found = discovered_tasks(played, explored, job.profile, *settings.least())
@@ -107,7 +107,7 @@ def _learn_preferences(
 def pairs_stage(
     run: RunFolder, stage: str, trajectories: Sequence[Trajectory], settings: PreferenceConfig, seed: int
 ) -> list[PreferencePair]:
-    """The pairs that episodes give; also written to `pairs.jsonl`."""
+    """The preference pairs of episodes, which are also written to `pairs.jsonl`."""
     least, own = settings.least()
     found = preference_pairs(trajectories, least, settings.max_per_task, seed, own)
     pairs = [replace(pair, id=f"{stage}:{pair.id}") for pair in found]

@@ -1,10 +1,10 @@
-"""Plays stored episodes again, action by action, and finds what comes out differently.
+"""Replays stored episodes action by action and reports differences.
 
     for difference in replay(trajectory, task, env):
         print(difference)      # gsm8k/train/17#0 turn 3 observation: stored 'R1 = 5', now 'R1 = 6'
 
-No model takes part: the stored actions go into fresh environments, and observations, rewards, errors and the end must
-be those that were stored.
+No model is used: the stored actions go to a reset environment, and observations, rewards, errors and the end of the
+episode must equal the stored ones.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ from lumos_rl.rollout.loop import CUT, Env
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """Something that came out differently.
+    """A difference between a stored episode and its replay.
 
     Attributes:
         episode: Id of the trajectory.
         turn: Index of its turn; None for the episode as a whole.
         what: Name of the field.
         stored: Its stored value.
-        now: Its value now.
+        now: Its value in the replay.
     """
 
     episode: str
@@ -43,22 +43,22 @@ class Difference:
 
 
 def replay(trajectory: Trajectory, task: Task, env: Env) -> list[Difference]:
-    """Plays one stored episode again.
+    """Replays one stored episode.
 
     Args:
-        trajectory: What was stored. Of a failed one, the steps before the failure are compared.
+        trajectory: The stored episode. If it failed, only the steps before the failure are compared.
         task: Its task.
         env: An environment of its benchmark.
 
     Returns:
-        Every difference, up to the step at which the environment ends another way than before.
+        All differences. The replay stops where the environment has ended but the stored episode continues.
     """
     env.reset(seed=trajectory.seed, options={"task": task})
     found: list[Difference] = []
     info: Mapping[str, Any] = {}
     ended = truncated = False
     for index, turn in enumerate(trajectory.turns):
-        if not turn.action and not turn.observation:  # no step was made: an empty action leads to an observation
+        if not turn.action and not turn.observation:  # no step was made; a step with an empty action has an observation
             continue
         try:
             observation, reward, terminated, truncated, info = env.step(turn.action)
@@ -79,7 +79,7 @@ def replay(trajectory: Trajectory, task: Task, env: Env) -> list[Difference]:
 
 
 def _cut(turn: Turn) -> str | None:
-    """What the loop, not the environment, says of a turn."""
+    """The error that the loop, not the environment, gives a turn."""
     return CUT if turn.finish_reason == "length" else None
 
 
@@ -101,13 +101,13 @@ def _end(trajectory: Trajectory, info: Mapping[str, Any], truncated: bool) -> li
 
 @dataclass(slots=True)
 class Count:
-    """What was replayed.
+    """Totals of a replay.
 
     Attributes:
-        episodes: Episodes played again.
-        steps: Steps of theirs.
-        missing: Episodes whose task is not among the run's any more.
-        differences: What came out differently.
+        episodes: Replayed episodes.
+        steps: Their steps.
+        missing: Episodes whose task no longer belongs to the run.
+        differences: Differences found.
     """
 
     episodes: int = 0
@@ -119,12 +119,12 @@ class Count:
 def replay_all(
     trajectories: Iterable[Trajectory], tasks: Iterable[Task], make: Callable[[str], Env], say: Callable[[str], None]
 ) -> Count:
-    """Plays stored episodes again.
+    """Replays stored episodes.
 
     Args:
-        trajectories: What was stored.
+        trajectories: The stored episodes.
         tasks: The run's tasks.
-        make: Makes an environment for a benchmark; one of each is made.
+        make: Makes an environment for a benchmark; called once per benchmark.
         say: Called with a line about each difference.
     """
     by_id, envs, count = {task.id: task for task in tasks}, dict[str, Env](), Count()
@@ -132,7 +132,7 @@ def replay_all(
         task = by_id.get(trajectory.task_id)
         if task is None:
             count.missing += 1
-            say(f"{trajectory.id}: there is no such task any more")
+            say(f"{trajectory.id}: its task no longer exists")
             continue
         if task.benchmark not in envs:
             envs[task.benchmark] = make(task.benchmark)

@@ -1,9 +1,9 @@
-"""What episodes are worth: success and the benchmarks' own metrics, with intervals.
+"""Scores of episodes: success and the benchmarks' own metrics, with confidence intervals.
 
     str(score(episodes))        # "61.3 [55.7, 66.7] n=300"
 
-Episodes that the machinery failed are left out and counted; those that a model spoiled (errors, no answer, endless
-turns) never are.
+Episodes with an infrastructure failure are excluded and counted. Failures of the model (errors, no answer, endless
+turns) are never excluded.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ class Score:
     """A mean over episodes: of success, or of one of the benchmark's metrics.
 
     Attributes:
-        value: The mean; of success it is the share of solved episodes, 0 to 1. None when there is no episode.
-        low: Lower end of its 95 % interval: Wilson's of what is 0 or 1, such as success, else 1.96 standard errors.
-            None without episodes, and where there is one that is neither 0 nor 1.
-        high: Upper end; None likewise.
-        n: Episodes that count.
-        excluded: Episodes left out because the machinery failed.
+        value: The mean; for success, the share of solved episodes, 0 to 1. None without episodes.
+        low: Lower end of the 95 % interval: Wilson's if all values are 0 or 1, as for success, else 1.96 standard
+            errors. None without episodes, or with a single value that is neither 0 nor 1.
+        high: Upper end; None in the same cases.
+        n: Number of scored episodes.
+        excluded: Number of episodes left out because of an infrastructure failure.
     """
 
     value: float | None
@@ -45,7 +45,7 @@ class Score:
         return self.text(100, 1)
 
     def text(self, scale: float, decimals: int) -> str:
-        """The score in words: its value times `scale`, its interval, and its episodes."""
+        """The score as text: value and interval times `scale`, and the number of episodes."""
         if self.value is None:
             return "no episodes"
         interval = ""
@@ -56,7 +56,7 @@ class Score:
 
 
 def score(trajectories: Sequence[Trajectory]) -> Score:
-    """Success rate of episodes, failed ones left out."""
+    """Success rate of episodes; failed ones are left out."""
     counted = [trajectory for trajectory in trajectories if trajectory.failure is None]
     excluded = len(trajectories) - len(counted)
     if not counted:
@@ -67,7 +67,7 @@ def score(trajectories: Sequence[Trajectory]) -> Score:
 
 
 def metric_scores(trajectories: Sequence[Trajectory]) -> dict[str, Score]:
-    """Each metric of the benchmark, over the episodes that have it; failed ones are left out."""
+    """Mean of each metric over the episodes that have it; failed ones are left out."""
     counted = [trajectory.metrics for trajectory in trajectories if trajectory.failure is None]
     excluded = len(trajectories) - len(counted)
     counts = _counts(trajectories)
@@ -79,7 +79,7 @@ def metric_scores(trajectories: Sequence[Trajectory]) -> dict[str, Score]:
 
 
 def _counts(trajectories: Sequence[Trajectory]) -> set[str]:
-    """Names of the metrics that are counts, of the benchmarks that these episodes are of."""
+    """Names of the metrics that are counts, in the benchmarks of these episodes."""
     kinds = filter(None, map(task_types.find, {trajectory.benchmark for trajectory in trajectories}))
     return {metric.name for kind in kinds for metric in kind.metrics if metric.scale == Scale.COUNT}
 

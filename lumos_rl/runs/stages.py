@@ -1,10 +1,10 @@
-"""The stages of a run that train on annotated tasks or test: each is worked out once and then read from the folder.
+"""The stages of a run that train on annotated tasks or test. A finished stage is skipped; its result is in the folder.
 
-    start = base_stage(run, job)
-    learner.sft …                # `sft_stage`
+    start = base_stage(run, config.model, profile, texts, seed=0)
+    sft_stage(run, learner, start, rows, config.sft, preview=0)
     evaluate_stage(run, player, "sft", run.checkpoint("sft"), tasks, rollout)
 
-The stages that explore stand in `lumos_rl.runs.refine`.
+The stages that collect episodes and learn from them are in `lumos_rl.runs.refine`.
 """
 
 from __future__ import annotations
@@ -37,11 +37,11 @@ def base_stage(
     Args:
         run: The run.
         model: Which model.
-        profile: Prompt profile to keep beside a model built here.
-        texts: What its tokenizer learns from; not looked at where a model is given.
-        seed: Its initial weights.
+        profile: Prompt profile to save with a model built here.
+        texts: Training texts of its tokenizer; not used if a model is given.
+        seed: Seed of its initial weights.
     """
-    if model.base != SCRATCH:  # an adapter names its base, and may be loaded from another working directory
+    if model.base != SCRATCH:  # resolved, as an adapter names its base and may be loaded from another directory
         return Path(model.base).resolve() if Path(model.base).is_dir() else model.base
     folder = run.checkpoint("base")
 
@@ -58,7 +58,7 @@ def base_stage(
 
 
 def base_texts(rows: Iterable[ChatRow], explore: Iterable[Task]) -> Iterable[str]:
-    """Texts for the tokenizer of a model from scratch: of the conversations to learn and the tasks to explore."""
+    """Tokenizer texts of a model from scratch: the conversations to learn and the tasks to explore."""
     yield from (message["content"] for row in rows for message in row.messages)
     yield from (task.instruction for task in explore)
 
@@ -66,7 +66,7 @@ def base_texts(rows: Iterable[ChatRow], explore: Iterable[Task]) -> Iterable[str
 def sft_stage(
     run: RunFolder, learner: Learner, start: Path | str, rows: Sequence[ChatRow], settings: SFTSettings, preview: int
 ) -> dict[str, Any]:
-    """Fine-tunes on the annotated tasks, once; prints `preview` rows before, with the tokens in the loss marked."""
+    """Fine-tunes on annotated tasks, once; first prints `preview` rows with the tokens in the loss marked."""
     if preview:
         from lumos_rl.training.sft import preview as shown
 
@@ -75,7 +75,7 @@ def sft_stage(
 
 
 def control_stage(run: RunFolder, learner: Learner, rows: Sequence[ChatRow], settings: SFTSettings, steps: int) -> None:
-    """SFT that goes on, on the annotated tasks alone, for as many optimizer steps as the refinement took."""
+    """Control: more SFT on the annotated tasks alone, for as many optimizer steps as the refinement took."""
     settings = replace(settings, max_steps=steps)
     run.stage("control", lambda: learner.sft("control", run.checkpoint("sft"), rows, settings))
 
@@ -89,10 +89,10 @@ def evaluate_stage(
     rollout: RolloutConfig,
     examples: Mapping[str, Sequence[Task]] | None = None,
 ) -> dict[str, Any]:
-    """Plays test tasks with a policy, once, and scores greedy and sampled episodes apart.
+    """Plays test tasks with a policy, once, and scores greedy and sampled episodes separately.
 
     Returns:
-        The numbers of `scores_of` and of `describe`; with several benchmarks, those of each under "benchmarks" too.
+        The numbers of `scores_of` and `describe`; with several benchmarks also the scores of each, under "benchmarks".
     """
 
     def work() -> dict[str, Any]:
@@ -112,7 +112,7 @@ def evaluate_stage(
 def validate_stage(
     run: RunFolder, player: Player, version: str, checkpoint: Path, tasks: Sequence[Task], rollout: RolloutConfig
 ) -> dict[str, Any]:
-    """Plays validation tasks greedily with a policy, once; the numbers are those of `evaluate_stage`."""
+    """Plays validation tasks greedily with a policy, once; returns the numbers of `scores_of` and `describe`."""
 
     def work() -> dict[str, Any]:
         greedy = replace(rollout, samples=1, temperatures=(0.0,))
@@ -125,7 +125,7 @@ def validate_stage(
 def best_stage(
     run: RunFolder, player: Player, policies: Sequence[str], tasks: Sequence[Task], rollout: RolloutConfig
 ) -> None:
-    """Finds the policy that solves most validation tasks, the earliest of equals; `checkpoints/best` links to it."""
+    """Finds the policy that solves the most validation tasks (the first on a tie); `checkpoints/best` links to it."""
 
     def work() -> dict[str, Any]:
         solved = {
@@ -142,12 +142,12 @@ def best_stage(
 
 
 def swapped(planner: str, grounder: str) -> str:
-    """Name of the policy that has its planner from one policy and its grounder from another."""
+    """Name of the policy with the planner of one policy and the grounder of another."""
     return f"{planner}+{grounder}"
 
 
 def swap(run: RunFolder, planner: str, grounder: str, profile: PromptProfile) -> str:
-    """Puts the planner of one policy beside the grounder of another, without training; the name of the pair."""
+    """Combines the planner of one policy with the grounder of another, without training; returns the new name."""
     name = swapped(planner, grounder)
     folder = run.checkpoint(name)
     combine(folder, {Module.PLANNER: run.checkpoint(planner), Module.GROUNDER: run.checkpoint(grounder)})
@@ -156,5 +156,5 @@ def swap(run: RunFolder, planner: str, grounder: str, profile: PromptProfile) ->
 
 
 def _failures(result: Mapping[str, Any]) -> str:
-    """Why a test is played again: another day, the machinery may let its failed episodes come to an end."""
-    return f"{result['failed']} episodes that the machinery failed" if result["failed"] else ""
+    """Why to repeat a finished stage: episodes that failed for infrastructure reasons may succeed now; "" if none."""
+    return f"infrastructure failures in {result['failed']} episodes" if result["failed"] else ""

@@ -1,4 +1,4 @@
-"""The end of a run as people read it: `SUMMARY.md`, and the same as data in `summary.json`."""
+"""Writes the results of a run to `SUMMARY.md` for people, and to `summary.json` as data."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def write_summary(run: RunFolder, versions: Sequence[str], seconds: float) -> st
 
 
 def _reported(benchmark: str) -> list[str]:
-    """Metrics that papers report beside success, or in its place."""
+    """Metrics that papers report, besides or instead of success."""
     return [metric.name for metric in task_types.get(benchmark).metrics if metric.reported]
 
 
@@ -61,7 +61,7 @@ def _by_benchmark(run: RunFolder, evaluated: Mapping[str, Mapping[str, Any]]) ->
     (only, _), *_ = (split_source(source, data) for source in test_sources(data))
     found: dict[str, Any] = {}
     for policy, result in evaluated.items():
-        for benchmark, scores in result.get("benchmarks", {only: result}).items():  # of one benchmark, they are bare
+        for benchmark, scores in result.get("benchmarks", {only: result}).items():  # a single one has no "benchmarks"
             kind = "greedy" if scores["greedy"]["n"] else "sampled"
             metrics = scores["metrics"][kind]
             others = {name: metrics[name]["value"] for name in _reported(benchmark) if name in metrics}
@@ -121,6 +121,6 @@ def _stage_line(name: str, result: dict[str, Any]) -> str:
 
 
 def _total(result: dict[str, Any], name: str) -> Any:
-    """A number of a training run, added up over the modules where they are separate; "" where there is none."""
+    """A number of a training run, summed over separate modules; "" if there is none."""
     found = [value for key, value in result.items() if key == name or key.endswith(f"_{name}")]
     return sum(found) if found else ""

@@ -1,6 +1,6 @@
-"""The tasks of a run: annotated ones to imitate, others to explore, and those that it is tested on.
+"""The tasks of a run: annotated ones to imitate, others to explore, and those it is tested on.
 
-training_tasks(DataConfig(), seed=0)   # 300 annotated tasks, 2,000 others that carry only their answer
+training_tasks(DataConfig(), seed=0)   # 300 annotated tasks, and 2,000 with only an answer
 test_tasks(DataConfig())               # 300 tasks of the built-in suite's test split
 """
 
@@ -33,7 +33,7 @@ class TrainingTasks:
     Attributes:
         annotated: Tasks with gold plans.
         explore: Tasks without plans; their answers grade the episodes.
-        rejected: Records that no rule could annotate.
+        rejected: Number of records that the annotator rejected.
     """
 
     annotated: list[Task]
@@ -45,7 +45,7 @@ def training_tasks(config: DataConfig, seed: int) -> TrainingTasks:
     """The training tasks of all sources, in the sources' order.
 
     Raises:
-        MissingFileError: A source's file is not there.
+        MissingFileError: A source's file does not exist.
         ConfigError: All tasks of a built-in suite are asked for, or no training task is left.
     """
     parts = [_training_tasks(source, config, seed) for source in train_sources(config)]
@@ -72,7 +72,7 @@ def _training_tasks(source: str, config: DataConfig, seed: int) -> TrainingTasks
         if len(read) <= config.validation_tasks:
             raise ConfigError(
                 f"expected more than data.validation_tasks={config.validation_tasks} training tasks in {source}, got"
-                f" {len(read)} that the run is not tested on; keep fewer for validation, or test on fewer"
+                f" {len(read)} besides the test tasks; lower data.validation_tasks or data.test_tasks"
             )
         explore = read[: len(read) - config.validation_tasks]
         found = [annotate(task) for task in explore]
@@ -91,29 +91,29 @@ def _training_tasks(source: str, config: DataConfig, seed: int) -> TrainingTasks
 
 
 def _untested(benchmark: str, where: str, config: DataConfig) -> list[Task]:
-    """The training tasks of a file or folder. Where it has no training split, those that are tested are left out."""
+    """The training tasks of a file or folder. If it has no training split, the test tasks are left out."""
     if Path(where).is_file() and (benchmark, where) in (
         split_source(source, config) for source in test_sources(config)
     ):
-        log.warning("%s is learned and tested: its scores say what was learned by heart", where)
+        log.warning("%s is both training and test source: its scores only show what was memorised", where)
     tasks = load_tasks(benchmark, where, "train")
     if all(task.split == "train" for task in tasks):
         return tasks
     tested = {(task.id, task.instruction) for task in test_tasks(config)}
     kept = [task for task in tasks if (task.id, _cased(task, config).instruction) not in tested]
     if len(kept) < len(tasks):
-        log.info("%s has no training split: %d of its tasks are tested, not learned", where, len(tasks) - len(kept))
+        log.info("%s has no training split: %d of its tasks are used for tests only", where, len(tasks) - len(kept))
     return kept
 
 
 @dataclass(frozen=True, slots=True)
 class RefineStep:
-    """One step of refinement before it is taken.
+    """One planned step of the refinement.
 
     Attributes:
-        version: Name of the policy that comes of it.
+        version: Name of the resulting policy.
         kind: How it learns.
-        explore: Tasks that the policy before it tries for this.
+        explore: Tasks that the previous policy plays for it.
         rollout: How they are played.
     """
 
@@ -136,9 +136,8 @@ def refine_steps(config: RunConfig, explore: Sequence[Task]) -> list[RefineStep]
         explore: Tasks without plans, of one benchmark or more.
 
     Returns:
-        The steps in their order. One that does not try all tasks takes those of each benchmark that come behind the
-        ones that such steps before it took, and begins anew at the end: so it learns from tasks that are new to the
-        policy as long as there are some.
+        The steps in order. A step with a limited number of tasks continues, in each benchmark, after the tasks of
+        earlier such steps and wraps around at the end, so that it gets new tasks as long as there are any.
     """
     steps: list[RefineStep] = []
     begun = 0
@@ -152,7 +151,7 @@ def refine_steps(config: RunConfig, explore: Sequence[Task]) -> list[RefineStep]
 
 
 def _next(tasks: Sequence[Task], begun: int, count: int) -> list[Task]:
-    """That many tasks of every benchmark, or all where it has fewer, from number `begun` on and around."""
+    """Up to `count` tasks of every benchmark, from index `begun` on, wrapping around at the end."""
     found: list[Task] = []
     for benchmark in dict.fromkeys(task.benchmark for task in tasks):
         own = [task for task in tasks if task.benchmark == benchmark]
@@ -161,15 +160,15 @@ def _next(tasks: Sequence[Task], begun: int, count: int) -> list[Task]:
 
 
 def resampled(tasks: Sequence[Task], copies: int, config: DataConfig, seed: int) -> list[Task]:
-    """Copies of tasks with other numbers, names and things, but for those that happen to be held out.
+    """Copies of tasks with other numbers, names and things; copies that equal a held-out task are left out.
 
     Args:
         tasks: Tasks with plans.
         copies: How many of each.
-        config: Says what the run is tested on, and chosen by.
-        seed: Which numbers.
+        config: Names the test and validation tasks, which are held out.
+        seed: Seed of the new numbers.
     """
-    sources = {*test_sources(config), *train_sources(config)} if copies else ()  # of training sources, validation tasks
+    sources = {*test_sources(config), *train_sources(config)} if copies else ()  # training sources: for validation
     held_out = set().union(*(_held_out(source, config) for source in sources))
     return [
         copy
@@ -193,7 +192,7 @@ def _plan(task: Task, kind: str | None) -> Plan:
 
 
 def _held_out(source: str, config: DataConfig) -> set[Plan]:
-    """What a copy with new numbers must not become by chance: a problem of a built-in suite's dev or test split."""
+    """Plans that a copy must not have: those of a built-in suite's dev and test splits."""
     benchmark, where = split_source(source, config)
     if where != "synthetic" or task_types.get(benchmark).get_resampler() is None:
         return set()
@@ -217,14 +216,14 @@ def test_tasks(config: DataConfig) -> list[Task]:
     """The test tasks of all sources, in the sources' order.
 
     Raises:
-        ConfigError: Two sources of one benchmark, or as for `training_tasks`, whose other errors come as well.
+        ConfigError: Two sources of one benchmark; other errors are as for `training_tasks`.
     """
     places = [split_source(source, config) for source in test_sources(config)]
     repeated = [name for name, count in Counter(graded_as(benchmark) for benchmark, _ in places).items() if count > 1]
     if repeated:
         raise ConfigError(
-            f"expected one test source of a benchmark, got several of {', '.join(repeated)}, whose scores would mix;"
-            " test on them one after the other, with recipes.evaluate"
+            f"expected one test source per benchmark, got several of {', '.join(repeated)}, whose scores would mix;"
+            " test on each separately, with python -m lumos_rl.recipes.evaluate"
         )
     return [
         replace(_cased(task, config), benchmark=graded_as(benchmark))
@@ -234,7 +233,7 @@ def test_tasks(config: DataConfig) -> list[Task]:
 
 
 def validation_tasks(config: DataConfig) -> list[Task]:
-    """Tasks to choose a policy by, of every training source; errors as for `training_tasks`."""
+    """Tasks of every training source for choosing the best policy; errors as for `training_tasks`."""
     found: list[Task] = []
     for benchmark, where in (split_source(source, config) for source in train_sources(config)):
         count, own = config.validation_tasks, graded_as(benchmark)
@@ -247,7 +246,7 @@ def validation_tasks(config: DataConfig) -> list[Task]:
 
 
 def test_examples(config: DataConfig) -> dict[str, list[Task]]:
-    """Annotated training tasks of each benchmark that is tested and not learned, for its prompts."""
+    """Annotated training tasks for the prompts of each benchmark that is tested but not learned, by benchmark."""
     return {
         benchmark: [_cased(task, config) for task in synthetic_tasks(benchmark, "train", config.examples)]
         for benchmark in _suites(config.unseen)
@@ -256,12 +255,12 @@ def test_examples(config: DataConfig) -> dict[str, list[Task]]:
 
 
 def train_sources(config: DataConfig) -> tuple[str, ...]:
-    """Where training tasks come from."""
+    """The sources of training tasks."""
     return tuple(f"{name}=synthetic" for name in _suites(config.suites)) or config.train
 
 
 def test_sources(config: DataConfig) -> tuple[str, ...]:
-    """Where test tasks come from."""
+    """The sources of test tasks."""
     known = tuple(f"{name}=synthetic" for name in _suites(config.suites)) or config.test
     return known + tuple(f"{name}=synthetic" for name in _suites(config.unseen))
 
@@ -272,12 +271,12 @@ def _suites(words: Sequence[str]) -> list[str]:
 
 
 def graded_as(benchmark: str) -> str:
-    """The benchmark whose environment grades the tasks of a source."""
+    """The benchmark whose environment grades the tasks of this one."""
     return task_types.get(benchmark).grader
 
 
 def split_source(source: str, config: DataConfig) -> tuple[str, str]:
-    """Benchmark and place of a source, its relative path put behind the data folder.
+    """Benchmark and place of a source; a relative path is joined to the data folder.
 
     Raises:
         UnknownNameError: Unknown benchmark.

@@ -1,4 +1,4 @@
-"""How fast this device trains, measured in about a second; for estimates. Imports torch alone.
+"""Measures in about a second how fast this device trains, for estimates. Imports only torch.
 
 trained_tokens_per_second(vocabulary=1024, hidden=128, layers=2, heads=4, feedforward=384, batch=8, length=86)  # 6,000
 """
@@ -16,10 +16,10 @@ REPEATS = 4
 def trained_tokens_per_second(
     vocabulary: int, hidden: int, layers: int, heads: int, feedforward: int, batch: int, length: int
 ) -> float:
-    """Takes training steps of a transformer that is thrown away; the process's random numbers stay as they were.
+    """Times training steps of a temporary transformer, without changing the process's random state.
 
     Args:
-        vocabulary: Its number of tokens.
+        vocabulary: Number of tokens in its vocabulary.
         hidden: Its width.
         layers: Number of blocks.
         heads: Attention heads.
@@ -38,10 +38,10 @@ def trained_tokens_per_second(
             began = time.monotonic()
             loss = nn.functional.cross_entropy(model(ids).flatten(0, 1), ids.flatten())
             loss.backward()
-            for weight in model.parameters():  # importing an optimizer takes longer than all this
+            for weight in model.parameters():  # importing an optimizer would take longer than the measurement
                 weight.data -= 1e-3 * weight.grad
                 weight.grad = None
-            loss.item()  # a GPU has finished then
+            loss.item()  # waits for a GPU to finish
             times.append(time.monotonic() - began)
     return batch * length / min(times[1:])
 

@@ -106,4 +106,4 @@ def test_an_episode_whose_last_turn_cannot_be_read_is_graded_and_replayed(first,
 def test_a_task_that_is_gone_is_counted(solved):
     lines = []
     count = replay_all([solved], [], AddEnv, lines.append)
-    assert (count.missing, count.episodes, lines) == (1, 0, ["add/test/0#0: there is no such task any more"])
+    assert (count.missing, count.episodes, lines) == (1, 0, ["add/test/0#0: its task no longer exists"])

@@ -150,7 +150,7 @@ def test_the_best_policy_is_chosen_on_validation_tasks(tmp_path):
 @pytest.mark.parametrize("stage", [evaluate, validate])
 def test_episodes_that_the_machinery_failed_are_played_when_it_is_mended(scripted, stage):
     Path("down").touch()
-    with pytest.raises(InfrastructureError, match=r"4 of 4 that the machinery failed; the last: .*nobody answers"):
+    with pytest.raises(InfrastructureError, match=r"infrastructure failures in 4 of 4; the last: .*nobody answers"):
         stage(scripted, "agent", Path("shaky_agent:reply"))
     assert not list(scripted.path.glob("stages/*"))
     Path("down").unlink()
@@ -176,4 +176,4 @@ def test_a_test_that_cannot_be_gone_on_with_stays_as_it_was(scripted, caplog):
     Path("down").touch()
     scripted.path.joinpath(EVALUATION).unlink()
     assert evaluate(scripted, "agent", Path("shaky_agent:reply")) == before
-    assert "evaluate-agent stays as it was (1 episodes that the machinery failed): expected" in caplog.text
+    assert "evaluate-agent stays as it was (infrastructure failures in 1 episodes): expected" in caplog.text

@@ -162,7 +162,7 @@ def test_what_is_tested_of_a_source_without_splits_is_not_learned(tmp_path, monk
     write_files(other, [record(asin) for asin in chairs], chairs)
     elsewhere = replace(data, train=(f"webshop={other}",))
     assert len(training_tasks(elsewhere, 0).explore) == 3  # with the same ids, and other tasks
-    with pytest.raises(ConfigError, match="got 0 that the run is not tested on"):
+    with pytest.raises(ConfigError, match="got 0 besides the test tasks"):
         training_tasks(replace(data, test_tasks=None), 0)
 
 
@@ -171,7 +171,7 @@ def test_one_file_to_learn_and_to_be_tested_on_is_told(tmp_path, caplog):
     training_tasks(DataConfig(str(tmp_path), train=("gsm8k=all.jsonl",), test=("gsm8k=synthetic",)), 0)
     assert not [message for message in caplog.messages if "by heart" in message]
     training_tasks(DataConfig(str(tmp_path), train=("gsm8k=all.jsonl",), test=("gsm8k=all.jsonl",)), 0)
-    assert "all.jsonl is learned and tested: its scores say what was learned by heart" in caplog.text
+    assert "all.jsonl is both training and test source: its scores only show what was memorised" in caplog.text
 
 
 TASKS = [Task(f"{name}{number}", name, "", "1") for name, count in (("a", 5), ("b", 3)) for number in range(count)]
