@@ -38,7 +38,7 @@ class Meters:
         self._rewards = histogram("lumos_episode_reward", "Reward of an episode", _REWARDS, _OF_EPISODE)
         self._mean_reward = gauge("lumos_mean_reward", "Mean reward of the rollout so far", _OF_EPISODE)
         self._turns = counter("lumos_turns", "Model turns", _OF_TURN)
-        self._invalid = counter("lumos_invalid_turns", "Model turns with an error, which the model was told", _OF_TURN)
+        self._invalid = counter("lumos_invalid_turns", "Model turns with an error", _OF_TURN)
         self._invalid_rate = gauge("lumos_invalid_action_rate", "Share of such turns in the rollout so far", _OF_TURN)
         self._tokens = counter("lumos_generated_tokens", "Tokens that the model wrote", _OF_TURN)
         self._latency = histogram(
