@@ -16,7 +16,7 @@ from lumos_rl.policies.base import ScriptedPolicy
 from lumos_rl.rollout.loop import run_episodes
 from lumos_rl.rollout.plans import RolloutConfig, plan_episodes
 
-[CASE] = [case for case in contract.CASES if case.id == "InterCodeSQL-v0"]
+[CASE] = [case for case in contract.CASES if case.id == "lumos_rl/InterCodeSQL-v0"]
 
 
 @pytest.fixture
