@@ -100,7 +100,7 @@ def test_the_shop_written_as_files_is_the_same_shop(tmp_path: Path, monkeypatch:
 
 
 def test_the_shop_does_not_depend_on_the_process() -> None:
-    code = "from lumos_rl.data import webshop_suite as s; print(s.suite_goals()[1], s.suite_tasks('dev', 3))"
+    code = "from lumos_rl.envs.webshop import suite as s; print(s.suite_goals()[1], s.suite_tasks('dev', 3))"
     seen = {
         subprocess.run(
             [sys.executable, "-c", code],
