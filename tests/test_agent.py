@@ -1,5 +1,6 @@
 import pytest
 
+from lumos_rl import task_types
 from lumos_rl.agent import Act, Ask, Outcome, play
 from lumos_rl.core import Formulation, Module, StopReason
 from lumos_rl.errors import UnknownNameError
@@ -39,8 +40,16 @@ def test_the_grounder_gets_a_later_subgoal_alone_and_without_its_prefix():
     assert steps[-1] == Ask(Module.GROUNDER, "Subgoal to be grounded: Subgoal 2: Double it.\n")
 
 
-def test_the_grounder_of_questions_reads_the_earlier_results():
-    episode = play(Formulation.ITERATIVE, TASK, ["QA", "Finish"], LUMOS_PROFILE)
+def of(name, formulation):
+    """An episode as the record of a task type wants it."""
+    kind = task_types.get(name)
+    flags = {"reads_results": kind.reads_results, "tells_actions": kind.tells_actions}
+    return play(formulation, TASK, [*kind.tool_names(), "Finish"], LUMOS_PROFILE, **flags)
+
+
+@pytest.mark.parametrize("name", ["hotpotqa", "strategyqa"])
+def test_the_grounder_of_questions_reads_the_earlier_results(name):
+    episode = of(name, Formulation.ITERATIVE)
     next(episode)
     for reply in ("Find X.", "R1 = QA(Question: X?)", Outcome("Question: X?; Answer: 5", None, False)):
         episode.send(reply)
@@ -120,7 +129,7 @@ def test_formulations_are_all_playable():
 
 @pytest.mark.parametrize("formulation", ["iterative", "integrated"])
 def test_of_a_page_the_planner_is_told_what_was_done(formulation):
-    episode = play(formulation, TASK, ["CLICK"], LUMOS_PROFILE)
+    episode = of("mind2web", formulation)
     said = next(episode)
     while isinstance(said, Ask):
         said = episode.send("Click Search\nR1 = CLICK(Env, QUERY: search)")

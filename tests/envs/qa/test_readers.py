@@ -7,7 +7,7 @@ import gymnasium as gym
 import pytest
 
 import lumos_rl.envs  # noqa: F401 (registers the ids)
-from lumos_rl import agent, task_types
+from lumos_rl import agent
 from lumos_rl.core import Task
 from lumos_rl.data import load_tasks
 from lumos_rl.data.annotate import annotate
@@ -222,8 +222,9 @@ def play_by_conversation(task):
     """The grounder's messages when an episode follows the gold plan: they must be those that were learned."""
     env = gym.make("lumos_rl/StrategyQA-v0", tasks=(task,))
     _, info = env.reset(options={"task": 0})
-    reads = task_types.get(task.benchmark).reads_results
-    episode = agent.play("iterative", info["instruction"], info["tools"], LUMOS_PROFILE, reads_results=reads)
+    episode = agent.play(
+        "iterative", info["instruction"], info["tools"], LUMOS_PROFILE, reads_results=info["reads_results"]
+    )
     messages, step, plan = [], next(episode), iter(task.subgoals)
     for index, subgoal in enumerate(plan, 1):
         step = episode.send(LUMOS_PROFILE.plan_turn(index, subgoal.text))
