@@ -30,7 +30,7 @@ class Preset:
     config: RunConfig
 
 
-# Sizes and steps of `tiny` are meant for two CPU cores; README has what they came to.
+# Sizes and steps of `tiny` are meant for two CPU cores; docs/results.md has the results.
 _TINY = RunConfig(
     data=DataConfig(annotated=150, resample=40, explore=1600, test_tasks=300),
     model=ModelConfig(
