@@ -296,11 +296,13 @@ class _Engine:
 
         Raises:
             ConfigError: vLLM refuses its sampling settings.
+            InfrastructureError: The engine is dead.
         """
         from vllm import SamplingParams
         from vllm.exceptions import VLLMValidationError
         from vllm.inputs import TokensPrompt
         from vllm.sampling_params import RequestOutputKind
+        from vllm.v1.engine.exceptions import EngineDeadError
 
         sampling = asked.request.sampling
         try:
@@ -321,6 +323,8 @@ class _Engine:
             self._engine.add_request(asked.request.id, prompt, parameters, lora_request=adapter)
         except (ValueError, VLLMValidationError) as error:
             raise ConfigError(f"expected sampling settings that vLLM takes, got {sampling}: {error}") from error
+        except EngineDeadError as error:
+            raise InfrastructureError(f"expected the vLLM engine of {self.base} to run, got {error!r}") from error
 
     def step(self) -> list[Any]:
         """Generates one token of every turn under way; returns the outputs of finished ones.

