@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 PACKAGE = Path(__file__).parents[1] / "lumos_rl"
+FAMILIES = sorted(f"envs/{path.parent.name}" for path in PACKAGE.glob("envs/*/task_type.py"))  # of task types
 ROWS = [
     ["errors"],
     ["records", "checks"],
@@ -25,9 +26,9 @@ ROWS = [
     ["data"],
     ["envs/spaces", "envs/registration"],
     ["envs/base"],
-    ["envs/math", "envs/mind2web", "envs/qa", "envs/sql", "envs/webshop"],
+    FAMILIES,
     ["rollout", "training"],
-    ["runs", "doors"],
+    ["runs"],
     ["recipes"],
     ["cli"],
 ]
