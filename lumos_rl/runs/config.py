@@ -209,7 +209,6 @@ class RunConfig:
     """A whole run.
 
     Attributes:
-        plugins: Modules that bring task types from outside this package; also the flag --plugin.
         run_dir: Folder that everything is written to; None takes runs/PRESET-SEED. A run with the same settings is
             continued there.
         config: File of settings that differ from the preset's: YAML, or a run's config.json. Flags win over it.
@@ -224,12 +223,12 @@ class RunConfig:
         ray: Where episodes are played.
         track: Where metrics go besides metrics.jsonl: wandb, tensorboard. The project in W&B is WANDB_PROJECT, and
             WANDB_MODE=offline keeps the metrics on disk; TensorBoard's files are in the run folder.
+        plugins: Modules that bring task types from outside this package; also the flag --plugin.
         preview: How many training rows to print before SFT, with the tokens in the loss marked.
         dry_run: Say what would be done and whether it can be, then stop.
         resume: Continue run_dir; an error when there is nothing to continue.
     """
 
-    plugins: Annotated[tuple[str, ...], tyro.conf.arg(aliases=["--plugin"])] = ()
     run_dir: str | None = None
     config: str | None = None
     seed: int = 0
@@ -241,6 +240,7 @@ class RunConfig:
     evaluate: EvaluateSettings = field(default_factory=EvaluateSettings)
     ray: RayConfig = field(default_factory=RayConfig)
     track: tuple[str, ...] = ()
+    plugins: Annotated[tuple[str, ...], tyro.conf.arg(aliases=["--plugin"])] = ()
     preview: int = 0
     dry_run: bool = False
     resume: bool = False
