@@ -12,6 +12,7 @@ import sys
 from importlib.metadata import version
 from pathlib import Path
 
+from lumos_rl.console import failed
 from lumos_rl.errors import UnknownNameError
 
 FOLDER = Path(__file__).with_name("recipes")
@@ -25,8 +26,7 @@ def main() -> None:
     elif not words or words[0] in ("-h", "--help"):
         print(listing())
     elif words[0] not in (known := recipes()):
-        print(f"error: {UnknownNameError('recipe', words[0], known)}", file=sys.stderr)
-        sys.exit(2)
+        sys.exit(failed(str(UnknownNameError("recipe", words[0], known))))
     else:
         sys.argv = sys.argv[1:]
         runpy.run_module(f"lumos_rl.recipes.{words[0]}", run_name="__main__", alter_sys=True)

@@ -1,3 +1,4 @@
+import shlex
 import subprocess
 import sys
 
@@ -38,3 +39,11 @@ def test_the_version_is_that_of_the_package():
     assert lumos_rl.__version__.count(".") == 2
     with pytest.raises(AttributeError, match="no attribute 'version'"):
         _ = lumos_rl.version
+
+
+@pytest.mark.parametrize("module", ["lumos_rl.data.convert", "lumos_rl.recipes.replay", "lumos_rl.recipes.sft"])
+def test_a_command_ends_quietly_when_nobody_reads_on(module):
+    pipe = f"{shlex.quote(sys.executable)} -m {module} --help | head -n 1"
+    done = subprocess.run(["bash", "-c", pipe], capture_output=True, text=True, check=True)
+    assert done.stdout.startswith("usage: ")
+    assert done.stderr == ""

@@ -18,7 +18,7 @@ PACKAGE = Path(__file__).parents[1] / "lumos_rl"
 FAMILIES = sorted(f"envs/{path.parent.name}" for path in PACKAGE.glob("envs/*/task_type.py"))  # of task types
 ROWS = [
     ["errors"],
-    ["records", "checks"],
+    ["records", "checks", "console"],
     ["core"],
     ["language", "metrics", "prompts"],
     ["agent", "tools", "policies"],

@@ -30,6 +30,7 @@ from typing import Any, Literal
 import tyro
 
 from lumos_rl import task_types
+from lumos_rl.console import failed, until_pipe_closes
 from lumos_rl.core import Formulation, Module, Task
 from lumos_rl.data.annotate import annotate
 from lumos_rl.data.annotations import annotation_record
@@ -215,11 +216,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         conversion = convert(settings)
         write(conversion, settings)
     except (LumosError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
+        return failed(str(error))
     print(yield_table(conversion.summary(), f"{settings.benchmark} from {settings.source} in {settings.out}"))
     return 0 if conversion.kept else 1
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    with until_pipe_closes():
+        sys.exit(main())

@@ -21,6 +21,7 @@ from typing import Any
 import tyro
 
 from lumos_rl import task_types
+from lumos_rl.console import failed, until_pipe_closes
 from lumos_rl.core import Formulation, Task
 from lumos_rl.data.conversations import conversations
 from lumos_rl.data.synthetic import synthetic_tasks
@@ -133,10 +134,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         print(write(settings))
     except (LumosError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
+        return failed(str(error))
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    with until_pipe_closes():
+        sys.exit(main())

@@ -19,11 +19,11 @@ from typing import Annotated
 
 import tyro
 
+from lumos_rl.console import failed, until_pipe_closes
 from lumos_rl.core import Task, Trajectory, from_json
 from lumos_rl.errors import LumosError, MissingFileError
 from lumos_rl.runs.folder import EVALUATION, TRAJECTORIES
 from lumos_rl.runs.job import Job
-from lumos_rl.runs.launch import failed, until_pipe_closes
 from lumos_rl.runs.replay import replay_all
 from lumos_rl.runs.stored import read_settings
 

@@ -1,7 +1,7 @@
-"""The main job: SFT on annotated tasks, then self-improvement by episodes of one's own, tested after every stage.
+"""The main job: SFT on annotated tasks, then self-improvement by the policy's own episodes, tested after every stage.
 
     python -m lumos_rl.recipes.sft_then_dpo                       # embedded default: a laptop's CPU, no downloads
-    python -m lumos_rl.recipes.sft_then_dpo --help                # every setting
+    python -m lumos_rl.recipes.sft_then_dpo --help                # the settings that matter most
     python -m lumos_rl.recipes.sft_then_dpo --dry-run             # what would be done, and whether it can be
 
 Stages: base, sft, then the steps of the refinement (each collects episodes with the current policy and learns from

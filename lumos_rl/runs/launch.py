@@ -16,7 +16,7 @@ import os
 import shlex
 import signal
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
@@ -24,6 +24,7 @@ from typing import Annotated, Any, TypeVar
 import tyro
 
 from lumos_rl import task_types
+from lumos_rl.console import failed, until_pipe_closes
 from lumos_rl.errors import LumosError, UnknownNameError
 from lumos_rl.runs.config import RunConfig
 from lumos_rl.runs.dry_run import describe_run
@@ -164,25 +165,6 @@ def stored_settings(run_dir: str | None) -> RunConfig | None:
     """
     path = None if run_dir is None else Path(run_dir) / "config.json"
     return None if path is None or not path.is_file() else read_settings(path)
-
-
-@contextlib.contextmanager
-def until_pipe_closes() -> Iterator[None]:
-    """Ends the program quietly when whoever reads its output has read enough, such as `head`."""
-    try:
-        try:
-            yield
-        finally:
-            sys.stdout.flush()
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # Python flushes again at its end
-        sys.exit(0)
-
-
-def failed(message: str) -> int:
-    """Prints an error; the exit status."""
-    print(f"error: {message}", file=sys.stderr)
-    return 2
 
 
 def _split_preset(argv: Sequence[str]) -> tuple[str | None, list[str]]:

@@ -19,6 +19,7 @@ from typing import Annotated, Literal
 
 import tyro
 
+from lumos_rl.console import failed, until_pipe_closes
 from lumos_rl.core import Task
 from lumos_rl.data import load_tasks
 from lumos_rl.envs.mind2web.reader import BENCHMARK, load_action, load_page
@@ -144,11 +145,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         text = step_html(find_task(settings), settings.step, settings)
         settings.out.write_text(text, encoding="utf-8")
     except (LumosError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
+        return failed(str(error))
     print(settings.out)
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    with until_pipe_closes():
+        sys.exit(main())

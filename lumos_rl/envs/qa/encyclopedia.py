@@ -26,6 +26,7 @@ from itertools import product
 from pathlib import Path
 from typing import cast
 
+from lumos_rl.console import until_pipe_closes
 from lumos_rl.errors import UnknownNameError
 
 SHARES: Mapping[str, int] = {"test": 1, "dev": 1, "train": 3}  # of five equal shares
@@ -295,4 +296,5 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    with until_pipe_closes():
+        main()

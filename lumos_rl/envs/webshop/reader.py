@@ -29,6 +29,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, Literal
 
+from lumos_rl.console import failed, until_pipe_closes
 from lumos_rl.core import Task
 from lumos_rl.data.cache import CACHE_VARIABLE, cache_folder
 from lumos_rl.data.files import Reader, Row
@@ -251,8 +252,7 @@ def main(arguments: Sequence[str]) -> int:
     try:
         catalogue = open_catalogue(Path(arguments[0]))
     except LumosError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
+        return failed(str(error))
     report = catalogue.report
     print(f"{report['read']:,} records read, {report['loaded']:,} products loaded; index in {catalogue.folder}")
     for problem, count in report["problems"].items():
@@ -263,4 +263,5 @@ def main(arguments: Sequence[str]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    with until_pipe_closes():
+        sys.exit(main(sys.argv[1:]))

@@ -27,6 +27,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import tyro
 
+from lumos_rl.console import failed, until_pipe_closes
 from lumos_rl.core import Trajectory, from_json
 from lumos_rl.envs.webshop import html
 from lumos_rl.envs.webshop.env import BUILT_IN, WebShopEnv
@@ -295,8 +296,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         server = make_server(settings)
     except LumosError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
+        return failed(str(error))
     with server:
         print(f"WebShop on http://{settings.host}:{server.server_address[1]}/ (Ctrl-C ends it)", flush=True)
         try:
@@ -307,4 +307,5 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    with until_pipe_closes():
+        sys.exit(main())

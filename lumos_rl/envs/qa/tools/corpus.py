@@ -31,6 +31,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from lumos_rl.console import until_pipe_closes
 from lumos_rl.envs.qa.tools.corpus_index import (
     FORMS,
     MANIFEST,
@@ -181,4 +182,5 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    with until_pipe_closes():
+        sys.exit(main())
