@@ -6,10 +6,10 @@
     python -m lumos_rl.recipes.evaluate NAME --model.engine openai --benchmarks gsm8k    # a model of an endpoint
     python -m lumos_rl.recipes.evaluate my_agent:reply --benchmarks gsm8k,webshop        # a function of my_agent.py
 
-A policy that is no run's is tested with the preset `defaults`: all test tasks, greedily, under Lumos's own limits.
-Every score comes with the number of its episodes, a 95 % interval, and how many were left out because the machinery
-failed. Episodes that a model spoiled (errors, no answer, endless turns) are never left out. Where the tasks are the
-benchmark's own, what Agent Lumos reached is told beside it.
+A policy from outside a run is tested with the preset `defaults`: all test tasks, greedily, under Lumos's own limits.
+Every score has the number of its episodes, a 95 % interval, and how many episodes were left out because the
+infrastructure failed. Episodes that a model spoiled (errors, no answer, endless turns) are never left out. Where the
+tasks are the benchmark's own, the published score of Agent Lumos is printed too.
 """
 
 from __future__ import annotations

@@ -5,10 +5,9 @@
     python -m lumos_rl.recipes.sft_then_dpo --dry-run             # what would be done, and whether it can be
 
 Stages: base, sft, then the steps of the refinement (each collects episodes with the current policy and learns from
-them, by rejection sampling or DPO), then, where asked for, the choice of the best policy on validation tasks and tests
-of swapped modules, and a control: SFT that goes on for as many optimizer steps. A step whose episodes hold nothing to
-learn is skipped, with a warning, and the policy stays. Killed at any moment and started again, it goes on with what is
-missing.
+them, by rejection sampling or DPO). Optional: the choice of the best policy on validation tasks, tests of swapped
+modules, and a control, which is SFT for as many further optimizer steps. A step whose episodes hold nothing to learn is
+skipped with a warning, and the policy stays. A run that was killed continues when the same command is given again.
 """
 
 from __future__ import annotations

@@ -71,7 +71,7 @@ def count_workers(nodes: Sequence[Mapping[str, Any]], config: RayConfig, engines
 
     Args:
         nodes: The cluster's nodes.
-        config: What a worker needs, or how many there shall be.
+        config: What a worker needs, or how many to start.
         engines: Engines that workers share; they need room too, and workers need no GPU.
 
     Raises:
@@ -112,7 +112,7 @@ def leaves_gpu(nodes: Sequence[Mapping[str, Any]], config: RayConfig, engines: i
     Args:
         nodes: The cluster's nodes, as `ray.nodes()` lists them.
         config: What an engine needs.
-        engines: How many there shall be.
+        engines: How many to start.
         here: `NodeID` of the driver's node.
     """
     need = {"CPU": float(config.cpus_per_engine), "GPU": float(config.gpus_per_engine)}

@@ -83,7 +83,7 @@ class RunFolder:
         Args:
             name: The stage.
             work: What gives its result.
-            again: Why a result that is there already is worked out anew; "" when it is good.
+            again: Why a stored result is computed again; "" if it is good.
         """
         path = self.path / "stages" / f"{name}.json"
         before: dict[str, Any] | None = None
@@ -137,9 +137,7 @@ class RunFolder:
         stored = path / "config.json"
         if not stored.is_file():
             if self.config.resume:
-                raise MissingFileError(
-                    f"expected a run to go on with in {path} (config.json): not there; drop --resume"
-                )
+                raise MissingFileError(f"expected a run to continue in {path} (config.json): not there; drop --resume")
             return
         records = any(file.stat().st_size for file in path.glob("*.jsonl"))
         if not records and not any(path.glob("stages/*.json")) and not any(path.glob("checkpoints/*")):

@@ -70,7 +70,7 @@ class SFTSettings:
         dtype: Type to compute in, float32 or bfloat16. Weights that are trained stay float32; those under an adapter do
             not.
         gradient_checkpointing: Trade time for memory, for models of billions of parameters.
-        save_steps: Steps between checkpoints that a killed run goes on from; None saves one only when it is
+        save_steps: Steps between checkpoints that a killed run resumes from; None saves one only when it is
             interrupted.
         lora_rank: Rank of LoRA adapters; None trains all weights.
     """
@@ -114,7 +114,7 @@ class DPOSettings:
         max_length: Longest prompt with its turn, tokens; pairs that are longer are left out and counted.
         dtype: Type to compute in, as for SFT.
         gradient_checkpointing: Trade time for memory.
-        save_steps: Steps between checkpoints that a killed run goes on from; None saves one only when it is
+        save_steps: Steps between checkpoints that a killed run resumes from; None saves one only when it is
             interrupted.
         lora_rank: Rank of LoRA adapters, unless the model that training starts from is one; None trains all weights.
     """
