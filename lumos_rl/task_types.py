@@ -15,6 +15,7 @@ Records are imported on first use. Another package registers its own with the en
 from __future__ import annotations
 
 import functools
+import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -28,6 +29,8 @@ from lumos_rl.tools.base import ToolSpec
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
+
+log = logging.getLogger(__name__)
 
 ENTRY_POINTS = "lumos_rl.task_types"
 BUILT_IN: Mapping[str, str] = {  # name → "module:name" of its record
@@ -259,8 +262,20 @@ def names() -> list[str]:
 
 
 def every() -> list[TaskType]:
-    """All known task types, sorted by name."""
-    return [get(name) for name in names()]
+    """All known task types, sorted by name; a broken installed package is skipped with a warning."""
+    found = []
+    for name in names():
+        try:
+            found.append(get(name))
+        except ConfigError as error:  # one broken package must not disable the others
+            _warn(name, str(error))
+    return found
+
+
+@functools.cache
+def _warn(name: str, why: str) -> None:
+    """Warns once."""
+    log.warning("task type %s is left out: %s", name, why)
 
 
 def environments() -> dict[str, str]:
@@ -307,8 +322,8 @@ def _installed() -> Mapping[str, EntryPoint]:
 def _loaded(point: EntryPoint) -> TaskType:
     try:
         found = point.load()
-    except (ImportError, AttributeError) as error:
-        raise ConfigError(f"expected a TaskType at {point.value} ({ENTRY_POINTS}), got {error}") from error
+    except Exception as error:  # whatever somebody else's module raises when it is imported
+        raise ConfigError(f"expected a TaskType at {point.value} ({ENTRY_POINTS}), got {error!r}") from error
     if not isinstance(found, TaskType) or found.name != point.name:
         raise ConfigError(f"expected a TaskType named {point.name!r} at {point.value} ({ENTRY_POINTS}), got {found!r}")
     return found

@@ -199,12 +199,29 @@ print(env.reset()[0], env.step("Finish(cba)")[1])
     assert ran.stdout == "Reverse abc. 1.0\n", ran.stderr
 
 
-def test_a_broken_installed_package_leaves_the_others_alone(tmp_path):
-    code = "import gymnasium as gym, lumos_rl.envs; print(gym.make('lumos_rl/GSM8K-v0').unwrapped.num_tasks)"
-    env = installed(tmp_path, "reverse = reverse_tasks:NOTHING")
+@pytest.mark.parametrize(
+    ("module", "why"),
+    [("", "has no attribute 'REVERSE'"), ("1 / 0", "ZeroDivisionError"), ("import no_such_module", "no_such_module")],
+)
+def test_a_broken_installed_package_leaves_the_others_alone(tmp_path, module, why):
+    code = """
+import gymnasium as gym, lumos_rl.envs
+from lumos_rl import task_types
+from lumos_rl.runs.config import DataConfig
+from lumos_rl.errors import ConfigError
+print(gym.make("lumos_rl/GSM8K-v0").unwrapped.num_tasks, "reverse" in task_types.environments())
+DataConfig(suites=("qa",), weights=("webshop=2",))  # what every recipe reads
+try:
+    task_types.get("reverse")
+except ConfigError as error:
+    print("refused")
+"""
+    env = installed(tmp_path, "reverse = reverse_tasks:REVERSE")
+    (tmp_path / "reverse_tasks.py").write_text(module)
     ran = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, check=False)
-    assert ran.stdout == "300\n"
-    assert "task type reverse is left out: expected a TaskType at reverse_tasks:NOTHING" in ran.stderr
+    assert ran.stdout == "300 False\nrefused\n", ran.stderr
+    assert ran.stderr.count("task type reverse is left out: expected a TaskType at reverse_tasks:REVERSE") == 1
+    assert why in ran.stderr
 
 
 def test_records_are_what_environments_are_made_from(registered):

@@ -2,24 +2,16 @@
 
 from __future__ import annotations
 
-import logging
-
 import gymnasium
 
 from lumos_rl import task_types
-from lumos_rl.errors import ConfigError
 from lumos_rl.task_types import TaskType
-
-log = logging.getLogger(__name__)
 
 
 def register_all() -> None:
-    """Registers the environment of every known task type; a broken package is skipped with a warning."""
-    for name in task_types.names():
-        try:
-            register(task_types.get(name))
-        except ConfigError as error:  # one broken package must not disable the others
-            log.warning("task type %s is left out: %s", name, error)
+    """Registers the environment of every known task type."""
+    for task_type in task_types.every():
+        register(task_type)
 
 
 def register(task_type: TaskType) -> None:
