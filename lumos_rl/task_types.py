@@ -124,6 +124,8 @@ class TaskType:
         reader: Reads its files; None without files.
         annotator: Derives plans from the benchmark's own solutions by rule; None if no rule can.
         suite: Its built-in suite; None without one.
+        unseen: Whether that suite also has the split "unseen", whose templates (`meta["template"]` of each of its
+            tasks) occur in no other split.
         resampler: Copies an annotated task with new numbers and recomputed answers; None if that is not possible.
         renames: Whether names, ids and values that a conversation only copies may be replaced by others.
         published: What Agent Lumos reached, as text; "" if nothing was published.
@@ -142,6 +144,7 @@ class TaskType:
     reader: Reader | str | None = None
     annotator: Annotator | str | None = None
     suite: Suite | str | None = None
+    unseen: bool = False
     resampler: Resampler | str | None = None
     renames: bool = False
     published: str = ""

@@ -16,7 +16,7 @@ import pytest
 import lumos_rl.envs
 from lumos_rl import task_types
 from lumos_rl.core import Task
-from lumos_rl.data.synthetic import DEFAULT_SIZE, synthetic_tasks
+from lumos_rl.data.synthetic import splits_of, synthetic_tasks
 from lumos_rl.envs.base import LumosEnv
 from lumos_rl.errors import ConfigError, UnknownNameError
 from lumos_rl.language import format_actions
@@ -87,7 +87,7 @@ def test_gold_plans_earn_the_whole_reward_in_declared_metrics(task_type):
 
 @pytest.mark.parametrize("task_type", SUITES)
 def test_the_splits_of_a_suite_share_no_task(task_type):
-    drawn = {split: synthetic_tasks(task_type.name, split, 40) for split in DEFAULT_SIZE}
+    drawn = {split: synthetic_tasks(task_type.name, split, 40) for split in splits_of(task_type.name)}
     found = {split: {(task.instruction, repr(task.meta)) for task in tasks} for split, tasks in drawn.items()}
     assert sum(map(len, found.values())) == len(set().union(*found.values()))
 

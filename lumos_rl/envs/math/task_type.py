@@ -12,6 +12,7 @@ GSM8K = TaskType(
     reader="lumos_rl.envs.math.gsm8k:READER",
     annotator="lumos_rl.envs.math.annotate_gsm8k:annotated",
     suite="lumos_rl.envs.math.suite:math_stream",
+    unseen=True,
     resampler="lumos_rl.envs.math.resample:resample",
     published="accuracy 55.4 (7B: 50.5)",
 )
@@ -24,6 +25,7 @@ SVAMP = TaskType(
     reader="lumos_rl.envs.math.svamp:READER",
     annotator="lumos_rl.envs.math.annotate_equation:annotated",
     suite="lumos_rl.envs.math.suite:math_stream",
+    unseen=True,
     resampler="lumos_rl.envs.math.resample:resample",
     published="accuracy 69.3 (7B: 65.5)",
 )

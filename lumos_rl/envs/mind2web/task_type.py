@@ -24,6 +24,7 @@ MIND2WEB = TaskType(
     reader="lumos_rl.envs.mind2web.reader:READER",
     annotator="lumos_rl.envs.mind2web.annotate:annotated",
     suite="lumos_rl.envs.mind2web.suite:web_stream",
+    unseen=True,
     renames=True,
     published="step success rate 31.3 (7B: 27.6), lumos_step_sr here",
 )

@@ -18,6 +18,7 @@ HOTPOTQA = TaskType(
     reader="lumos_rl.envs.qa.hotpotqa:READER",
     annotator="lumos_rl.envs.qa.annotate_hotpotqa:annotated",
     suite="lumos_rl.envs.qa.suite:question_stream",
+    unseen=True,
     renames=True,
     published="exact match 36.3 (7B: 29.4 to 36.0)",
 )
@@ -32,6 +33,7 @@ STRATEGYQA = TaskType(
     reader="lumos_rl.envs.qa.strategyqa:READER",
     annotator="lumos_rl.envs.qa.annotate_strategyqa:annotated",
     suite="lumos_rl.envs.qa.suite:question_stream",
+    unseen=True,
     renames=True,
     published="accuracy 76.7 (7B: 65.7 to 72.4)",
 )

@@ -13,6 +13,7 @@ INTERCODE_SQL = TaskType(
     reader="lumos_rl.envs.sql.reader:READER",
     annotator="lumos_rl.envs.sql.annotate:annotated",
     suite="lumos_rl.envs.sql.suite:sql_stream",
+    unseen=True,
     renames=True,
     published="success rate 7.3 (13B, a task type it had not learned)",
 )

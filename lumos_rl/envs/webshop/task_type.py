@@ -12,6 +12,7 @@ WEBSHOP = TaskType(
     reader="lumos_rl.envs.webshop.reader:READER",
     annotator="lumos_rl.envs.webshop.annotate:annotated",
     suite="lumos_rl.envs.webshop.suite:suite_stream",
+    unseen=True,
     renames=True,
     published="average reward 50.3 (7B: 39.8), a task type it had not learned",
 )
