@@ -14,12 +14,13 @@ One datum, from a task to a training pair:
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from enum import StrEnum
 from typing import Any, TypedDict, TypeVar
 
 from lumos_rl.records import from_json as from_json
 from lumos_rl.records import to_json as to_json
+from lumos_rl.records import well_formed
 
 
 class Message(TypedDict):
@@ -85,7 +86,7 @@ class Subgoal:
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """One problem of a benchmark.
+    """One problem of a benchmark; its texts are well-formed Unicode (`records.well_formed`).
 
     Attributes:
         id: Unique over all benchmarks: "benchmark/split/key".
@@ -105,6 +106,10 @@ class Task:
     subgoals: tuple[Subgoal, ...] = ()
     meta: Mapping[str, Any] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        for each in fields(self):
+            object.__setattr__(self, each.name, well_formed(getattr(self, each.name)))
+
 
 @dataclass(frozen=True, slots=True)
 class Turn:
@@ -115,7 +120,7 @@ class Turn:
     Attributes:
         module: Who wrote it.
         prompt: The user message that asked for it.
-        completion: What the model wrote, without the end-of-turn token.
+        completion: The turn: what the model wrote without what surrounds it (`policies.turns.turn_text`).
         action: Text given to `env.step`, or "" when the turn made no step.
         observation: What the environment answered, or "".
         error: What the model did wrong in this turn; None if nothing.
@@ -126,8 +131,10 @@ class Turn:
         latency_s: Seconds from submission to completion.
         prompt_ids: Token ids that the prompt adds to the module's earlier turns; None if the policy reports none.
         completion_ids: The sampled token ids, the end-of-turn token included; None if the policy reports none.
-        logprobs: Log-probability of each sampled id under the model at temperature 1; None if not requested.
+        logprobs: Log-probability of each sampled id in the distribution that it was sampled from, at its temperature
+            and top_p; of a greedy turn, in the model's own. None if not requested or not known.
         adapter: Name of the weights that wrote it, e.g. "planner@sft"; "" if the policy has one set of weights.
+        written: All that the model wrote, e.g. with its reasoning; None if that is `completion`.
     """
 
     module: str
@@ -145,6 +152,7 @@ class Turn:
     logprobs: tuple[float, ...] | None = None
     prompt_ids: tuple[int, ...] | None = None
     adapter: str = ""
+    written: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,20 +6,54 @@
 
 Fields hold text, numbers, booleans, None, enums, dataclasses, and tuples and mappings of these. A field with a default
 may be missing. An int is accepted as a float; no other type is converted.
+
+`well_formed` makes text storable. A Python `str` may hold lone surrogates (`chr(0xD800)`), which neither a file nor a
+tokenizer accepts, so every record that text enters by (a tool's value, a task, a completion, an observation) passes it.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import json
+import operator
 import re
 from collections.abc import Iterator, Mapping
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import msgspec
 
 from lumos_rl.errors import DataError
 
 Kind = TypeVar("Kind")
+
+
+def well_formed(value: Kind) -> Kind:
+    """The text with U+FFFD for each lone surrogate; texts in lists, tuples, mappings and dataclasses likewise.
+
+    >>> well_formed([chr(0xD800) + " apples", "5 €", 7])
+    ['� apples', '5 €', 7]
+
+    Two surrogates that form a pair become its character. What needs no change is returned itself.
+    """
+    made: Any = value
+    if isinstance(value, str):
+        try:
+            value.encode()
+        except UnicodeEncodeError:
+            made = value.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+    elif isinstance(value, list | tuple):
+        items = [well_formed(item) for item in value]
+        if any(map(operator.is_not, items, value)):
+            made = items if isinstance(value, list) else tuple(items)
+    elif isinstance(value, Mapping):
+        pairs = {well_formed(name): well_formed(item) for name, item in value.items()}
+        if any(name not in value or pairs[name] is not value[name] for name in pairs):
+            made = pairs
+    elif dataclasses.is_dataclass(value) and not isinstance(value, type):
+        fields = {each.name: getattr(value, each.name) for each in dataclasses.fields(value)}
+        if (pairs := well_formed(fields)) is not fields:
+            made = dataclasses.replace(value, **pairs)
+    return cast(Kind, made)
 
 
 def to_json(record: object) -> str:
@@ -45,7 +79,7 @@ def from_json(kind: type[Kind], line: str, where: str = "") -> Kind:
         DataError: The line is not JSON, or as in `from_builtins`.
     """
     try:
-        value = json.loads(line)
+        value = well_formed(json.loads(line))
     except ValueError as error:
         raise DataError(f"expected one JSON object, got {line[:60]!r}{_in_brackets(where)}: {error}") from error
     return from_builtins(kind, value, where)

@@ -11,7 +11,7 @@ import pytest
 
 from lumos_rl.core import PreferencePair, Subgoal, Task, Trajectory, Turn
 from lumos_rl.errors import ConfigError, DataError
-from lumos_rl.records import from_builtins, from_json, to_builtins, to_json
+from lumos_rl.records import from_builtins, from_json, to_builtins, to_json, well_formed
 
 
 class Engine(StrEnum):
@@ -157,3 +157,32 @@ def test_what_could_not_be_read_back_is_not_written():
 def test_lines_of_older_versions_lack_newer_fields():
     line = json.loads(to_json(TURN))
     assert from_json(Turn, json.dumps({name: line[name] for name in ("module", "prompt", "completion")})) == TURN
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        ("5 €", "5 €"),
+        ("a\ud800", "a\ufffd"),
+        ("\ud800\udfffé", "𐏿é"),  # a pair, U+D800 U+DFFF, is U+103FF
+        ("\udfff\ud800", "\ufffd\ufffd"),
+        (["\udc00", 7, None], ["\ufffd", 7, None]),
+        ({"\ud800": ("x", {"y": "\ud800"})}, {"\ufffd": ("x", {"y": "\ufffd"})}),
+        (Subgoal("\ud800"), Subgoal("\ufffd")),
+    ],
+)
+def test_a_lone_surrogate_is_replaced_at_any_depth(value, expected):
+    assert well_formed(value) == expected
+
+
+def test_well_formed_records_are_kept_as_they_are():
+    meta = {"rows": [["é", 1]]}
+    assert well_formed(meta) is meta
+
+
+def test_a_task_is_well_formed_however_it_was_made():
+    expected = Task("t/\ufffd", "t", "Say \ufffd.", "\ufffd", subgoals=(Subgoal("\ufffd"),), meta={"page": ["\ufffd"]})
+    given = Task("t/\ud800", "t", "Say \ud800.", "\ud800", subgoals=(Subgoal("\ud800"),), meta={"page": ["\ud800"]})
+    assert given == expected
+    line = r'{"id": "t/\ud800", "benchmark": "t", "instruction": "Say \ud800.", "meta": {"page": ["\ud800"]}}'
+    assert from_json(Task, line).instruction == "Say \ufffd."

@@ -188,14 +188,22 @@ def _csv_rows(text: str) -> Iterator[tuple[int, Any]]:
 
 
 def _encoding_error(value: Any) -> ValueError | None:
-    for item in value.values() if isinstance(value, dict) else ():
-        if isinstance(item, str) and not item.isascii():
+    for item in _texts(value):
+        if not item.isascii():
             try:
                 item.encode()
             except UnicodeEncodeError as error:
                 shown = item[max(0, error.start - 20) : error.start].encode("ascii", "replace").decode()
                 return ValueError(f"expected UTF-8 text, got other bytes after {shown!r}")
     return None
+
+
+def _texts(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict | list):
+        for item in value.values() if isinstance(value, dict) else value:
+            yield from _texts(item)
 
 
 def rows_from_hub(name: str, split: str, config: str | None = None) -> Iterator[Row]:

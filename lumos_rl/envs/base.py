@@ -33,6 +33,7 @@ from lumos_rl.data import load_tasks
 from lumos_rl.envs.spaces import MAX_LENGTH, UnicodeText
 from lumos_rl.errors import ActionParseError, ActionTypeError, ConfigError, EpisodeError, ToolError
 from lumos_rl.language import parse_actions
+from lumos_rl.records import well_formed
 from lumos_rl.tools.base import Execution, Executor, Tool, Value, lookup
 
 MAX_STEPS = 16  # the longest annotated plans have 9 subgoals; this leaves room for Finish and for corrected mistakes
@@ -244,7 +245,7 @@ class LumosEnv(gymnasium.Env[str, str], ABC):
         self._episode = _Episode(task, first, Executor(tools))
         usage = {name: tool.usage for name, tool in tools.items()}
         info = {"task_id": task.id, "instruction": task.instruction, "tools": usage}
-        return first, info | self._prompting() | self.inform()
+        return first, well_formed(info | self._prompting() | self.inform())
 
     def step(self, action: str) -> tuple[str, float, bool, bool, dict[str, Any]]:
         """Runs the actions in a text, up to the first `Finish`; if there are more than `MAX_ACTIONS`, none is run.
@@ -264,12 +265,14 @@ class LumosEnv(gymnasium.Env[str, str], ABC):
             raise EpisodeError("expected reset() first, got step(): the episode is over")
         if not isinstance(action, str):
             raise ActionTypeError(f"expected an action text (str), got {type(action).__name__}")
+        action = well_formed(action)
         execution = self._run(episode, action)
         terminated = episode.finished or self.over()
         truncated = not terminated and len(episode.transcript) + 1 >= self.max_steps
         observation = _cut(self.observe(action, execution, self._notes(episode, execution, truncated)))
         episode.transcript.append((action, observation))
-        info: dict[str, Any] = {"results": dict(execution.results), "error": execution.error} | self.inform()
+        info: dict[str, Any] = {"results": dict(execution.results), "error": execution.error}
+        info |= well_formed(self.inform())
         if not (terminated or truncated):
             return observation, self.reward(), False, False, info
         episode.ended = True
@@ -372,7 +375,8 @@ class LumosEnv(gymnasium.Env[str, str], ABC):
 
 
 def _cut(text: str) -> str:
-    """The text, cut with a note if it is longer than the space allows."""
+    """The text as well-formed Unicode, cut with a note if it is longer than the space allows."""
+    text = well_formed(text)
     if len(text) <= MAX_LENGTH:
         return text
     note = f" … (cut: {len(text)} characters in all)"

@@ -20,6 +20,7 @@ from typing import Protocol, runtime_checkable
 
 from lumos_rl.core import Message, Module
 from lumos_rl.errors import ConfigError, InfrastructureError
+from lumos_rl.records import well_formed
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +32,7 @@ class Sampling:
         top_p: Probability mass that is sampled from; 1 samples from all.
         max_new_tokens: Token limit of one turn.
         stop: Texts that end a turn, besides the end-of-turn token; they are cut off.
-        logprobs: Whether completions include the log-probabilities of their tokens.
+        logprobs: Whether completions include the log-probabilities of their tokens (see `Completion.logprobs`).
     """
 
     temperature: float = 0.0
@@ -76,14 +77,15 @@ class Completion:
 
     Attributes:
         request_id: The request's id.
-        text: What the model wrote, without the end-of-turn token.
+        text: What the model wrote, without the end-of-turn token; lone surrogates become U+FFFD.
         finish_reason: "stop", "length" (cut at max_new_tokens), "overflow" (the prompt does not fit the model's
             context; nothing was written) or "failed" (see `failure`).
         prompt_tokens: Tokens of the prompt.
         completion_tokens: Tokens written, the end-of-turn token included.
         latency_s: Seconds from `submit` to completion.
         ids: Sampled token ids, the end-of-turn token included; None if the engine does not report them.
-        logprobs: Their log-probabilities under the model at temperature 1; None if not requested or not reported.
+        logprobs: Their log-probabilities in the distribution that they were sampled from, at the request's temperature
+            and top_p; of a greedy turn, in the model's own. None if not requested or not reported.
         failure: The infrastructure failure; None if there was none.
         prompt_ids: Token ids of the prompt after the request's `context`; None if the engine does not report them.
         adapter: Name of the weights that wrote it, e.g. "planner@sft"; "" if all modules share one set.
@@ -100,6 +102,10 @@ class Completion:
     failure: str | None = None
     prompt_ids: tuple[int, ...] | None = None
     adapter: str = ""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "text", well_formed(self.text))
+        object.__setattr__(self, "failure", well_formed(self.failure))
 
 
 @runtime_checkable

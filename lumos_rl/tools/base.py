@@ -21,6 +21,7 @@ from typing import Any, Protocol, runtime_checkable
 
 from lumos_rl.core import Action
 from lumos_rl.errors import ToolError
+from lumos_rl.records import well_formed
 
 MAX_DECIMAL_PLACES = 20  # an exact number with more places is easier to read as a fraction
 MAX_ERROR = 400  # characters of an error as the model sees it
@@ -34,11 +35,16 @@ class Value:
     Attributes:
         exact: The object itself. Numbers are `Fraction` when exact and `Decimal` when not (e.g. sqrt(2)); a list is a
             tuple of values; otherwise a bool, a str, or an object of the tool that made it.
-        text: What the model sees.
+        text: What the model sees; well-formed Unicode, as `exact` is where it is a text.
     """
 
     exact: object
     text: str
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "text", well_formed(self.text))
+        if isinstance(self.exact, str):
+            object.__setattr__(self, "exact", well_formed(self.exact))
 
     @classmethod
     def of(cls, exact: object) -> Value:
@@ -167,6 +173,9 @@ class Execution:
 
     results: dict[str, str]
     error: str | None = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "error", well_formed(self.error))
 
 
 class Executor:

@@ -100,6 +100,10 @@ BROKEN = {
     "no mark": ({"question": "q", "answer": "2"}, r"a\.jsonl:2: field 'answer': expected .*####.*, got '2'"),
     "infinite": ({"question": "q", "answer": "#### inf"}, r"a\.jsonl:2: field 'answer'"),
     "lone surrogate": ('{"question": "\\ud800", "answer": "#### 2"}', r"a\.jsonl:2: expected UTF-8 text"),
+    "lone surrogate inside": (
+        '{"question": "q", "answer": "#### 2", "notes": [{"a": "\\ud800"}]}',
+        r"a\.jsonl:2: expected UTF-8 text",
+    ),
     "deep": ("[" * 100_000, r"a\.jsonl:2: expected one JSON object"),
 }
 
