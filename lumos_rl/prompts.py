@@ -88,9 +88,10 @@ class PromptProfile:
             index: Number of the subgoal (from 1), added to a sentence without a number.
 
         Returns:
-            The line without `keep`; None if the planner decided to stop; "" if it wrote nothing.
+            The line without `keep`; None if the planner decided to stop; "" if it wrote nothing. Of several subgoals it
+            is the first: the next is planned when its result is known.
         """
-        text = completion.strip()
+        text = re.split(r"\n[^\S\n]*(?=Subgoal \d+: )", completion.strip(), maxsplit=1)[0].rstrip()
         if text.lower().startswith(self.stop.lower()):
             return None
         keep = self.keep.strip()
@@ -102,8 +103,9 @@ class PromptProfile:
 
     def split_subgoals(self, completion: str) -> list[str]:
         """The subgoal lines of a onetime plan, e.g. `Subgoal 1: …; Subgoal 2: …`, in order."""
-        separator = r"(?:;\s*|\n\s*)(?=Subgoal \d+: )" if self.subgoal_label else r";\s+|\n"
-        return [part.strip() for part in re.split(separator, completion) if part.strip()]
+        separator = r"(?:;[^\S\n]*\n?|\n)(?=Subgoal \d+: )" if self.subgoal_label else r";[^\S\n]+|\n"
+        lines = "\n".join(line for each in completion.split("\n") if (line := each.strip()))
+        return [part.strip() for part in re.split(separator, lines) if part.strip()]
 
     def planner_first(self, instruction: str) -> str:
         """The planner's first user message."""

@@ -1,4 +1,5 @@
 import dataclasses
+import time
 
 import pytest
 
@@ -47,6 +48,7 @@ def test_grounder_messages_have_the_form_of_the_paper():
 @pytest.mark.parametrize(
     ("completion", "line"),
     [
+        ("Subgoal 2: Add both.\n\nSubgoal 3: Halve it.", "Subgoal 2: Add both."),
         ("No, I will keep planning. Subgoal 2: Add both.", "Subgoal 2: Add both."),
         ("Subgoal 2: Add both. ", "Subgoal 2: Add both."),
         ("Add both.", "Subgoal 2: Add both."),
@@ -67,7 +69,21 @@ def test_the_compact_profile_numbers_nothing():
 def test_a_onetime_plan_splits_at_its_labels_only():
     plan = "Subgoal 1: Add a; then b.; Subgoal 2: Halve it."
     assert LUMOS_PROFILE.split_subgoals(plan) == ["Subgoal 1: Add a; then b.", "Subgoal 2: Halve it."]
+    assert LUMOS_PROFILE.split_subgoals("Subgoal 1: A.;\n \nSubgoal 2: B.\n\n Subgoal 3: C; D.") == [
+        "Subgoal 1: A.",
+        "Subgoal 2: B.",
+        "Subgoal 3: C; D.",
+    ]
     assert COMPACT_PROFILE.split_subgoals("Add.; Halve.") == ["Add.", "Halve."]
+
+
+@pytest.mark.parametrize("piece", ["\n", "; ", ";", " ", " \n", "Subgoal 1: ", "\nSubgoal 1: "])
+def test_plans_of_any_text_are_read_in_little_time(piece):
+    began, text = time.process_time(), "a" + piece * (300_000 // len(piece)) + "b"
+    LUMOS_PROFILE.split_subgoals(text)
+    COMPACT_PROFILE.split_subgoals(text)
+    LUMOS_PROFILE.parse_subgoal(text, 1)
+    assert time.process_time() - began < 5  # in the square of the text, it takes minutes
 
 
 @pytest.mark.parametrize("profile", PROFILES.values(), ids=PROFILES.keys())

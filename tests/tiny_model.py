@@ -4,6 +4,7 @@ Its tokenizer knows some words of `TEXTS`; everything else is spelled in bytes.
 """
 
 import hashlib
+import math
 from pathlib import Path
 
 import torch
@@ -49,3 +50,17 @@ def create_adapter(base: Path, folder: Path, seed: int) -> Path:
 def pair(prompt, chosen, rejected, module="planner", name=""):
     name = name or hashlib.sha256(f"{prompt}{chosen}{rejected}".encode()).hexdigest()[:6]
     return PreferencePair(f"{name}:0>1@0", name, "gsm8k", module, 0, tuple(prompt), chosen, rejected, 1.0, 0.0)
+
+
+def sampled_logprob(logits, token, sampling):
+    """Log-probability of a token where it was drawn from logits (V,) at a temperature, out of the nucleus of top_p."""
+    if not sampling.temperature:
+        return logits.log_softmax(-1)[token].item()
+    left, nucleus = 1.0, []
+    shares = (logits / sampling.temperature).softmax(-1).tolist()
+    for index in sorted(range(len(shares)), key=lambda index: -shares[index]):
+        if left > 1 - sampling.top_p:
+            nucleus.append(index)
+        left -= shares[index]
+    assert token in nucleus
+    return math.log(shares[token] / sum(shares[index] for index in nucleus))

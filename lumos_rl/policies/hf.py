@@ -273,7 +273,7 @@ class _SeededSampling(LogitsProcessor):  # type: ignore[misc]  # Transformers sh
         self.samplings = [batch[index].request.sampling for index in self.rows]
         self.generators = [batch[index].generator for index in self.rows]
         self.wanted = any(waiting.request.sampling.logprobs for waiting in batch)
-        self.distributions: list[torch.Tensor] = []  # log-probabilities of the model itself, (B, V) each step
+        self.distributions: list[torch.Tensor] = []  # log-probabilities of each step, (B, V)
 
     def logprobs(self, ids: torch.Tensor) -> list[list[float]]:
         """Log-probabilities of the sampled ids (B, steps)."""
@@ -282,23 +282,29 @@ class _SeededSampling(LogitsProcessor):  # type: ignore[misc]  # Transformers sh
         return torch.stack(picked, 1).tolist()  # type: ignore[no-any-return]
 
     def __call__(self, input_ids: torch.LongTensor, scores: torch.FloatTensor) -> torch.FloatTensor:
-        if self.wanted:
-            self.distributions.append(scores.float().log_softmax(-1))
+        logs = scores.float().log_softmax(-1) if self.wanted else None
+        if logs is not None:
+            self.distributions.append(logs)
         if not self.rows:
             return scores
-        picked = scores[self.rows].float()  # (sampled rows, V)
-        picked /= torch.tensor(
-            [[sampling.temperature] for sampling in self.samplings], device=scores.device
-        )  # (rows, 1)
-        for row, sampling in enumerate(self.samplings):
-            if sampling.top_p < 1:
-                picked[row] = _nucleus(picked[row], sampling.top_p)
+        picked = self._shaped(scores)
+        if logs is not None:
+            logs[self.rows] = picked.log_softmax(-1)
         noise = torch.stack(
             [torch.empty_like(picked[0]).exponential_(generator=generator) for generator in self.generators]
         )
         sampled = scores.clone()
         sampled[self.rows] = (picked - noise.log()).to(scores.dtype)
         return sampled
+
+    def _shaped(self, scores: torch.FloatTensor) -> torch.Tensor:
+        """Logits of the sampled rows (rows, V), at their temperature and top_p."""
+        picked = scores[self.rows].float()
+        picked /= torch.tensor([[each.temperature] for each in self.samplings], device=scores.device)  # (rows, 1)
+        for row, sampling in enumerate(self.samplings):
+            if sampling.top_p < 1:
+                picked[row] = _nucleus(picked[row], sampling.top_p)
+        return picked
 
 
 def _nucleus(logits: torch.Tensor, top_p: float) -> torch.Tensor:

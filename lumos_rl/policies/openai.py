@@ -5,23 +5,25 @@
 
 The `openai` client sends the requests from an event loop in a second thread, so turns share its connections. It retries
 temporary refusals (429, 5xx), timeouts and broken connections, with growing pauses or after the server's Retry-After. A
-request that still fails gives a completion with `failure`, and its episode is kept out of every score. A mistake of the
-user (a wrong key, an unknown model) is raised. With a tokenizer, prompts and completions are token ids, as with a local
-engine; without one, both are text.
+request that still fails, or that the endpoint refuses as it is (400, 422), gives a completion with `failure`, and its
+episode is kept out of every score. A mistake of the user (a wrong key, an unknown model) is raised. With a tokenizer,
+prompts and completions are token ids, as with a local engine; without one, both are text.
 """
 
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import queue
 import time
 from collections.abc import Awaitable, Callable
 from concurrent.futures import Future
+from dataclasses import replace
 from typing import Any
 
 from lumos_rl.errors import ConfigError, InfrastructureError, MissingExtraError
-from lumos_rl.policies.base import Completion, Request
+from lumos_rl.policies.base import Completion, Request, Sampling
 from lumos_rl.policies.encoding import encode_prompt, fingerprint
 from lumos_rl.policies.settings import OpenAISettings
 
@@ -33,10 +35,13 @@ try:
 except ImportError as error:
     raise MissingExtraError("openai", "openai") from error
 
+log = logging.getLogger(__name__)
+
 API_KEY = "OPENAI_API_KEY"  # a local server needs none
 TIMEOUT_S = 120.0  # longest wait for an answer
 RETRIES = 5  # of a request that was temporarily refused, timed out or lost its connection
 PASSING = (408, 409, 425, 429)  # temporary statuses below 500
+USERS = (401, 402, 403, 404, 405, 407)  # of every request alike: key, payment, address, model name
 
 
 class _Overflow(Exception):  # noqa: N818 (not an error: it ends an episode)
@@ -62,6 +67,8 @@ class OpenAIPolicy:
         self._done: queue.SimpleQueue[Future[Completion]] = queue.SimpleQueue()
         self._under_way: set[Future[Completion]] = set()
         self._room = anyio.Semaphore(settings.concurrency)
+        self._asking = anyio.Lock()
+        self._shaped: bool | None = None  # whether log-probabilities are told after temperature and top_p
         key = os.environ.get(API_KEY, "").strip()
         self._headers = {} if key else {"Authorization": openai.omit}
         with contextlib.ExitStack() as opened:
@@ -83,7 +90,7 @@ class OpenAIPolicy:
         """Waits for an answer, and returns it with all others that have arrived.
 
         Raises:
-            ConfigError: The endpoint refuses a request for a reason that retries cannot change.
+            ConfigError: The endpoint refuses every request: a wrong key, address or model name.
         """
         done: list[Completion] = []
         while self._under_way:
@@ -110,6 +117,8 @@ class OpenAIPolicy:
                 if len(prompt) >= self._context:
                     return Completion(request.id, "", "overflow", len(prompt))
             try:
+                if _is_shaped(request.sampling):
+                    await self._ask_what_logprobs_are(request, prompt)
                 answer = await self._answer(request, prompt)
             except _Overflow:
                 return Completion(request.id, "", "overflow")
@@ -123,7 +132,7 @@ class OpenAIPolicy:
         body: dict[str, Any] = {
             "model": self._model(request),
             "temperature": sampling.temperature,
-            "top_p": sampling.top_p,
+            "top_p": sampling.top_p if sampling.temperature else 1.0,
             "max_tokens": sampling.max_new_tokens,
             "seed": request.seed,
         }
@@ -144,6 +153,23 @@ class OpenAIPolicy:
             del body["max_tokens"]
             return await self._ask(self._client.chat.completions.create, **body)
 
+    async def _ask_what_logprobs_are(self, request: Request, prompt: list[int] | None) -> None:
+        """Finds out, once, whether log-probabilities are told after temperature and top_p.
+
+        If so, the only token that a tiny top_p leaves has a log-probability of 0.
+        """
+        async with self._asking:
+            if self._shaped is None:
+                tiny = replace(request, sampling=Sampling(1.0, top_p=1e-6, max_new_tokens=1, logprobs=True))
+                told = self._read(tiny, prompt, await self._answer(tiny, prompt), 0.0).logprobs
+                self._shaped = told is not None and abs(told[0]) < 1e-6
+                if not self._shaped:
+                    log.warning(
+                        "%s tells no log-probabilities after temperature and top_p, so sampled turns are kept without"
+                        " them; vLLM's server tells them with --logprobs-mode processed_logprobs",
+                        self.settings.url,
+                    )
+
     def _read(self, request: Request, prompt: list[int] | None, answer: Any, latency_s: float) -> Completion:
         """The completion of an answer; an answer of another form counts as an infrastructure failure."""
         try:
@@ -153,7 +179,8 @@ class OpenAIPolicy:
                 raise TypeError(f"{text!r} as text")
             ids: Any = getattr(choice, "token_ids", None)
             counts = (int(usage.prompt_tokens or 0), int(usage.completion_tokens or 0)) if usage else (0, 0)
-            logprobs = _logprobs(choice.logprobs) if request.sampling.logprobs else None
+            known = request.sampling.logprobs and (self._shaped is not False or not _is_shaped(request.sampling))
+            logprobs = _logprobs(choice.logprobs) if known else None
         except (AttributeError, IndexError, TypeError, ValueError) as error:
             failure = f"expected an answer with choices from {self.settings.url}, got {str(answer)[:200]}: {error!r}"
             return Completion(request.id, "", "failed", failure=failure)
@@ -188,8 +215,8 @@ class OpenAIPolicy:
 
         Raises:
             _Overflow: The prompt is too long.
-            ConfigError: The endpoint refuses the request permanently.
-            InfrastructureError: All tries failed.
+            ConfigError: The endpoint refuses every such request: a wrong key, address or model name.
+            InfrastructureError: It refuses this request, or all tries failed.
         """
         try:
             return await call(**body, extra_headers=self._headers)
@@ -202,10 +229,14 @@ class OpenAIPolicy:
             status, said = error.status_code, " ".join(error.response.text.split())[:300]
             if status in (400, 413) and "context" in said and ("length" in said or "window" in said):
                 return _Overflow(said)
-            if status < 500 and status not in PASSING:
+            if status in USERS:
                 return ConfigError(
                     f"expected {error.request.url} to take the request, got HTTP {status}: {said}; check address, key"
                     " and model name"
+                )
+            if status < 500 and status not in PASSING:
+                return InfrastructureError(
+                    f"expected {error.request.url} to take the request, got HTTP {status}: {said}"
                 )
             got = f"HTTP {status} ({said})"
         elif isinstance(error, openai.APITimeoutError):
@@ -287,7 +318,12 @@ def _cause(error: BaseException) -> str:
     return _cause(inner) if inner else str(error) or repr(error)
 
 
+def _is_shaped(sampling: Sampling) -> bool:
+    """Whether wanted log-probabilities are not the model's own."""
+    return sampling.logprobs and sampling.temperature > 0 and (sampling.temperature, sampling.top_p) != (1, 1)
+
+
 def _logprobs(told: Any) -> tuple[float, ...] | None:
-    """Log-probabilities in either form of the protocol; None without any."""
+    """Log-probabilities in either form of the protocol; None if any is missing."""
     values = getattr(told, "token_logprobs", None) or [each.logprob for each in getattr(told, "content", None) or []]
-    return tuple(map(float, values)) or None
+    return None if None in values else tuple(map(float, values)) or None

@@ -268,6 +268,7 @@ class _Engine:
             max_model_len=settings.context,
             gpu_memory_utilization=settings.gpu_memory,
             enable_prefix_caching=True,
+            logprobs_mode="processed_logprobs",  # after temperature and top_p
             generation_config="vllm",  # turns are sampled from the model's own distribution
             seed=0,  # unused, as each request has its own seed
             disable_log_stats=True,
@@ -308,7 +309,9 @@ class _Engine:
         try:
             parameters = SamplingParams(
                 temperature=sampling.temperature,
-                top_p=sampling.top_p,
+                top_p=sampling.top_p
+                if sampling.temperature
+                else 1.0,  # else greedy log-probabilities depend on the batch
                 max_tokens=min(sampling.max_new_tokens, self.context - len(asked.ids)),
                 stop=list(sampling.stop),
                 stop_token_ids=[eos],

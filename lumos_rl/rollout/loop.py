@@ -31,7 +31,9 @@ from lumos_rl.core import Message, Module, StopReason, Trajectory, Turn
 from lumos_rl.data.conversations import conversations
 from lumos_rl.errors import ConfigError, InfrastructureError, LumosError
 from lumos_rl.policies.base import Completion, Policy, Request
+from lumos_rl.policies.turns import turn_text
 from lumos_rl.prompts import PromptProfile, get_profile
+from lumos_rl.records import well_formed
 from lumos_rl.rollout.plans import EpisodePlan, derive_seed
 
 Env = gymnasium.Env[str, str]
@@ -200,9 +202,10 @@ class _Running:
     def start(self) -> Trajectory | None:
         """Resets the environment and prepares the first request; returns the trajectory if the environment broke."""
         try:
-            _, self.info = self.env.reset(seed=self.plan.seed, options={"task": self.plan.task})
+            _, info = self.env.reset(seed=self.plan.seed, options={"task": self.plan.task})
         except (InfrastructureError, OSError) as error:
             return self._fail(error)
+        self.info = well_formed(info)
         instruction, tools = self.info["instruction"], self.info["tools"]
         self.best_reward = float(self.info.get("best_reward", 1.0))
         for example in self.plan.examples:
@@ -226,12 +229,12 @@ class _Running:
         if completion.finish_reason == "overflow":
             return self._end(StopReason.CONTEXT_OVERFLOW)
         assert self.asked is not None, "a completion answers an Ask"
-        module = self.asked.module
-        self.histories[module].append({"role": "assistant", "content": completion.text})
+        module, turn = self.asked.module, _turn(self.asked, completion)
+        self.histories[module].append({"role": "assistant", "content": turn.completion})
         if completion.prompt_ids is not None and completion.ids is not None:
             self.contexts[module] = (*self.contexts.get(module, ()), *completion.prompt_ids, *completion.ids)
-        self.turns.append(_turn(self.asked, completion))
-        return self._drive(completion.text)
+        self.turns.append(turn)
+        return self._drive(turn.completion)
 
     def _drive(self, sent: str | Outcome | None) -> Trajectory | None:
         """Runs the agent until its next request or the end of the episode."""
@@ -256,7 +259,8 @@ class _Running:
         self.request = Request(self.plan.id, ask.module, tuple(history), self.plan.sampling, seed, context)
 
     def _act(self, act: Act) -> Outcome:
-        observation, reward, terminated, truncated, self.info = self.env.step(act.text)
+        observation, reward, terminated, truncated, info = self.env.step(act.text)
+        observation, self.info = well_formed(observation), well_formed(info)  # it need not be an env of this package
         self.reward += float(reward)
         self.ended = terminated or truncated
         self.truncated = truncated and not terminated
@@ -272,9 +276,10 @@ class _Running:
         """Finishes the episode; one that the agent could not end is graded by its last result."""
         if not self.ended:
             try:
-                _, reward, _, _, self.info = self.env.step(FINISH)
+                _, reward, _, _, info = self.env.step(FINISH)
             except (InfrastructureError, OSError) as error:
                 return self._fail(error)
+            self.info = well_formed(info)
             self.reward += float(reward)
         return self._finish(reason)
 
@@ -301,10 +306,12 @@ class _Running:
 
 
 def _turn(ask: Ask, completion: Completion) -> Turn:
+    text = turn_text(completion.text)
     return Turn(
         module=ask.module.value,
         prompt=ask.prompt,
-        completion=completion.text,
+        completion=text,
+        written=None if text == completion.text else completion.text,
         error=CUT if completion.finish_reason == "length" else None,
         finish_reason=completion.finish_reason,
         prompt_tokens=completion.prompt_tokens,

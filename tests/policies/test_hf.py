@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 import torch
-from tiny_model import FLIP, PLAN, TASK, assistant, create_adapter, user
+from tiny_model import FLIP, PLAN, TASK, assistant, create_adapter, sampled_logprob, user
 from tokenizers.processors import TemplateProcessing
 from transformers import AutoModelForCausalLM, AutoTokenizer, GenerationConfig, GPT2Config, GPT2LMHeadModel
 
@@ -91,16 +91,17 @@ def test_a_completion_counts_and_names_its_tokens(policy):
     assert done.latency_s > 0
 
 
-def test_log_probabilities_are_those_of_the_model(policy, tiny_sft):
-    sampling = Sampling(temperature=1.5, top_p=0.9, max_new_tokens=9, logprobs=True)
+@pytest.mark.parametrize(("temperature", "top_p"), [(0.0, 0.9), (1.0, 1.0), (1.5, 1.0), (0.7, 0.5)])
+def test_log_probabilities_are_of_the_distribution_that_was_sampled_from(policy, tiny_sft, temperature, top_p):
+    sampling = Sampling(temperature, top_p, max_new_tokens=9, logprobs=True)
     requests = [Request(str(n), Module.PLANNER, (user("3 apples " * n),), sampling, seed=n) for n in (1, 4)]
     done = generate(policy, [*requests, Request("plain", Module.PLANNER, tuple(FLIP), GREEDY)])
     assert done.pop("plain").logprobs is None
     model = load_model(tiny_sft)
     for each in done.values():
         with torch.no_grad():
-            logits = model(torch.tensor([[*each.prompt_ids, *each.ids]])).logits[0, :-1].log_softmax(-1)
-        wanted = [logits[len(each.prompt_ids) - 1 + at, token].item() for at, token in enumerate(each.ids)]
+            logits = model(torch.tensor([[*each.prompt_ids, *each.ids]])).logits[0, len(each.prompt_ids) - 1 : -1]
+        wanted = [sampled_logprob(*step, sampling) for step in zip(logits, each.ids, strict=True)]
         assert each.logprobs == pytest.approx(wanted, abs=1e-4)
 
 

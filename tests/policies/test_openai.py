@@ -182,6 +182,27 @@ def test_logprobs_are_read_in_both_forms(serve, told):
     assert ask(policy).logprobs is None
 
 
+@pytest.mark.parametrize(("first", "told"), [(0.0, (-0.5, -2.0)), (-0.7, None)], ids=["shaped", "of the model"])
+def test_log_probabilities_are_kept_if_they_are_of_what_was_sampled_from(serve, first, told, caplog):
+    def script(number, body):
+        values = [first] if body["max_tokens"] == 1 else [-0.5, -2]  # a tiny top_p leaves one token, with probability 1
+        return said("Heads.", logprobs={"content": [{"token": "a", "logprob": value} for value in values]})
+
+    server = serve(script)
+    policy = made(server)
+    hot = Sampling(temperature=0.7, logprobs=True)
+    assert [ask(policy, sampling=hot).logprobs for _ in range(3)] == [told] * 3
+    assert [body["max_tokens"] for body in server.bodies] == [1, 512, 512, 512]  # found out once
+    assert ask(policy, sampling=Sampling(temperature=1.0, logprobs=True)).logprobs == (-0.5, -2.0)  # the same in both
+    assert ask(policy, sampling=Sampling(logprobs=True)).logprobs == (-0.5, -2.0)
+    assert caplog.text.count("--logprobs-mode processed_logprobs") == (told is None)
+
+
+def test_log_probabilities_with_a_gap_are_none(serve):
+    script = lambda number, body: said("Heads.", logprobs={"token_logprobs": [None, -0.5]})  # noqa: E731
+    assert ask(made(serve(script)), sampling=Sampling(logprobs=True)).logprobs is None
+
+
 def test_an_endpoint_plays_episodes(serve):
     server = serve(right)
     trajectories = list(run_episodes(AddEnv, add_plans(8), made(server, concurrency=3), concurrency=8))
@@ -268,7 +289,21 @@ def test_an_endpoint_that_is_down_fails_episodes_and_says_so(monkeypatch):
         OpenAIPolicy(replace(settings, models=()))
 
 
-@pytest.mark.parametrize("status", [401, 404, 422])
+@pytest.mark.parametrize("status", [400, 413, 422, 451])
+def test_a_request_that_is_refused_fails_its_episode_alone(serve, status):
+    def mostly(number, body):
+        refused = "Add 2 and" in body["messages"][0]["content"]
+        return (status, {}, b"a word I do not like") if refused else right(number, body)
+
+    server = serve(mostly)
+    trajectories = {t.task_id: t for t in run_episodes(AddEnv, add_plans(5), made(server))}
+    failed = trajectories.pop("add/test/2")
+    assert failed.stop_reason == StopReason.FAILED and f"got HTTP {status}: a word I do not like" in failed.failure
+    assert all(t.success for t in trajectories.values())
+    assert sum("Add 2 and" in body["messages"][0]["content"] for body in server.bodies) == 1  # not tried again
+
+
+@pytest.mark.parametrize("status", [401, 403, 404])
 def test_what_the_user_has_to_mend_is_raised(serve, status):
     with pytest.raises(ConfigError, match=rf"got HTTP {status}: no such model; check address, key and model name"):
         ask(made(serve(lambda number, body: (status, {}, b"no such model"))))

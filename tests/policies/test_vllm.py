@@ -11,7 +11,7 @@ from dataclasses import replace
 
 import pytest
 import torch
-from tiny_model import SHAPE, TEXTS, create_adapter, user
+from tiny_model import SHAPE, TEXTS, create_adapter, sampled_logprob, user
 
 from lumos_rl.core import Module
 from lumos_rl.errors import ConfigError, InfrastructureError, MissingExtraError, MissingFileError
@@ -25,6 +25,7 @@ from lumos_rl.training.scratch import create_scratch_model
 
 GREEDY = Sampling(max_new_tokens=16, logprobs=True)
 HOT = Sampling(temperature=1.5, top_p=0.9, max_new_tokens=16, logprobs=True)
+NUCLEUS = replace(GREEDY, top_p=0.5)  # greedy turns have no nucleus
 
 
 @pytest.fixture
@@ -104,14 +105,23 @@ def test_adapters_in_one_engine_write_what_transformers_write(policy, models, mo
 
 
 @pytest.mark.slow
-def test_sampled_tokens_have_the_log_probabilities_that_transformers_give_them(policy, models):
-    done = generate(policy, requests(HOT))
+def test_log_probabilities_are_of_the_distribution_that_was_sampled_from(policy, models):
+    samplings = dict(
+        zip(("hot", "plain", "greedy"), (HOT, replace(HOT, temperature=1.0, top_p=1.0), NUCLEUS), strict=True)
+    )
+    mixed = [
+        replace(request, id=f"{request.id} {name}")
+        for name, sampling in samplings.items()
+        for request in requests(sampling)
+    ]
+    done = generate(policy, mixed)
     for module in ("planner", "grounder"):
         model = load_model(models / "v0" / module).eval()
         for each in [each for key, each in done.items() if key.startswith(module)]:
             with torch.no_grad():
-                logs = model(torch.tensor([[*each.prompt_ids, *each.ids]])).logits[0, :-1].log_softmax(-1)
-            wanted = [logs[len(each.prompt_ids) - 1 + at, token].item() for at, token in enumerate(each.ids)]
+                logits = model(torch.tensor([[*each.prompt_ids, *each.ids]])).logits[0, len(each.prompt_ids) - 1 : -1]
+            sampling = samplings[each.request_id.split()[1]]
+            wanted = [sampled_logprob(*step, sampling) for step in zip(logits, each.ids, strict=True)]
             assert each.logprobs == pytest.approx(wanted, abs=1e-3)
 
 
@@ -229,14 +239,15 @@ def test_full_models_are_served_and_replaced(models, tmp_path, vllm):
 @pytest.mark.parametrize("name", ["base", "v0"])
 def test_bfloat16_is_near_what_transformers_compute(models, vllm, name):
     policy = VLLMPolicy.load(models / name, "half", dtype="bfloat16")
-    done = generate(policy, requests(HOT))
+    sampling = replace(HOT, top_p=1.0)
+    done = generate(policy, requests(sampling))
     policy.close()
     for module in ("planner", "grounder"):
         model = load_model(models / name if name == "base" else models / name / module, torch.float32).eval()
         for each in [each for key, each in done.items() if key.startswith(module)]:
             with torch.no_grad():
-                logs = model(torch.tensor([[*each.prompt_ids, *each.ids]])).logits[0, :-1].log_softmax(-1)
-            wanted = [logs[len(each.prompt_ids) - 1 + at, token].item() for at, token in enumerate(each.ids)]
+                logits = model(torch.tensor([[*each.prompt_ids, *each.ids]])).logits[0, len(each.prompt_ids) - 1 : -1]
+            wanted = [sampled_logprob(*step, sampling) for step in zip(logits, each.ids, strict=True)]
             assert each.logprobs == pytest.approx(wanted, abs=0.2)  # rounding; another model is off by more than 1
 
 

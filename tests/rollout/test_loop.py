@@ -47,6 +47,21 @@ def test_every_formulation_solves_a_task(formulation):
     assert [turn.error for turn in trajectory.turns if turn.error] == []
 
 
+@pytest.mark.parametrize("formulation", Formulation)
+def test_what_surrounds_a_turn_is_kept_apart_from_it(formulation):
+    def wrapped(request):
+        return f"<think>\nIs 2 < 3?\n</think>\n\n```\n{solve(request)}\n```<|im_end|>\n<|im_start|>user\n5"
+
+    trajectory, plain = only(wrapped, formulation=formulation), only(formulation=formulation)
+    assert trajectory.success
+    assert [(turn.completion, turn.action) for turn in trajectory.turns] == [
+        (turn.completion, turn.action) for turn in plain.turns
+    ]
+    assert all(f"{turn.completion}\n```<|im_end|>" in turn.written for turn in trajectory.turns)
+    assert {turn.written for turn in plain.turns} == {None}
+    assert from_json(Trajectory, to_json(trajectory)) == trajectory
+
+
 def test_a_trajectory_tells_the_episode():
     trajectory = only()
     plan = add_plans(1)[0]
