@@ -69,7 +69,7 @@ class Mind2WebEnv(LumosEnv):
             benchmark: "mind2web"; fixed by the environment's id.
             source: "synthetic" (the built-in websites), a folder as distributed, or one of its files.
             split: Of a folder: train, test_task (default), test_website or test_domain; of the built-in websites: test
-                (default), dev or train.
+                (default), dev, train or unseen.
             top_k: How many candidates are shown, and can be chosen by id.
             ranker: A function (query, text of a candidate) → score, or a folder with a cross-encoder that Transformers
                 can load; None takes the lexical ranker.

@@ -7,12 +7,9 @@ Ten kinds with five errands each make 50 templates. An errand is a sentence with
 
 from __future__ import annotations
 
-import random
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import lru_cache
 
-OFFERED = 12  # things in a website's list
 Words = dict[str, str]  # the words drawn for one errand
 
 
@@ -370,12 +367,3 @@ class Site:
     kind: Kind
     name: str
     things: tuple[str, ...]
-
-
-@lru_cache(maxsize=256)
-def site(kind: int, name: str) -> Site:
-    """The website of a kind with a name."""
-    rng = random.Random(f"site/{kind}/{name}")
-    first, second = KINDS[kind].things
-    offered = [f"{a} {b}" for a in first for b in second]
-    return Site(KINDS[kind], name, tuple(rng.sample(offered, min(OFFERED, len(offered)))))

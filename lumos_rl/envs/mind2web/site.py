@@ -18,6 +18,7 @@ from xml.sax.saxutils import escape, quoteattr
 
 from lumos_rl.envs.mind2web.kinds import MONTHS, TOPICS, Move, Site, Words
 from lumos_rl.envs.mind2web.tools.dom import clean_tree, page_markup, parse_page
+from lumos_rl.envs.mind2web.unseen import LANGUAGES, STARS
 
 _FOOTER = ("About", "Press", "Careers", "Privacy", "Terms of use", "Cookies", "Sitemap", "Newsletter", "Help", "Blog")
 _ACTED_ON = frozenset({"a", "button", "input", "select", "label", "li", "td", "img", "svg", "span", "h2", "h3", "p"})
@@ -226,8 +227,7 @@ class _Pages:
         tabs = [_el("button", text, role="tab", **_box(rng)) for text in ("Overview", "Reviews", "Questions")]
         act = _el("button", _el("span", kind.act), type="submit", name="act", **_box(rng))
         form = _el("form", _field(kind.option[0], _select(kind.option[0], kind.option[1], "option", rng)), act)
-        others = [self._card(thing, "") for thing in self.site.things if thing != self.words["thing"]][:3]
-        return [_el("h2", self.words["thing"]), _el("div", *tabs), form, _el("div", *others)]
+        return [_el("h2", self.words["thing"]), _el("div", *tabs), form, _el("div", *self._others())]
 
     def _contact(self) -> list[str | Node]:
         rng = self.rng
@@ -237,6 +237,65 @@ class _Pages:
         send = _el("button", "Send message", type="submit", name="send", **_box(rng))
         fields = [_field("Your name", person), _field("Email address", mail), _field("Subject of your message", topic)]
         return [_el("h2", "Write to us"), _el("form", *fields, _el("textarea", placeholder="Message"), send)]
+
+    def _track(self) -> list[str | Node]:
+        kind, rng = self.site.kind, self.rng
+        number = _el("input", type="text", aria_label=kind.place[0], name="code", **_box(rng))
+        show = _el("button", _el("span", "Show me"), type="submit", name="show", **_box(rng))
+        recent = [_el("tr", _el("td", thing), _el("td", "done")) for thing in self.site.things[:5]]
+        fields = [_field(kind.place[0], number), _field(kind.who[0], _select(kind.who[0], kind.who[1], "who", rng))]
+        return [_el("form", *fields, show), _el("h3", "Lately"), _el("table", *recent, **_box(rng))]
+
+    def _settings(self) -> list[str | Node]:
+        kind, rng, wanted = self.site.kind, self.rng, self.words
+        tabs = [
+            _el("button", group, role="tab", name="tab" if group == wanted.get("group") else "", **_box(rng))
+            for group in kind.filters
+        ]
+        switches = [
+            _el("button", role="switch", aria_label=box, name="box" if box == wanted["box"] else "", **_box(rng))
+            for boxes in kind.filters.values()
+            for box in boxes
+        ]
+        language = _field("Display language", _select("Display language", LANGUAGES, "language", rng))
+        save = _el("button", "Save changes", type="submit", name="save", **_box(rng))
+        undo = _el("button", "Undo", type="button", **_box(rng))
+        return [
+            _el("div", *tabs, role="tablist"),
+            _el("ul", *(_el("li", each) for each in switches)),
+            language,
+            save,
+            undo,
+        ]
+
+    def _review(self) -> list[str | Node]:
+        rng, wanted = self.rng, self.words
+        stars = [
+            _el(
+                "label",
+                _el("input", type="radio", aria_label=star, name="stars" if star == wanted.get("stars") else ""),
+                star,
+            )
+            for star in STARS
+        ]
+        text = _el("textarea", aria_label="Your review", name="remark", **_box(rng))
+        form = _el("form", *stars, text, _el("button", "Publish review", type="submit", name="publish", **_box(rng)))
+        return [_el("h2", wanted["thing"]), form, _el("p", "Reviews appear after a day."), _el("div", *self._others())]
+
+    def _basket(self) -> list[str | Node]:
+        kind, rng = self.site.kind, self.rng
+        option = _field(kind.option[0], _select(kind.option[0], kind.option[1], "option", rng))
+        code = _el(
+            "input", type="text", placeholder="Promotion code", aria_label="Promotion code", name="code", **_box(rng)
+        )
+        use = _el("button", "Apply code", type="button", name="apply", **_box(rng))
+        act = _el("button", _el("span", kind.act), type="submit", name="act", **_box(rng))
+        remove = _el("button", "Remove", aria_label=f"Remove {self.words['thing']}", type="button", **_box(rng))
+        row = _el("tr", _el("td", self.words["thing"]), _el("td", option), _el("td", remove))
+        return [_el("h2", "Your basket"), _el("table", row), _el("div", code, use), act, _el("div", *self._others())]
+
+    def _others(self) -> list[Node]:
+        return [self._card(thing, "") for thing in self.site.things if thing != self.words["thing"]][:3]
 
 
 def _field(label: str, control: Node) -> Node:

@@ -5,8 +5,9 @@
     suite_tasks[0].subgoals       # "Type Maple Inn in the searchbox Search this site", R1 = TYPE(Env, QUERY: …), …
     suite_record(suite_tasks[0])  # the record in the dataset's format, with pages and candidates
 
-A website has a kind and a name, which decide its split, so no website is in two splits. A task holds no pages: they are
-made from its `meta` on demand, and are always the same. To write splits as files in the layout of the dataset:
+A website has a kind and a name, which decide its split, so no website is in two splits; the split "unseen" has kinds
+of its own, with other errands and pages. A task holds no pages: they are made from its `meta` on demand, and are always
+the same. To write splits as files in the layout of the dataset:
 
     python -m lumos_rl.envs.mind2web.suite FOLDER --train 100 --test 20
 """
@@ -24,11 +25,24 @@ from pathlib import Path
 from typing import Any
 
 from lumos_rl.core import Action, Subgoal, Task
-from lumos_rl.envs.mind2web.kinds import BRANDS, KINDS, MONTHS, PEOPLE, TOPICS, Kind, Move, Site, Words, site
+from lumos_rl.data.synthetic import UNSEEN
+from lumos_rl.envs.mind2web.kinds import BRANDS, KINDS, MONTHS, PEOPLE, TOPICS, Kind, Move, Site, Words
 from lumos_rl.envs.mind2web.tools.sentences import parse_recorded, translate_action
+from lumos_rl.envs.mind2web.unseen import DIGITS, LANGUAGES, LETTERS, REMARKS, STARS, UNSEEN_KINDS, UNSEEN_MOVES
 
 SPLIT_SHARES: Mapping[str, range] = {"test": range(4), "dev": range(4, 7), "train": range(7, 20)}  # of 20 websites
+OFFERED = 12  # things in a website's list
+ALL_KINDS = (*KINDS, *UNSEEN_KINDS)
 ERRANDS = ("search", "date", "filter", "order", "contact")
+
+
+@lru_cache(maxsize=256)
+def site(kind: int, name: str) -> Site:
+    """The website of a kind, an index into `ALL_KINDS`, with a name."""
+    rng = random.Random(f"site/{kind}/{name}")
+    first, second = ALL_KINDS[kind].things
+    offered = [f"{a} {b}" for a in first for b in second]
+    return Site(ALL_KINDS[kind], name, tuple(rng.sample(offered, min(OFFERED, len(offered)))))
 
 
 def draw(chosen: Site, rng: random.Random) -> Words:
@@ -49,6 +63,18 @@ def draw(chosen: Site, rng: random.Random) -> Words:
         "option": rng.choice(kind.option[1]),
         "person": rng.choice(PEOPLE),
         "topic": rng.choice(TOPICS),
+    }
+
+
+def draw_unseen(chosen: Site, rng: random.Random) -> Words:
+    """Draws the words of a task on a website of the split "unseen"."""
+    words = draw(chosen, rng)
+    return words | {
+        "group": next(group for group, boxes in chosen.kind.filters.items() if words["box"] in boxes),
+        "code": "".join(rng.choices(LETTERS, k=3) + rng.choices(DIGITS, k=4)),
+        "language": rng.choice(LANGUAGES),
+        "stars": rng.choice(STARS),
+        "remark": rng.choice(REMARKS),
     }
 
 
@@ -120,6 +146,7 @@ _MOVES: Mapping[str, Callable[[Kind, Words], list[Move]]] = {
     "filter": _filter,
     "order": _order,
     "contact": _contact,
+    **UNSEEN_MOVES,
 }
 
 
@@ -128,11 +155,15 @@ def web_stream(benchmark: str, split: str, seed: int) -> Iterator[Task]:
     rng = random.Random(f"{benchmark}/{split}/{seed}")
     label = f"{benchmark}/{split}/synthetic-" + (f"{seed}-" if seed else "")
     seen: set[tuple[str, str]] = set()
+    unseen = split == UNSEEN
+    kinds, errands, drawn = (UNSEEN_KINDS, tuple(UNSEEN_MOVES), draw_unseen) if unseen else (KINDS, ERRANDS, draw)
+    shares = range(20) if unseen else SPLIT_SHARES[split]
     while True:
-        kind, errand, name = rng.randrange(len(KINDS)), rng.choice(ERRANDS), "".join(map(rng.choice, BRANDS))
-        words = draw(site(kind, name), rng)
-        instruction = KINDS[kind].errands[errand].format(**words, day=day_label(words))
-        if _bucket(kind, name) in SPLIT_SHARES[split] and (name, instruction) not in seen:
+        kind, errand, name = rng.randrange(len(kinds)), rng.choice(errands), "".join(map(rng.choice, BRANDS))
+        kind += len(KINDS) * unseen
+        words = drawn(site(kind, name), rng)
+        instruction = ALL_KINDS[kind].errands[errand].format(**words, day=day_label(words))
+        if _bucket(kind, name) in shares and (name, instruction) not in seen:
             seen.add((name, instruction))
             yield _task(f"{label}{len(seen) - 1}", split, (kind, name, errand, words), instruction)
 
@@ -143,9 +174,11 @@ def _bucket(kind: int, name: str) -> int:
 
 def _task(key: str, split: str, made_from: tuple[int, str, str, Words], instruction: str) -> Task:
     kind, name, errand, words = made_from
-    texts = [move.text for move in moves(KINDS[kind], errand, words)]
-    domain, subdomain = KINDS[kind].domain
-    meta = {"suite": list(made_from), "reprs": texts, "website": name.lower(), "domain": domain, "subdomain": subdomain}
+    chosen = ALL_KINDS[kind]
+    texts = [move.text for move in moves(chosen, errand, words)]
+    domain, subdomain = chosen.domain
+    about = {"website": name.lower(), "domain": domain, "subdomain": subdomain}
+    meta = {"suite": list(made_from), "reprs": texts, "template": f"{chosen.name}/{errand}", **about}
     return Task(key, "mind2web", instruction, None, split, gold_plan(key, texts), meta)
 
 
@@ -177,7 +210,7 @@ def _record(key: str, kind: int, name: str, errand: str, words_json: str) -> dic
     from lumos_rl.envs.mind2web.site import make_record  # here, because only pages need lxml
 
     words = json.loads(words_json)
-    return make_record(key, site(kind, name), words, moves(KINDS[kind], errand, words))
+    return make_record(key, site(kind, name), words, moves(ALL_KINDS[kind], errand, words))
 
 
 def write_files(folder: Path, sizes: Mapping[str, int], per_file: int = 100) -> None:

@@ -9,18 +9,23 @@
 
 A question consists of *chains*, each an entity and the relations to follow from it, and an operation on their ends:
 none (bridge), a choice (comparison), or a calculation (yes or no). Every action of a plan is run when the task is
-created, and stores its result, right or wrong.
+created, and stores its result, right or wrong. The questions of the split "unseen" have the forms of
+`lumos_rl.envs.qa.unseen`; each of their plans ends in the answer.
 """
 
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from lumos_rl.core import Subgoal, Task
+from lumos_rl.data.synthetic import UNSEEN
+from lumos_rl.envs.qa import unseen
 from lumos_rl.envs.qa.encyclopedia import Entity, Part, encyclopedia
 from lumos_rl.envs.qa.plans import QAPlan
+from lumos_rl.tools.math.calculator import Calculator
 
 _TRIES = 200  # draws before another kind of question is tried: there are only some thousand bridges
 PARAGRAPHS = 10  # of a task's context, as in HotpotQA's distractor setting
@@ -42,6 +47,7 @@ QUESTIONS: Mapping[tuple[str, str], tuple[str, str]] = {
     ("novel", "year"): ("In which year was the novel {x} published?", "the year in which {x} was published"),
     ("company", "year"): ("In which year was {x} founded?", "the year in which {x} was founded"),
     ("band", "year"): ("In which year was {x} formed?", "the year in which {x} was formed"),
+    **unseen.QUESTIONS,
 }
 _PHRASES: Mapping[tuple[str, str], tuple[str, ...]] = {  # descriptions of an entity that a question does not name
     ("film", "director"): ("the director of the film {x}", "the person who directed the film {x}"),
@@ -139,21 +145,31 @@ def question_stream(benchmark: str, split: str, seed: int = 0) -> Iterator[Task]
 
     Args:
         benchmark: "hotpotqa" or "strategyqa".
-        split: "train", "dev" or "test".
+        split: "train", "dev", "test" or "unseen".
         seed: Selects the questions; ids contain it unless it is 0. The encyclopedia stays the same.
     """
     part = encyclopedia(split)
     rng = random.Random(f"{benchmark}/{split}/{seed}")
-    kinds = (_bridge, _bridge, _choice, _verdict) if benchmark == "hotpotqa" else (_strategy, _strategy, _verdict)
+    kinds = (_UNSEEN_KINDS if split == UNSEEN else _KINDS)[benchmark]
     label = f"{benchmark}/{split}/synthetic-" + (f"{seed}-" if seed else "")
     seen: set[str] = set()
     while True:
         kind, unwanted = rng.choice(kinds), rng.choice(("yes", "no"))  # so that both are equally frequent
         drafts = (kind(part, rng) for _ in range(_TRIES))
         draft = next((each for each in drafts if each and each.text not in seen and each.answer != unwanted), None)
-        if draft is not None:
-            seen.add(draft.text)
-            yield _task(draft, f"{label}{len(seen) - 1}", benchmark, split, part, rng)
+        if draft is None:
+            continue
+        task = _task(draft, f"{label}{len(seen)}", benchmark, split, part, rng)
+        if split == UNSEEN and not _answered(task):
+            continue
+        seen.add(draft.text)
+        yield task
+
+
+def _answered(task: Task) -> bool:
+    """Whether the plan ends in the answer; the rules of the built-in reader do not fit every form."""
+    last = task.subgoals[-1].actions[-1].result or ""
+    return last.rpartition("Answer: ")[2].replace(",", "") == str(task.answer).replace(",", "")
 
 
 def _follow(start: Entity, relations: Sequence[str]) -> _Chain | None:
@@ -186,36 +202,52 @@ def _two(part: Part, rng: random.Random, kind: str, relation: str) -> tuple[_Cha
     return _Chain((first,), (relation,)), _Chain((second,), (relation,))
 
 
-def _choice(part: Part, rng: random.Random) -> _Draft | None:
-    kind, relation = rng.choice(list(_CHOICES))
-    text, smaller = rng.choice(_CHOICES[kind, relation])
+def _deep(part: Part, rng: random.Random) -> _Draft | None:
+    (kind, *relations), texts = rng.choice(unseen.DEEP)
+    start, form = rng.choice(part.of(kind)), rng.randrange(len(texts))
+    chain = _follow(start, relations)
+    if chain is None:
+        return None
+    name = f"deep/{'-'.join((kind, *relations))}/{form}"
+    return _Draft(name, texts[form].format(x=start.name), chain.end, (chain,))
+
+
+Choices = Mapping[tuple[str, str], tuple[tuple[str, bool], ...]]
+Verdicts = Mapping[tuple[str, str], tuple[tuple[str, str], ...]]
+Strategies = Sequence[tuple[tuple[str, ...], tuple[str, ...], str, str]]
+
+
+def _choice(part: Part, rng: random.Random, choices: Choices = _CHOICES, name: str = "comparison") -> _Draft | None:
+    kind, relation = rng.choice(list(choices))
+    text, smaller = rng.choice(choices[kind, relation])
     chains = _two(part, rng, kind, relation)
     names = [chain.entities[0].name for chain in chains]
     values = [int(str(chain.entities[0].facts[relation])) for chain in chains]
     if values[0] == values[1] or names[0] == names[1]:
         return None
     question = text.format(a=names[0], b=names[1])
-    return _Draft(
-        f"comparison/{kind}/{relation}", question, names[(values[0] > values[1]) == smaller], chains, question
-    )
+    answer = names[(values[0] > values[1]) == smaller]
+    return _Draft(f"{name}/{kind}/{relation}", question, answer, chains, question)
 
 
-def _verdict(part: Part, rng: random.Random) -> _Draft:
-    kind, relation = rng.choice(list(_VERDICTS))
-    text, expression = rng.choice(_VERDICTS[kind, relation])
+def _verdict(part: Part, rng: random.Random, verdicts: Verdicts = _VERDICTS, name: str = "yes-no") -> _Draft:
+    kind, relation = rng.choice(list(verdicts))
+    text, expression = rng.choice(verdicts[kind, relation])
     chains = _two(part, rng, kind, relation)
     names = {letter: chain.entities[0].name for letter, chain in zip("ab", chains, strict=True)}
-    return _decided(f"yes-no/{kind}/{relation}", text.format(**names), chains, expression)
+    return _decided(f"{name}/{kind}/{relation}", text.format(**names), chains, expression)
 
 
-def _strategy(part: Part, rng: random.Random) -> _Draft | None:
-    first, second, text, expression = rng.choice(_STRATEGIES)
+def _strategy(
+    part: Part, rng: random.Random, strategies: Strategies = _STRATEGIES, name: str = "strategy"
+) -> _Draft | None:
+    first, second, text, expression = rng.choice(strategies)
     chains = [_follow(rng.choice(part.of(steps[0])), steps[1:]) for steps in (first, second)]
     if chains[0] is None or chains[1] is None:
         return None
     names = {"a": chains[0].entities[0].name, "b": chains[1].entities[0].name}
     both = (chains[0], chains[1])
-    return _decided(f"strategy/{'-'.join(first + second)}", text.format(**names), both, expression)
+    return _decided(f"{name}/{'-'.join(first + second)}", text.format(**names), both, expression)
 
 
 def _decided(kind: str, text: str, chains: tuple[_Chain, _Chain], expression: str) -> _Draft:
@@ -226,22 +258,14 @@ def _decided(kind: str, text: str, chains: tuple[_Chain, _Chain], expression: st
 def _holds(expression: str, left: str, right: str) -> bool:
     if expression == "{0} = {1}":
         return left == right
-    first, second = int(left), int(right)
-    outcomes = {
-        "{0} < {1}": first < second,
-        "{0} <= {1}": first <= second,
-        "{0} > {1}": first > second,
-        "{1} > {0}": second > first,
-        "{0} > 2 * {1}": first > 2 * second,
-    }
-    return outcomes[expression]
+    return Calculator()(expression.format(left, right), {}).text == "True"
 
 
 def _task(draft: _Draft, key: str, benchmark: str, split: str, part: Part, rng: random.Random) -> Task:
     gold = list(dict.fromkeys(entity for chain in draft.chains for entity in chain.entities))
     facts = [fact for chain in draft.chains for fact in chain.facts]
     context = [[entity.title, entity.sentences] for entity in _with_distractors(gold, part, rng)]
-    meta = {"kind": draft.kind, "type": draft.kind.partition("/")[0], "context": context, "supporting_facts": facts}
+    meta = {"template": draft.kind, "type": draft.kind.partition("/")[0], "context": context, "supporting_facts": facts}
     if benchmark == "strategyqa":
         articles = {entity.title: entity.sentences for entity in gold}
         meta["facts"] = [articles[str(title)][int(index)] for title, index in facts]
@@ -281,3 +305,17 @@ def _plan(draft: _Draft, task: Task) -> tuple[Subgoal, ...]:
         plan.act("Calculator", draft.final.format(*ends))
         plan.close("Compare the two results.")
     return tuple(plan.subgoals)
+
+
+Kind = Callable[[Part, random.Random], _Draft | None]
+_KINDS: Mapping[str, tuple[Kind, ...]] = {
+    "hotpotqa": (_bridge, _bridge, _choice, _verdict),
+    "strategyqa": (_strategy, _strategy, _verdict),
+}
+_new_choice = partial(_choice, choices=unseen.CHOICES, name="unseen-comparison")
+_new_verdict = partial(_verdict, verdicts=unseen.VERDICTS, name="unseen-yes-no")
+_new_strategy = partial(_strategy, strategies=unseen.STRATEGIES, name="unseen-strategy")
+_UNSEEN_KINDS: Mapping[str, tuple[Kind, ...]] = {
+    "hotpotqa": (_deep, _deep, _new_choice, _new_verdict),
+    "strategyqa": (_new_strategy, _new_strategy, _new_verdict),
+}

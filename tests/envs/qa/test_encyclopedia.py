@@ -21,7 +21,7 @@ def all_entities():
 
 def test_it_has_thousands_of_entities_each_with_a_title_of_its_own():
     entities = all_entities()
-    assert len(entities) == len({entity.title for entity in entities}) == 3010
+    assert len(entities) == len({entity.title for entity in entities}) == 3612
     assert {entity.kind for entity in entities} == {"country", "city", "person", "film", "novel", "company", "band"}
     assert len({(entity.kind, relation) for entity in entities for relation in entity.facts}) > 20
 
@@ -72,7 +72,7 @@ def test_all_kinds_of_questions_are_there():
     answers = Counter(task.answer for task in synthetic_tasks("strategyqa", "train", 600))
     assert answers.keys() == {"yes", "no"}
     assert abs(answers["yes"] - 300) < 60
-    assert len({task.meta["kind"] for task in synthetic_tasks("strategyqa", "train", 600)}) == 13
+    assert len({task.meta["template"] for task in synthetic_tasks("strategyqa", "train", 600)}) == 13
 
 
 def test_namesakes_stand_in_the_context():
@@ -116,10 +116,10 @@ def test_questions_do_not_run_out():
 def test_the_articles_can_be_written_as_documents(tmp_path):
     main(["--out", str(tmp_path / "documents.jsonl")])
     documents = [json.loads(line) for line in (tmp_path / "documents.jsonl").read_text().splitlines()]
-    assert len(documents) == 3010
+    assert len(documents) == 3612
     assert documents[0].keys() == {"title", "text"}
 
 
 def test_an_unknown_split_lists_the_known_ones():
-    with pytest.raises(UnknownNameError, match="Known: dev, test, train"):
+    with pytest.raises(UnknownNameError, match="Known: dev, test, train, unseen"):
         encyclopedia("validation")
