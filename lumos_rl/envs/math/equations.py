@@ -18,15 +18,20 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
+from typing import NamedTuple
 
 NUMBER = r"(?:\d{1,3}(?:,\d{3})+(?!\d)|\d+)(?:\.\d+)?|\.\d+"
 _TOKEN = re.compile(
     rf"(?P<mark><<[^<>]*>>)|(?P<number>{NUMBER})|(?P<word>[^\W\d_]+(?:['’][^\W\d_]+)*)|(?P<equals>=)"
-    r"|(?P<operator>[-+*/×÷–−—·•])|(?P<open>[(\[{])|(?P<close>[)\]}])|(?P<percent>%)|(?P<currency>[$£€¥])|(?P<other>\S)"
+    r"|(?P<operator>[+*])|(?P<sign>[-/×÷–−—·•])|(?P<open>[(\[{])|(?P<close>[)\]}])|(?P<percent>%)|(?P<currency>[$£€¥])|(?P<other>\S)"
 )
+_SAYS_EQUAL = re.compile("=|<<|equal", re.IGNORECASE)  # every equation has one of these
+_DIGIT = re.compile(r"\d")
 _OPERATORS = {"×": "*", "·": "*", "•": "*", "÷": "/", "–": "-", "−": "-", "—": "-", "x": "*", "X": "*"}
 _OPERATOR_WORDS = {"times": "*", "plus": "+", "minus": "-"}
 _OPERATORS_WITH_BY = {"divided": "/", "multiplied": "*"}
+_EQUALS = frozenset({"equals", "equal"})
+_WORDS = _EQUALS | _OPERATOR_WORDS.keys() | {"x", "by"}  # words that may be an operator or an equals sign
 _UNIT_LETTERS = frozenset("mglLhskF")  # other single letters are unknowns
 _MOST_UNIT_WORDS = 8  # between a number and the operator after it
 _DEEPEST = 10  # nested brackets
@@ -67,8 +72,7 @@ def spell(terms: Sequence[str]) -> str:
     return re.sub(r"(^|[(+*/-] ?)- (?=[\dR.(])", r"\1-", text)
 
 
-@dataclass(frozen=True, slots=True)
-class Token:
+class Token(NamedTuple):  # a tuple, because lines of many thousand tokens must be read fast
     """A piece of text: `kind` is a group of the token pattern, or "unit" for a slash or hyphen between words."""
 
     kind: str
@@ -96,6 +100,8 @@ def agrees(value: Fraction, stated: str) -> bool:
 
 def equations(text: str) -> list[Equation]:
     """The equations of one line of a solution, from left to right, without duplicates."""
+    if not (_SAYS_EQUAL.search(text) and _DIGIT.search(text)):
+        return []
     tokens = tokenize(text)
     found: list[Equation] = []
     used: set[int] = set()
@@ -110,38 +116,43 @@ def equations(text: str) -> list[Equation]:
     return sorted(found, key=lambda equation: equation.start)
 
 
-@lru_cache(maxsize=1024)
+@lru_cache(maxsize=32)  # the lines of one solution
 def tokenize(text: str) -> tuple[Token, ...]:
     """Tokens, with the letter x, unit slashes and hyphens resolved by their neighbours."""
-    found = [Token(str(match.lastgroup), match.group(), match.start(), match.end()) for match in _TOKEN.finditer(text)]
-    tokens: list[Token] = []
-    for index, token in enumerate(found):
-        before = tokens[-1] if tokens else None
-        after = found[index + 1] if index + 1 < len(found) else None
-        tokens.append(_resolve(token, before, after))
+    matches = _TOKEN.finditer(text)
+    tokens = [Token._make((match.lastgroup, match[0], match.start(), match.end())) for match in matches]
+    open_kinds = [index for index, token in enumerate(tokens) if token.kind == "sign" or token.text.lower() in _WORDS]
+    for index in open_kinds:
+        before = tokens[index - 1] if index else None
+        tokens[index] = _resolve(tokens[index], before, tokens[index + 1] if index + 1 < len(tokens) else None)
     return tuple(tokens)
 
 
 def _resolve(token: Token, before: Token | None, after: Token | None) -> Token:
-    kind, text = token.kind, token.text
-    touches_after = after is not None and after.start == token.end
-    if kind == "word" and text in ("x", "X") and _times(token, before, after):
-        kind, text = "operator", "*"
-    elif kind == "word" and text.lower() in ("equals", "equal"):
-        kind = "equals"
-    elif text == "by" and before is not None and before.text in _OPERATORS_WITH_BY:
-        kind, text = "operator", _OPERATORS_WITH_BY[before.text]
-    elif kind == "word" and text.lower() in _OPERATOR_WORDS:
-        kind, text = "operator", _OPERATOR_WORDS[text.lower()]
-    elif kind == "operator":
-        text = _OPERATORS.get(text, text)
-        word_after = after is not None and after.kind == "word" and len(after.text) > 1
-        word_before = before is not None and before.kind == "word" and len(before.text) > 1
-        touches_before = before is not None and before.end == token.start
-        per = text == "/" and word_after
-        hyphen = text == "-" and touches_after and (word_after or (word_before and touches_before))
-        kind = "unit" if per or hyphen else kind
-    return Token(kind, text, token.start, token.end)
+    """A token whose kind depends on its neighbours: an operator sign, or one of `_WORDS`."""
+    if token.kind == "sign":
+        kind, text = _kind_of_sign(token, before, after), _OPERATORS.get(token.text, token.text)
+        return Token(kind, text, token.start, token.end)
+    text = token.text.lower()
+    if text == "x":
+        return token._replace(kind="operator", text="*") if _times(token, before, after) else token
+    if text in _EQUALS:
+        return token._replace(kind="equals")
+    if text in _OPERATOR_WORDS:
+        return token._replace(kind="operator", text=_OPERATOR_WORDS[text])
+    operator = _OPERATORS_WITH_BY.get(before.text) if before is not None and token.text == "by" else None
+    return token._replace(kind="operator", text=operator) if operator else token
+
+
+def _kind_of_sign(token: Token, before: Token | None, after: Token | None) -> str:
+    """The kind "unit" for the slash of "miles/hour" and the hyphen of "2-liter"; otherwise "operator"."""
+    if after is None or token.text not in "/-–−—":
+        return "operator"
+    word_after = after.kind == "word" and len(after.text) > 1
+    if token.text == "/":
+        return "unit" if word_after else "operator"
+    word_before = before is not None and before.kind == "word" and len(before.text) > 1 and before.end == token.start
+    return "unit" if after.start == token.end and (word_after or word_before) else "operator"
 
 
 def _times(token: Token, before: Token | None, after: Token | None) -> bool:
@@ -269,10 +280,9 @@ def _signed(terms: list[str], operator: str, tokens: Sequence[Token], first: int
 
 def _operand_before(tokens: Sequence[Token], end: int, low: int, depth: int) -> tuple[tuple[str, ...], int]:
     """Number or bracket that ends at `end`, ignoring units after it; `()` if there is none."""
-    index = end
-    for _ in range(_MOST_UNIT_WORDS):
-        if index > low and _is_unit(tokens[index - 1]):
-            index -= 1
+    index, low_unit = end, max(low, end - _MOST_UNIT_WORDS)
+    while index > low_unit and _is_unit(tokens[index - 1]):
+        index -= 1
     if index <= low:
         return (), end
     token = tokens[index - 1]

@@ -9,14 +9,18 @@ An unknown is a single letter. From a chain of equals signs, the first and the l
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from lumos_rl.envs.math.equations import Token, spell, tokenize
 
+_LETTER = re.compile(r"(?<![^\W\d_])[^\W\d_](?![^\W\d_])")
 _MOST_UNIT_WORDS = 3
 _LONGEST_SIDE = 200  # tokens; people write no longer equations
 _TIGHT = {"number", "letter", "close"}  # kinds that multiply what follows them directly
+_ENDS = _TIGHT | {"percent"}  # kinds an expression may end with
+_DEPTHS = {"open": 1, "close": -1}
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +53,8 @@ class LetterEquation:
 
 def letter_equations(text: str) -> list[LetterEquation]:
     """The equations with unknowns in one line of a solution, from left to right."""
+    if not _LETTER.search(text) or ("=" not in text and "equal" not in text.lower()):
+        return []
     found = []
     for run in _runs(tokenize(text)):
         sides: list[list[Token]] = [[]]
@@ -97,38 +103,48 @@ def _is_unit(tokens: Sequence[Token], index: int, before: Token) -> bool:
     return False
 
 
-def _longest_suffix(side: list[Token]) -> list[Token]:
-    return next((side[first:] for first in range(len(side)) if _is_expression(side[first:])), [])
+def _longest_suffix(side: Sequence[Token]) -> Sequence[Token]:
+    """The longest expression that ends where this side ends; prose may stand before it."""
+    if not side or side[-1].kind not in _ENDS:
+        return ()
+    first, level = len(side), 0
+    for index in range(len(side) - 1, -1, -1):
+        token = side[index]
+        level += _DEPTHS.get(token.kind, 0)
+        if level > 0 or (index + 1 < len(side) and not _may_follow(token, side[index + 1])):
+            break
+        if level == 0 and _may_start(token):
+            first = index
+    return side[first:]
 
 
-def _longest_prefix(side: list[Token]) -> list[Token]:
-    return next((side[:last] for last in range(len(side), 0, -1) if _is_expression(side[:last])), [])
-
-
-def _is_expression(side: Sequence[Token]) -> bool:
-    """Whether operands and operators alternate, brackets match, and no number follows a letter or bracket."""
-    level, wants_operand = 0, True
+def _longest_prefix(side: Sequence[Token]) -> Sequence[Token]:
+    """The longest expression that starts where this side starts; prose may stand behind it."""
+    if not side or not _may_start(side[0]):
+        return ()
+    end, level = 0, 0
     for index, token in enumerate(side):
-        if token.kind in ("number", "letter"):
-            if not wants_operand and not (token.kind == "letter" and side[index - 1].kind in _TIGHT):
-                return False
-            wants_operand = False
-        elif token.kind == "open":
-            if not wants_operand and side[index - 1].kind not in _TIGHT:
-                return False
-            level, wants_operand = level + 1, True
-        elif token.kind == "close":
-            level -= 1
-            if wants_operand or level < 0:
-                return False
-        elif token.kind == "percent":
-            if wants_operand or side[index - 1].kind != "number":
-                return False
-        elif wants_operand and not (token.text == "-" and (index == 0 or side[index - 1].kind == "open")):
-            return False
-        else:
-            wants_operand = True
-    return level == 0 and not wants_operand
+        level += _DEPTHS.get(token.kind, 0)
+        if level < 0 or (index and not _may_follow(side[index - 1], token)):
+            break
+        if level == 0 and token.kind in _ENDS:
+            end = index + 1
+    return side[:end]
+
+
+def _may_start(token: Token) -> bool:
+    return token.kind in ("number", "letter", "open") or token.text == "-"
+
+
+def _may_follow(before: Token, token: Token) -> bool:
+    """Whether a token may stand behind another: operands and operators alternate, except in `2x`, `2(…)`, `(-3`."""
+    if token.kind == "number":
+        return before.kind not in _ENDS
+    if token.kind in ("letter", "open"):
+        return before.kind != "percent"
+    if token.kind == "percent":
+        return before.kind == "number"
+    return before.kind in _ENDS or (before.kind == "open" and token.text == "-")
 
 
 def _terms(side: Sequence[Token]) -> tuple[str, ...]:
