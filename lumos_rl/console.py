@@ -8,8 +8,31 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import sys
 from collections.abc import Iterator
+
+
+class Stopped(KeyboardInterrupt):
+    """The program was stopped by a signal.
+
+    Attributes:
+        number: The signal.
+    """
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+        super().__init__(f"stopped by {signal.Signals(number).name}")
+
+    @property
+    def exit_status(self) -> int:
+        """The exit status of a program that a signal ended, as a shell reports it: 130 for Ctrl-C, 143 for SIGTERM."""
+        return 128 + self.number
+
+
+def raise_stopped(number: int, frame: object) -> None:
+    """A handler of signals."""
+    raise Stopped(number)
 
 
 @contextlib.contextmanager

@@ -58,10 +58,10 @@ class DPOReport:
         steps: Optimizer steps.
         pairs: Pairs trained on.
         left_out: Pairs longer than max_length.
-        loss: Mean training loss.
-        accuracy: Share of pairs whose chosen turn has the higher implicit reward, at the last log; None without a log.
-        margin: Mean implicit reward margin at the last log; None without a log.
-        seconds: Wall-clock time.
+        loss: Mean training loss of all steps.
+        accuracy: Share of pairs whose chosen turn has the higher implicit reward, mean of all steps.
+        margin: Implicit reward margin, mean of all steps.
+        seconds: Wall-clock time, that of earlier starts up to their last checkpoint included.
     """
 
     steps: int
@@ -176,14 +176,13 @@ def train_dpo(
     """Trains on preference pairs; the other arguments are as for `train_sft`."""
     began = time.monotonic()
     trainer = dpo_trainer(model_path, pairs, out, settings, seed, callbacks)
-    result = run_trainer(trainer, out)
-    logged = [entry for entry in trainer.state.log_history if "rewards/margins" in entry]
+    course = run_trainer(trainer, out)
     return DPOReport(
         steps=trainer.state.global_step,
         pairs=len(trainer.train_dataset),
         left_out=len(pairs) - len(trainer.train_dataset),
-        loss=result.training_loss,
-        accuracy=logged[-1]["rewards/accuracies"] if logged else None,
-        margin=logged[-1]["rewards/margins"] if logged else None,
-        seconds=time.monotonic() - began,
+        loss=course.loss,
+        accuracy=course.accuracy,
+        margin=course.margin,
+        seconds=course.seconds_before + time.monotonic() - began,
     )

@@ -55,8 +55,8 @@ class TrainReport:
         tokens: Tokens per epoch.
         supervised: Share of them with loss.
         left_out: Conversations longer than max_length.
-        loss: Mean training loss.
-        seconds: Wall-clock time.
+        loss: Mean training loss of all steps.
+        seconds: Wall-clock time, that of earlier starts up to their last checkpoint included.
     """
 
     steps: int
@@ -115,21 +115,19 @@ def epoch_order(rows: Sequence[dict[str, list[int]]], settings: SFTSettings, see
 
     Each epoch is shuffled and cut into stretches of `STRETCH` batches. The rows of a stretch are sorted by length, and
     its batches are shuffled: a batch of random rows would be up to 40 % padding, and sorting a whole epoch would fill
-    each batch with one kind of task.
+    each batch with one kind of task. A batch is what an update learns, so the order does not depend on how many
+    accumulated steps it is cut into.
 
     Args:
         rows: The training rows.
-        settings: Batch size, and epochs or steps.
+        settings: Batch size, accumulation, and epochs or steps.
         seed: Seed of the shuffles.
 
     Returns:
         Indices into `rows`, for the whole run.
     """
-    batch = settings.batch_size
-    if settings.max_steps is None:
-        wanted = math.ceil(settings.epochs * len(rows))
-    else:
-        wanted = settings.max_steps * batch * settings.gradient_accumulation
+    batch = settings.batch_size * settings.gradient_accumulation
+    wanted = math.ceil(settings.epochs * len(rows)) if settings.max_steps is None else settings.max_steps * batch
     rng = random.Random(seed)
     order: list[int] = []
     left: list[int] = []  # rows that did not fill a batch; the next epoch starts with them
@@ -209,12 +207,12 @@ def train_sft(
         callbacks=list(callbacks),
     )
     with scoring_supervised_only():
-        result = run_trainer(trainer, out)
+        course = run_trainer(trainer, out)
     return TrainReport(
         steps=trainer.state.global_step,
         tokens=sum(len(row["input_ids"]) for row in rows),
         supervised=supervised_share(rows),
         left_out=left_out,
-        loss=result.training_loss,
-        seconds=time.monotonic() - began,
+        loss=course.loss,
+        seconds=course.seconds_before + time.monotonic() - began,
     )

@@ -3,6 +3,7 @@
     class Arguments(OneGPU, SFTConfig): ...
     trainer = SFTTrainer(args=Arguments(**training_arguments(settings, out, seed)), …)
     run_trainer(trainer, out)    # trains, from the last checkpoint if there is one, and saves model or adapter in `out`
+    # Course(loss=0.3446, accuracy=None, margin=None, seconds_before=0.0)
 
 During training, `out/checkpoints/checkpoint-200` and the like hold the state from which a killed run resumes.
 """
@@ -11,11 +12,12 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import json
 import shutil
 import signal
 import threading
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
@@ -25,7 +27,9 @@ from peft import LoraConfig
 from tqdm import tqdm
 from transformers import PrinterCallback, TrainerCallback, TrainingArguments
 
+from lumos_rl.console import Stopped
 from lumos_rl.policies.checkpoints import DTYPES, free_memory, load_model
+from lumos_rl.training.saved import last_checkpoint, remove, remove_all_but_last, remove_leftovers
 from lumos_rl.training.settings import LORA_ALPHA, DPOSettings, SFTSettings
 
 Arguments = ParamSpec("Arguments")
@@ -66,7 +70,7 @@ def training_arguments(settings: Any, out: Path, seed: int) -> dict[str, Any]:
         "bf16": settings.dtype == "bfloat16",
         "save_strategy": "steps" if settings.save_steps else "no",
         "save_steps": settings.save_steps or 500,
-        "save_total_limit": 1,
+        "save_total_limit": None,  # `saved.remove_all_but_last` deletes older ones, each at one stroke
         "logging_steps": 20,
         "report_to": "none",  # callers log with callbacks, so that all stages share one tracker
         "disable_tqdm": True,
@@ -88,26 +92,98 @@ class OneGPU(TrainingArguments):  # type: ignore[misc]  # Transformers ships no 
         return min(1, int(super().n_gpu))
 
 
-def run_trainer(trainer: Any, out: Path) -> Any:
-    """Trains from the last checkpoint if there is one, saves the result, and deletes the checkpoints.
+@dataclass(frozen=True, slots=True)
+class Course:
+    """How a training run went, over all of its steps, those before it was resumed included.
+
+    Attributes:
+        loss: Mean training loss.
+        accuracy: Mean share of pairs whose chosen turn has the higher implicit reward; None for SFT.
+        margin: Mean implicit reward margin; None for SFT.
+        seconds_before: Wall-clock seconds of the steps before it was resumed.
+    """
+
+    loss: float
+    accuracy: float | None
+    margin: float | None
+    seconds_before: float
+
+
+def run_trainer(trainer: Any, out: Path) -> Course:
+    """Trains from the last whole checkpoint if there is one, saves the result, and deletes the checkpoints.
 
     Raises:
-        KeyboardInterrupt: Training was stopped by Ctrl-C or SIGTERM, after saving a checkpoint.
+        Stopped: Training was stopped by Ctrl-C or SIGTERM, after saving a checkpoint.
     """
     checkpoints = Path(trainer.args.output_dir)
+    remove_leftovers(checkpoints)
+    remove_leftovers(out)
     last = last_checkpoint(checkpoints)
     if last is not None:
         drop_frozen_adapters(trainer.model, last)
+    history = _History()
     with _StopOnSignal() as stop:
         trainer.add_callback(stop)
+        trainer.add_callback(history)  # behind the others, which decide whether a step is saved
         trainer.remove_callback(PrinterCallback)  # it prints every log as a dict
-        result = trainer.train(resume_from_checkpoint=str(last) if last else None)
+        trainer.train(resume_from_checkpoint=str(last) if last else None)
     if stop.asked:
-        raise KeyboardInterrupt
+        raise Stopped(stop.asked)
     trainer.save_model(str(out))
     drop_frozen_adapters(trainer.model, out)
-    shutil.rmtree(checkpoints, ignore_errors=True)
-    return result
+    remove(checkpoints)
+    logged = [entry for entry in trainer.state.log_history if "loss" in entry]
+    loss = mean_over_steps(logged, "loss")
+    return Course(
+        loss=float("nan") if loss is None else loss,
+        accuracy=mean_over_steps(logged, "rewards/accuracies"),
+        margin=mean_over_steps(logged, "rewards/margins"),
+        seconds_before=sum(entry.get(SECONDS, 0.0) for entry in logged if entry["step"] <= history.began),
+    )
+
+
+SECONDS = "seconds"  # in an entry of the log history: since the one before
+
+
+def mean_over_steps(logged: Sequence[Mapping[str, float]], name: str) -> float | None:
+    """The mean of a value over steps; None if it was not logged.
+
+    Args:
+        logged: Entries with "step", in the order of steps; each has the means over the steps since the one before.
+        name: Name of the value.
+    """
+    total, steps, before = 0.0, 0, 0
+    for entry in logged:
+        taken, before = int(entry["step"]) - before, int(entry["step"])
+        if name in entry:
+            total, steps = total + entry[name] * taken, steps + taken
+    return total / steps if steps else None
+
+
+class _History(TrainerCallback):  # type: ignore[misc]  # Transformers ships no types
+    """Makes the log history cover every step that a checkpoint has, and lets the run's own settings hold on resume.
+
+    The history is saved with each checkpoint, while sums that are not logged yet are lost. So each save logs first.
+    """
+
+    def __init__(self) -> None:
+        self.began = 0  # step that training began or resumed at
+        self._since = time.monotonic()
+
+    def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        self.began, self._since = state.global_step, time.monotonic()
+        state.save_steps, state.logging_steps = args.save_steps, args.logging_steps  # not those of the checkpoint
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        if control.should_save or control.should_training_stop:
+            control.should_log = True
+
+    def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **kwargs: Any) -> None:
+        now = time.monotonic()
+        state.log_history[-1][SECONDS], self._since = now - self._since, now
+
+    def on_save(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        remove_all_but_last(Path(args.output_dir))
 
 
 def drop_frozen_adapters(model: Any, saved: Path) -> None:
@@ -154,18 +230,6 @@ def freeing_memory(train: Callable[Arguments, Report]) -> Callable[Arguments, Re
     return run
 
 
-def last_checkpoint(folder: Path) -> Path | None:
-    """The newest complete checkpoint; None without one."""
-    found = sorted(folder.glob("checkpoint-*"), key=lambda path: int(path.name.rpartition("-")[2]), reverse=True)
-    for path in found:
-        try:
-            json.loads((path / "trainer_state.json").read_text(encoding="utf-8"))  # written last
-        except (OSError, ValueError):
-            continue
-        return path
-    return None
-
-
 class _StopOnSignal(TrainerCallback):  # type: ignore[misc]  # Transformers ships no types
     """The first Ctrl-C or SIGTERM ends training after the current step, with a checkpoint; the second one at once.
 
@@ -173,7 +237,7 @@ class _StopOnSignal(TrainerCallback):  # type: ignore[misc]  # Transformers ship
     """
 
     def __init__(self) -> None:
-        self.asked = False
+        self.asked = 0  # number of the signal
         self._before: dict[int, Any] = {}
 
     def __enter__(self) -> _StopOnSignal:
@@ -187,8 +251,8 @@ class _StopOnSignal(TrainerCallback):  # type: ignore[misc]  # Transformers ship
 
     def _stop(self, number: int, frame: object) -> None:
         if self.asked:
-            raise KeyboardInterrupt
-        self.asked = True
+            raise Stopped(number)
+        self.asked = number
 
     def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         if self.asked:

@@ -10,6 +10,7 @@ from safetensors.torch import load_file
 from tiny_model import FLIP, PLAN, TASK, assistant, create_adapter, pair, user
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, TrainerCallback
 
+from lumos_rl.console import Stopped
 from lumos_rl.core import PairIds
 from lumos_rl.errors import DataError
 from lumos_rl.policies.checkpoints import load_model
@@ -69,6 +70,29 @@ def test_the_reference_is_the_model_that_training_starts_from(start, tokenizer, 
     chosen, rejected = trainer.compute_ref_log_probs(trainer.ref_model or trainer.model, first_batch(trainer))
     assert chosen.tolist() == pytest.approx(expected(folder, tokenizer, "chosen"), abs=1e-4)
     assert rejected.tolist() == pytest.approx(expected(folder, tokenizer, "rejected"), abs=1e-4)
+
+
+def test_the_report_of_a_run_that_was_stopped_is_of_all_its_steps(start, tmp_path):
+    folder, settings = start
+    settings = replace(settings, max_steps=4, learning_rate=1e-2)
+    straight = train_dpo(folder, PAIRS, tmp_path / "straight", settings, seed=0)
+    with pytest.raises(Stopped):
+        train_dpo(folder, PAIRS, tmp_path / "out", settings, 0, [Stop(3)])
+    again = train_dpo(folder, PAIRS, tmp_path / "out", settings, 0)
+    assert again.margin == pytest.approx(straight.margin, rel=1e-3) and again.margin > 0
+    assert again.accuracy == pytest.approx(straight.accuracy)
+    assert again.loss == pytest.approx(straight.loss, rel=1e-3)
+
+
+class Stop(TrainerCallback):
+    """Stops training as Ctrl-C does, at the end of a step."""
+
+    def __init__(self, step):
+        self.step = step
+
+    def on_step_end(self, args, state, control, **kwargs):
+        if state.global_step == self.step:
+            os.kill(os.getpid(), signal.SIGINT)
 
 
 def test_margins_are_zero_before_the_first_step(start, tmp_path):

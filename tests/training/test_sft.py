@@ -1,5 +1,7 @@
 import gc
+import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -15,17 +17,19 @@ from transformers import AutoTokenizer, PreTrainedModel, TrainerCallback, Traini
 from trl import SFTConfig, SFTTrainer
 from trl.kernels import ChunkedLogProbFunction
 
+from lumos_rl.console import Stopped
 from lumos_rl.core import Transcript
 from lumos_rl.data.rows import ChatRow
 from lumos_rl.errors import ConfigError, DataError, MissingFileError
 from lumos_rl.policies.checkpoints import load_model
 from lumos_rl.policies.encoding import encode_chat, fingerprint
+from lumos_rl.training.saved import last_checkpoint, remove_all_but_last, remove_leftovers
 from lumos_rl.training.settings import SFTSettings
 from lumos_rl.training.sft import IGNORED, encode_rows, epoch_order, preview, supervised_share, train_sft
 from lumos_rl.training.trainer import (
     Progress,
-    last_checkpoint,
     load_trainable,
+    mean_over_steps,
     scoring_supervised_only,
     training_arguments,
 )
@@ -275,13 +279,104 @@ def test_a_killed_run_goes_on_from_its_last_checkpoint(tiny_base, tmp_path):
     assert not (tmp_path / "checkpoints").exists()
 
 
-def test_a_checkpoint_that_was_cut_off_is_passed_over(tmp_path):
-    for step, text in ((9, "{}"), (10, "{}"), (11, '{"global_st')):
-        (tmp_path / f"checkpoint-{step}").mkdir()
-        (tmp_path / f"checkpoint-{step}" / "trainer_state.json").write_text(text)
-    (tmp_path / "checkpoint-12").mkdir()
+@pytest.fixture(scope="module")
+def stopped(tiny_base, tmp_path_factory):
+    """Checkpoint 3 of a training run that was stopped, to be copied."""
+    out = tmp_path_factory.mktemp("stopped")
+    with pytest.raises(Stopped):
+        train_sft(tiny_base, CHATS, out, FAST, 0, [At(3, lambda: os.kill(os.getpid(), signal.SIGINT))])
+    return out / "checkpoints" / "checkpoint-3"
+
+
+def cut(name):
+    def spoil(folder):
+        os.truncate(folder / name, (folder / name).stat().st_size // 2)
+
+    return spoil
+
+
+def without(name):
+    return lambda folder: (folder / name).unlink()
+
+
+def empty(name):
+    return lambda folder: (folder / name).write_bytes(b"")
+
+
+FILES = ("model.safetensors", "optimizer.pt", "scheduler.pt", "rng_state.pth", "trainer_state.json")
+
+
+@pytest.mark.parametrize("name", FILES)
+@pytest.mark.parametrize("spoil", [cut, without, empty])
+def test_a_half_written_or_half_removed_checkpoint_is_passed_over(stopped, tmp_path, caplog, spoil, name):
+    for step in (9, 10, 11):
+        shutil.copytree(stopped, tmp_path / f"checkpoint-{step}")
+    spoil(name)(tmp_path / "checkpoint-11")
     assert last_checkpoint(tmp_path) == tmp_path / "checkpoint-10"
+    assert "checkpoint-11 is passed over: " in caplog.text
+
+
+def test_a_checkpoint_that_lacks_one_of_its_parts_is_passed_over(stopped, tmp_path):
+    shutil.copytree(stopped, tmp_path / "checkpoint-3")
+    index = {"weight_map": {"a": "model.safetensors", "b": "model-2.safetensors"}}
+    (tmp_path / "checkpoint-3" / "model.safetensors.index.json").write_text(json.dumps(index))
+    assert last_checkpoint(tmp_path) is None
+    shutil.copy(stopped / "model.safetensors", tmp_path / "checkpoint-3" / "model-2.safetensors")
+    assert last_checkpoint(tmp_path) == tmp_path / "checkpoint-3"
     assert last_checkpoint(tmp_path / "nothing") is None
+
+
+def test_a_checkpoint_has_another_name_before_its_first_file_is_deleted(stopped, tmp_path, monkeypatch):
+    shutil.copytree(stopped, tmp_path / "checkpoint-3")
+    shutil.copytree(stopped, tmp_path / "checkpoint-4")
+    monkeypatch.setattr("shutil.rmtree", lambda path, ignore_errors: (path / "optimizer.pt").unlink())  # killed
+    remove_all_but_last(tmp_path)
+    monkeypatch.undo()
+    assert last_checkpoint(tmp_path) == tmp_path / "checkpoint-4"
+    (gone,) = [path for path in tmp_path.iterdir() if path.name != "checkpoint-4"]
+    assert gone.name.startswith(".removed-checkpoint-3") and (gone / "trainer_state.json").exists()
+    remove_leftovers(tmp_path)
+    assert not gone.exists()
+
+
+def test_older_checkpoints_stay_until_the_newest_is_whole(stopped, tmp_path):
+    for step in (3, 20, 100):
+        shutil.copytree(stopped, tmp_path / f"checkpoint-{step}")
+    cut("optimizer.pt")(tmp_path / "checkpoint-100")
+    remove_all_but_last(tmp_path)
+    assert len(list(tmp_path.iterdir())) == 3
+    shutil.copy(stopped / "optimizer.pt", tmp_path / "checkpoint-100")
+    remove_all_but_last(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["checkpoint-100"]
+
+
+def test_a_mean_over_steps_weighs_each_entry_by_its_steps():
+    logged = [{"step": 20, "loss": 1.0}, {"step": 25, "loss": 5.0, "margin": 2.0}, {"step": 27, "loss": 0.0}]
+    assert mean_over_steps(logged, "loss") == (20 * 1.0 + 5 * 5.0 + 2 * 0.0) / 27
+    assert mean_over_steps(logged, "margin") == 2.0
+    assert mean_over_steps([], "loss") is None
+
+
+def test_the_loss_of_a_run_that_was_stopped_is_the_mean_of_all_its_steps(tiny_base, tmp_path):
+    straight = train_sft(tiny_base, CHATS, tmp_path / "straight", FAST, 0)
+    with pytest.raises(Stopped) as stop:
+        train_sft(tiny_base, CHATS, tmp_path / "out", FAST, 0, [At(7, lambda: os.kill(os.getpid(), signal.SIGTERM))])
+    assert stop.value.exit_status == 143
+    again = train_sft(tiny_base, CHATS, tmp_path / "out", FAST, 0)
+    assert again.loss == pytest.approx(straight.loss, rel=1e-4)
+
+
+def test_a_smaller_batch_with_more_accumulation_continues_the_same_training(tiny_base, tmp_path):
+    straight = train_sft(tiny_base, CHATS, tmp_path / "straight", FAST, 0)
+    with pytest.raises(Stopped):
+        train_sft(tiny_base, CHATS, tmp_path / "out", FAST, 0, [At(3, lambda: os.kill(os.getpid(), signal.SIGINT))])
+    smaller = replace(FAST, batch_size=2, gradient_accumulation=4, gradient_checkpointing=True, save_steps=2)
+    again = At(0, None)
+    report = train_sft(tiny_base, CHATS, tmp_path / "out", smaller, 0, [again])
+    assert (again.began, report.steps) == (3, 8)
+    assert report.loss == pytest.approx(straight.loss, rel=1e-3)
+    ours, wanted = state(tmp_path / "out"), state(tmp_path / "straight")
+    assert all(torch.allclose(ours[name], wanted[name], atol=1e-3) for name in wanted)
 
 
 def test_the_state_is_the_last_file_that_is_written_of_a_checkpoint(tiny_base, tmp_path):
