@@ -24,7 +24,7 @@ from lumos_rl.data.synthetic import synthetic_tasks
 from lumos_rl.envs.qa.tools.ranking import plain_rank, rank
 from lumos_rl.envs.qa.tools.titles import key_of
 from lumos_rl.language import format_actions
-from lumos_rl.metrics import mean_interval, wilson_interval
+from lumos_rl.metrics import share_interval
 from lumos_rl.prompts import NO_ANSWER, parse_reading
 
 NAMES = {"hotpotqa": "lumos_rl/HotpotQA-v0", "strategyqa": "lumos_rl/StrategyQA-v0"}
@@ -42,8 +42,7 @@ class Oracle:
 
 
 def shown(values: Sequence[float]) -> str:
-    is_rate = set(values) <= {0.0, 1.0}
-    low, high = wilson_interval(round(sum(values)), len(values)) if is_rate else mean_interval(values)
+    low, high = share_interval([[value] for value in values])
     return f"{100 * sum(values) / len(values):.1f} % [{100 * low:.1f}, {100 * high:.1f}] (n = {len(values)})"
 
 

@@ -1,22 +1,22 @@
 """Scores of episodes: success and the benchmarks' own metrics, with confidence intervals.
 
-    str(score(episodes))        # "61.3 [55.7, 66.7] n=300"
+    str(score(episodes))        # "61.3 [55.7, 66.7] n=300"; "… n=2400 of 300 tasks" with eight episodes each
 
 Episodes with an infrastructure failure are excluded and counted. Failures of the model (errors, no answer, endless
-turns) are never excluded.
+turns) are never excluded. Intervals count tasks, as episodes of one task are alike.
 """
 
 from __future__ import annotations
 
-import math
 import statistics
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from lumos_rl import task_types
 from lumos_rl.core import Trajectory
-from lumos_rl.metrics import mean_interval, wilson_interval
+from lumos_rl.data.synthetic import UNSEEN
+from lumos_rl.metrics import mean_interval, share_interval
 from lumos_rl.task_types import Scale
 
 KINDS = ("greedy", "sampled")
@@ -28,11 +28,12 @@ class Score:
 
     Attributes:
         value: The mean; for success, the share of solved episodes, 0 to 1. None without episodes.
-        low: Lower end of the 95 % interval: Wilson's if all values are 0 or 1, as for success, else 1.96 standard
-            errors. None without episodes, or with a single value that is neither 0 nor 1.
+        low: Lower end of the 95 % interval by task: Wilson's at the effective number of episodes for shares, 1.96
+            standard errors for counts. None without episodes, or with a count of a single task.
         high: Upper end; None in the same cases.
         n: Number of scored episodes.
         excluded: Number of episodes left out because of an infrastructure failure.
+        tasks: Number of tasks that these episodes are of; None if not recorded.
     """
 
     value: float | None
@@ -40,42 +41,54 @@ class Score:
     high: float | None
     n: int
     excluded: int
+    tasks: int | None = None
 
     def __str__(self) -> str:
         return self.text(100, 1)
 
     def text(self, scale: float, decimals: int) -> str:
-        """The score as text: value and interval times `scale`, and the number of episodes."""
+        """The score as text: value and interval times `scale`, and the number of episodes, and of tasks if fewer."""
         if self.value is None:
             return "no episodes"
         interval = ""
         if self.low is not None and self.high is not None:
             interval = f" [{scale * self.low:.{decimals}f}, {scale * self.high:.{decimals}f}]"
         excluded = f" ({self.excluded} excluded)" if self.excluded else ""
-        return f"{scale * self.value:.{decimals}f}{interval} n={self.n}{excluded}"
+        tasks = "" if self.tasks in (None, self.n) else f" of {self.tasks} tasks"
+        return f"{scale * self.value:.{decimals}f}{interval} n={self.n}{tasks}{excluded}"
+
+
+def part(trajectory: Trajectory) -> str:
+    """What its score belongs to: its benchmark, and apart from that the tasks of unseen templates.
+
+    >>> part(episode)
+    'gsm8k unseen'
+    """
+    return f"{trajectory.benchmark} {UNSEEN}" if trajectory.split == UNSEEN else trajectory.benchmark
+
+
+def benchmark_of(name: str) -> str:
+    """The benchmark of a part."""
+    return name.removesuffix(f" {UNSEEN}")
 
 
 def score(trajectories: Sequence[Trajectory]) -> Score:
     """Success rate of episodes; failed ones are left out."""
     counted = [trajectory for trajectory in trajectories if trajectory.failure is None]
-    excluded = len(trajectories) - len(counted)
-    if not counted:
-        return Score(None, None, None, 0, excluded)
-    solved = sum(trajectory.success for trajectory in counted)
-    low, high = wilson_interval(solved, len(counted))
-    return Score(solved / len(counted), low, high, len(counted), excluded)
+    values = ((trajectory.task_id, float(trajectory.success)) for trajectory in counted)
+    return _mean(values, len(trajectories) - len(counted))
 
 
 def metric_scores(trajectories: Sequence[Trajectory]) -> dict[str, Score]:
     """Mean of each metric over the episodes that have it; failed ones are left out."""
-    counted = [trajectory.metrics for trajectory in trajectories if trajectory.failure is None]
+    counted = [trajectory for trajectory in trajectories if trajectory.failure is None]
     excluded = len(trajectories) - len(counted)
     counts = _counts(trajectories)
-    names = sorted({name for metrics in counted for name in metrics})
-    return {
-        name: _mean([metrics[name] for metrics in counted if name in metrics], excluded, share=name not in counts)
-        for name in names
-    }
+    found: dict[str, list[tuple[str, float]]] = {}
+    for trajectory in counted:
+        for name, value in trajectory.metrics.items():
+            found.setdefault(name, []).append((trajectory.task_id, value))
+    return {name: _mean(found[name], excluded, share=name not in counts) for name in sorted(found)}
 
 
 def _counts(trajectories: Sequence[Trajectory]) -> set[str]:
@@ -84,17 +97,23 @@ def _counts(trajectories: Sequence[Trajectory]) -> set[str]:
     return {metric.name for kind in kinds for metric in kind.metrics if metric.scale == Scale.COUNT}
 
 
-def _mean(values: Sequence[float], excluded: int, share: bool) -> Score:
-    low: float | None
-    high: float | None
-    if share and {*values} <= {0.0, 1.0}:
-        low, high = wilson_interval(round(sum(values)), len(values))
-    elif len(values) > 1:
-        bounds = (-1.0 if min(values) < 0 else 0.0, 1.0 if share else math.inf)
-        low, high = mean_interval(values, bounds=bounds)
+def _mean(values: Iterable[tuple[str, float]], excluded: int, share: bool = True) -> Score:
+    """The score of values with their tasks; a share beyond 0 to 1 has its interval as a count does."""
+    by_task: dict[str, list[float]] = {}
+    for task, value in values:
+        by_task.setdefault(task, []).append(value)
+    every = [value for own in by_task.values() for value in own]
+    if not every:
+        return Score(None, None, None, 0, excluded, 0)
+    groups, lowest = list(by_task.values()), -1.0 if min(every) < 0 else 0.0
+    if share and lowest <= min(every) and max(every) <= 1:
+        ends: tuple[float, float] | None = share_interval(groups, bounds=(lowest, 1.0))
     else:
-        low = high = None
-    return Score(statistics.fmean(values), low, high, len(values), excluded)
+        ends = mean_interval(groups)
+        if ends is not None and min(every) >= 0:
+            ends = max(0.0, ends[0]), ends[1]
+    low, high = ends or (None, None)
+    return Score(statistics.fmean(every), low, high, len(every), excluded, len(groups))
 
 
 def scores_of(played: Sequence[Trajectory]) -> dict[str, Any]:

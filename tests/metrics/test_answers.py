@@ -6,11 +6,9 @@ import pytest
 from lumos_rl.errors import DataError
 from lumos_rl.metrics import (
     exact_match,
-    mean_interval,
     numeric_match,
     parse_number,
     token_f1,
-    wilson_interval,
     yes_no,
     yes_no_match,
 )
@@ -152,30 +150,3 @@ def test_yes_no_match_takes_boolean_golds():
     assert not yes_no_match("maybe", False)
     with pytest.raises(DataError):
         yes_no_match("yes", "perhaps")
-
-
-def test_wilson_interval_of_8_in_10():
-    # z = 1.959964: centre (0.8 + 0.19207) / 1.38415 = 0.71674
-    # half width 1.959964 / 1.38415 * sqrt(0.016 + 0.0096037) = 0.22658
-    assert wilson_interval(8, 10) == pytest.approx((0.49016, 0.94332), abs=1e-4)
-
-
-def test_wilson_interval_at_the_edges():
-    assert wilson_interval(0, 0) == (0.0, 1.0)
-    assert wilson_interval(0, 10) == (0.0, pytest.approx(0.27753, abs=1e-4))
-    assert wilson_interval(10, 10) == (pytest.approx(0.72247, abs=1e-4), 1.0)
-    assert wilson_interval(5, 10, confidence=0.5)[0] > wilson_interval(5, 10)[0]
-
-
-@pytest.mark.parametrize(("successes", "n", "confidence"), [(3, 2, 0.95), (-1, 2, 0.95), (1, 2, 95)])
-def test_wilson_interval_refuses_what_cannot_be(successes, n, confidence):
-    with pytest.raises(ValueError, match="expected"):
-        wilson_interval(successes, n, confidence)
-
-
-def test_mean_interval_is_the_normal_one():
-    # mean 0.5, deviation sqrt(0.5 / 3) = 0.408248, standard error 0.204124, times 1.959964 = 0.400076
-    assert mean_interval([0.0, 0.5, 0.5, 1.0]) == pytest.approx((0.099924, 0.900076), abs=1e-5)
-    assert mean_interval([0.0, 1.0]) == (0.0, 1.0)
-    assert mean_interval([0.3]) == (0.0, 1.0)
-    assert mean_interval([0.3, 0.3, 0.3]) == pytest.approx((0.3, 0.3))
