@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import itertools
 import math
-import sqlite3
 from collections.abc import Callable
 from typing import Any
 
+from lumos_rl.envs.sql.tools.budget import Guarded
 from lumos_rl.envs.sql.tools.functions import fold, number_of, text_of
 
 MAX_GROUP_CONCAT = 1024  # characters, MySQL's group_concat_max_len
@@ -106,8 +106,8 @@ _AGGREGATES: dict[str, type[_Spread]] = {
 }
 
 
-def install_aggregates(connection: sqlite3.Connection, stop: Callable[[str], None]) -> None:
+def install_aggregates(connection: Guarded, stop: Callable[[str], None]) -> None:
     """Installs the aggregates in a connection; `stop` ends the running statement with an error text, by raising."""
     connection.create_aggregate("my_group_concat", -1, _group_concat(stop))
     for name, aggregate in _AGGREGATES.items():
-        connection.create_aggregate(f"my_{name}", 1, aggregate)  # type: ignore[arg-type]
+        connection.create_aggregate(f"my_{name}", 1, aggregate)

@@ -14,7 +14,6 @@ from __future__ import annotations
 import datetime as dt
 import functools
 import math
-import sqlite3
 import unicodedata
 from collections.abc import Callable, Sequence
 from decimal import ROUND_HALF_UP, Decimal
@@ -22,6 +21,9 @@ from importlib import import_module
 from typing import Any
 
 from lumos_rl.envs.sql.tools import clock
+from lumos_rl.envs.sql.tools.budget import Guarded, ask, left_s
+from lumos_rl.envs.sql.tools.kept import kept, text_bytes
+from lumos_rl.envs.sql.tools.patterns import matches
 from lumos_rl.errors import MissingExtraError
 
 COLLATION = "mysql"
@@ -30,20 +32,52 @@ MAX_LIKE = 10_000_000  # characters of pattern times characters of text
 MAX_PATTERN = 2_000  # characters of a regular expression, because the time to compile it has no other limit
 REGEXP_S = 0.5  # seconds for one match
 _MOST_KEPT = 1_000  # characters; the folded forms of longer texts are not cached
+_MOST_CHARACTERS = 10_000  # different ones whose folded forms are remembered
 
 
 def fold(text: str) -> str:
     """The form in which equal texts are identical: upper case, without accents and trailing blanks."""
-    return _folded(text) if len(text) <= _MOST_KEPT else _folded.__wrapped__(text)
+    if text.isascii():
+        return text.rstrip(" ").upper()
+    return _folded(text) if len(text) <= _MOST_KEPT else _folded.function(text)
 
 
-@functools.lru_cache(maxsize=20_000)
+@kept(4_000_000, text_bytes)
 def _folded(text: str) -> str:
-    text = text.rstrip(" ")
-    if not text.isascii():
-        decomposed = unicodedata.normalize("NFD", text)
-        text = "".join(character for character in decomposed if not unicodedata.combining(character))
-    return "".join(upper if len(upper := character.upper()) == 1 else character for character in text)
+    return _upper(text.rstrip(" "))
+
+
+def _upper(text: str) -> str:
+    return text.upper() if text.isascii() else unicodedata.normalize("NFD", text).translate(_UPPER)
+
+
+class _Upper(dict[int, str]):
+    """Code of a character → its upper case, or "" for an accent."""
+
+    def __missing__(self, code: int) -> str:
+        character = chr(code)
+        upper = character.upper()
+        found = "" if unicodedata.combining(character) else upper if len(upper) == 1 else character
+        return _remembered(self, code, found)
+
+
+class _Bare(dict[int, str]):
+    """Code of a character → the one character that it equals under the collation."""
+
+    def __missing__(self, code: int) -> str:
+        character = chr(code)
+        folded = fold(character) or " "
+        return _remembered(self, code, folded if len(folded) == 1 else character)
+
+
+def _remembered(table: dict[int, str], code: int, character: str) -> str:
+    if len(table) >= _MOST_CHARACTERS:
+        table.clear()
+    table[code] = character
+    return character
+
+
+_UPPER, _BARE = _Upper(), _Bare()
 
 
 def collate(left: str, right: str) -> int:
@@ -80,36 +114,7 @@ def like(pattern: str, text: str, escape: str = "\\") -> int:
     """
     if len(pattern) * len(text) > MAX_LIKE:
         raise ValueError(f"expected at most {MAX_LIKE} characters of pattern times text")
-    parts: list[str | None] = []  # a character, "" for any one character, None for any number of characters
-    position = 0
-    while position < len(pattern):
-        character = pattern[position]
-        if character == escape and position + 1 < len(pattern):
-            position += 1
-            parts.append(pattern[position])
-        else:
-            parts.append({"%": None, "_": ""}.get(character, character))
-        position += 1
-    return int(_matches([part and _bare(part) for part in parts], [_bare(character) for character in text]))
-
-
-def _bare(character: str) -> str:
-    return fold(character) or " "
-
-
-def _matches(parts: list[str | None], text: list[str]) -> bool:
-    at, place, star, mark = 0, 0, -1, 0
-    while place < len(text):
-        if at < len(parts) and parts[at] is not None and parts[at] in ("", text[place]):
-            at, place = at + 1, place + 1
-        elif at < len(parts) and parts[at] is None:
-            star, mark, at = at, place, at + 1
-        elif star >= 0:
-            mark += 1
-            at, place = star + 1, mark
-        else:
-            return False
-    return all(part is None for part in parts[at:])
+    return int(matches(pattern, text.translate(_BARE), escape, _BARE))
 
 
 @functools.cache
@@ -157,8 +162,7 @@ def _substring_index(value: Any, delimiter: Any, count: Any) -> str:
 def _locate(part: Any, text: Any, start: Any = 1) -> int:
     if start < 1:
         return 0
-    whole = "".join(map(_bare, text_of(text)))
-    return whole.find("".join(map(_bare, text_of(part))), int(start) - 1) + 1
+    return text_of(text).translate(_BARE).find(text_of(part).translate(_BARE), int(start) - 1) + 1
 
 
 def _repeat(value: Any, count: Any) -> str | None:
@@ -187,11 +191,19 @@ def _replace(value: Any, old: Any, new: Any) -> str | None:
 def _trim(value: Any, where: str = "BOTH", blank: Any = " ") -> str:
     text, part = text_of(value), text_of(blank)
     start, end = 0, len(text)
+    count = 0
     while part and where != "TRAILING" and text.startswith(part, start):
-        start += len(part)
+        start, count = start + len(part), _counted(count)
     while part and where != "LEADING" and text.endswith(part, start, end):
-        end -= len(part)
+        end, count = end - len(part), _counted(count)
     return text[start:end]
+
+
+def _counted(count: int) -> int:
+    """The next count of a long loop, which asks for time now and then."""
+    if count % 10_000 == 0:
+        ask()
+    return count + 1
 
 
 def _round(value: Any, places: Any = 0) -> float:
@@ -225,6 +237,12 @@ def _field(wanted: Any, *values: Any) -> int:
     return 0 if wanted is None else next(same, 0)
 
 
+def _find_in_set(part: Any, parts: Any) -> int:
+    wanted = fold(text_of(part))
+    found = (place for place, each in enumerate(_upper(text_of(parts)).split(","), 1) if each.rstrip(" ") == wanted)
+    return next(found, 0)
+
+
 def _equal(one: Any, other: Any) -> bool:
     if isinstance(one, str) and isinstance(other, str):
         return collate(one, other) == 0
@@ -241,10 +259,6 @@ def _best(values: tuple[Any, ...], largest: bool) -> Any:
     else:
         key = number_of
     return max(values, key=key) if largest else min(values, key=key)
-
-
-class StopError(Exception):
-    """Ends a statement from within a function; SQLite discards its class and message."""
 
 
 FUNCTIONS: dict[str, Callable[..., Any]] = {
@@ -271,7 +285,7 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     "char": lambda *codes: "".join(chr(int(code)) for code in codes),
     "hex": lambda value: f"{value:X}" if isinstance(value, int) else text_of(value).encode().hex().upper(),
     "format": _format,
-    "find_in_set": lambda part, parts: _field(part, *text_of(parts).split(",")),
+    "find_in_set": _find_in_set,
     "round": _round,
     "truncate": _truncate,
     "ceiling": lambda value: math.ceil(number_of(value)),
@@ -320,7 +334,7 @@ def _storable(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-def install(connection: sqlite3.Connection, stop: Callable[[str], None]) -> None:
+def install(connection: Guarded, stop: Callable[[str], None]) -> None:
     """Installs the collation and all functions except aggregates in a connection, with the prefix `my_`.
 
     Args:
@@ -343,7 +357,7 @@ def _regexp(stop: Callable[[str], None], text: Any, pattern: Any) -> int | None:
     if len(text_of(pattern)) > MAX_PATTERN:
         stop("The regular expression pattern is too long.")
     try:
-        found = _compiled(text_of(pattern)).search(text_of(text), timeout=REGEXP_S)
+        found = _compiled(text_of(pattern)).search(text_of(text), timeout=left_s(REGEXP_S))
     except TimeoutError:
         stop("Timeout exceeded in regular expression match.")
     except _regex().error:
@@ -351,6 +365,6 @@ def _regexp(stop: Callable[[str], None], text: Any, pattern: Any) -> int | None:
     return int(found is not None)
 
 
-@functools.lru_cache(maxsize=200)
+@kept(4_000_000, lambda found: 100 * len(found.pattern))
 def _compiled(pattern: str) -> Any:
     return _regex().compile(pattern, _regex().IGNORECASE)

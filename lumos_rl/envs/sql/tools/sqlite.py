@@ -16,16 +16,17 @@ from __future__ import annotations
 import functools
 import re
 import sqlite3
-import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Self
 
 from lumos_rl.envs.sql.tools.accumulate import install_aggregates
+from lumos_rl.envs.sql.tools.budget import Budget, Guarded, StopError
 from lumos_rl.envs.sql.tools.calls import cell
 from lumos_rl.envs.sql.tools.dialect import parse, syntax_error
 from lumos_rl.envs.sql.tools.dump import read_dump
-from lumos_rl.envs.sql.tools.functions import MAX_TEXT, StopError, install
+from lumos_rl.envs.sql.tools.functions import MAX_TEXT, install
+from lumos_rl.envs.sql.tools.kept import kept
 from lumos_rl.envs.sql.tools.layout import INFORMATION, index_definitions, information, table_definition
 from lumos_rl.envs.sql.tools.queries import Translation, translate
 from lumos_rl.envs.sql.tools.results import MAX_CHARACTERS, MAX_ROWS, STATEMENT_S, Result, gold_result
@@ -75,8 +76,7 @@ def image_of(dump: str, where: str = "the dump") -> Image:
         raise ConfigError(f"expected SQLite 3.39 or newer, got {sqlite3.sqlite_version}; use another Python build")
     found = read_dump(dump, where)
     connection = sqlite3.connect(":memory:")
-    install(connection, _stop)
-    install_aggregates(connection, _stop)
+    _install(connection, Budget())
     for database, tables in found.catalog.databases.items():
         for table in tables.values():
             _fill(connection, f"{database}.{table.name}", table, found.rows[database, table.name])
@@ -90,8 +90,11 @@ def image_of(dump: str, where: str = "the dump") -> Image:
     return Image(found.catalog, data)
 
 
-def _stop(reason: str) -> None:
-    raise StopError(reason)
+def _install(connection: sqlite3.Connection, budget: Budget) -> None:
+    """Installs every function, aggregate and collation; all of them ask the budget."""
+    guarded = Guarded(connection, budget)
+    install(guarded, budget.stop)
+    install_aggregates(guarded, budget.stop)
 
 
 def _fill(connection: sqlite3.Connection, name: str, table: Table, rows: Iterable[Row]) -> None:
@@ -113,8 +116,7 @@ class SqliteDatabase:
         self.catalog, self.database, self.full_group_by = image.catalog, "", True
         self.is_changed = False
         self._connection: sqlite3.Connection | None = None
-        self._deadline = 0.0
-        self._stopped: str | None = None
+        self._budget = Budget()
 
     def begin(self, database: str) -> None:
         """Starts an episode."""
@@ -147,13 +149,12 @@ class SqliteDatabase:
     def _opened(self, data: bytes) -> sqlite3.Connection:
         connection = sqlite3.connect(":memory:", check_same_thread=False, isolation_level=None)
         connection.deserialize(data)
-        install(connection, self._stop)
-        install_aggregates(connection, self._stop)
+        _install(connection, self._budget)
         for limit, value in _LIMITS.items():
             connection.setlimit(limit, value)
         connection.execute(f"PRAGMA max_page_count = {MAX_BYTES // 4096}")
         connection.set_authorizer(self._authorize)
-        connection.set_progress_handler(self._is_late, _STEPS)
+        connection.set_progress_handler(self._budget.late, _STEPS)
         return connection
 
     def execute(self, statement: str) -> Result:
@@ -226,7 +227,7 @@ class SqliteDatabase:
             self._write(statement)
             return None
         types = [column.type for column in found.columns]
-        return list(self._limited(found.sql, types))
+        return self._limited(found.sql, types)
 
     def _write(self, statement: str) -> None:
         tree = parse(statement)
@@ -244,39 +245,46 @@ class SqliteDatabase:
         self.is_changed = True
         try:
             for sql in ("BEGIN", *found, "COMMIT"):
-                for _ in self._limited(sql, []):
-                    pass
+                self._limited(sql, [])
         except (ToolError, InfrastructureError):
             self.connection.rollback()
             raise
         self.catalog = catalog
 
-    def _limited(self, sql: str, types: list[Any]) -> Iterator[Row]:
-        self._deadline, self._stopped = time.thread_time() + STATEMENT_S, None
-        left = MAX_CHARACTERS
+    def _limited(self, sql: str, types: list[Any]) -> list[Row]:
+        budget, rows = self._budget, list[Row]()
         try:
-            for count, row in enumerate(self.connection.execute(sql)):
-                if count >= MAX_ROWS:
-                    raise ToolLimitError(f"stopped after {MAX_ROWS} rows; ask for fewer, e.g. with LIMIT")
-                left -= sum(len(value) for value in row if isinstance(value, str))
-                if left < 0:
-                    raise ToolLimitError(f"stopped after {MAX_CHARACTERS} characters; ask for less")
-                yield tuple(map(cell, row, types))
+            with budget.running(STATEMENT_S):
+                self._fetch(sql, types, rows)
+                budget.check()  # a comparison that ran out of time cannot stop SQLite
+        except StopError:
+            raise _too_slow() from None
         except MemoryError as error:
             raise InfrastructureError("the machine has too little memory for SQLite") from error
         except sqlite3.Error as error:
             raise self._refusal(error) from error
+        return rows
+
+    def _fetch(self, sql: str, types: list[Any], rows: list[Row]) -> None:
+        left = MAX_CHARACTERS
+        for row in self.connection.execute(sql):
+            if len(rows) >= MAX_ROWS:
+                raise ToolLimitError(f"stopped after {MAX_ROWS} rows; ask for fewer, e.g. with LIMIT")
+            left -= sum(len(value) for value in row if isinstance(value, str))
+            if left < 0:
+                raise ToolLimitError(f"stopped after {MAX_CHARACTERS} characters; ask for less")
+            rows.append(tuple(map(cell, row, types)))
 
     def _refusal(self, error: sqlite3.Error) -> ToolError | InfrastructureError:
         text = str(error)
         if getattr(error, "sqlite_errorcode", 0) & 0xFF in _FAULTS:  # the lowest byte is the primary code
             return InfrastructureError(f"SQLite failed: {text}")
-        if text == "interrupted":
-            return ToolLimitError(
-                f"Query execution was interrupted, maximum statement execution time of {STATEMENT_S:g} s exceeded"
-            )
-        if self._stopped is not None:
-            return ToolError(self._stopped)
+        if self._budget.is_faulty:
+            return InfrastructureError("the machine has too little memory for SQLite")
+        if text == "interrupted" or self._budget.is_late:
+            return _too_slow()
+        if self._budget.reason is not None:
+            return (ToolLimitError if self._budget.is_over else ToolError)(self._budget.reason)
         if found := re.fullmatch(r"NOT NULL constraint failed: .*\.(\w+)", text):
             return ToolError(f"Column '{found[1]}' cannot be null")
         if text.startswith("UNIQUE constraint failed"):
@@ -287,18 +295,16 @@ class SqliteDatabase:
             return ToolLimitError(f"{text}; ask for less")
         return ToolError(text)
 
-    def _stop(self, reason: str) -> None:
-        """Ends the running statement; called by the functions in it."""
-        self._stopped = reason
-        raise StopError(reason)
-
-    def _is_late(self) -> int:
-        return int(time.thread_time() > self._deadline)
-
     def _authorize(self, action: int, *_: str | None) -> int:
         if action in _READING or (self.is_changed and action not in _REFUSED):
             return sqlite3.SQLITE_OK
         return sqlite3.SQLITE_DENY
+
+
+def _too_slow() -> ToolLimitError:
+    return ToolLimitError(
+        f"Query execution was interrupted, maximum statement execution time of {STATEMENT_S:g} s exceeded"
+    )
 
 
 def _translate(statement: str, catalog: Catalog, database: str, full_group_by: bool) -> Translation | ToolError | None:
