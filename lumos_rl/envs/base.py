@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import difflib
 import operator
-import re
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -34,12 +33,11 @@ from lumos_rl.envs.spaces import MAX_LENGTH, UnicodeText
 from lumos_rl.errors import ActionParseError, ActionTypeError, ConfigError, EpisodeError, ToolError
 from lumos_rl.language import parse_actions
 from lumos_rl.records import well_formed
-from lumos_rl.tools.base import Execution, Executor, Tool, Value, lookup
+from lumos_rl.tools.base import Execution, Executor, Tool, Value
+from lumos_rl.tools.finish import FINISH, Finish
 
 MAX_STEPS = 16  # the longest annotated plans have 9 subgoals; this leaves room for Finish and for corrected mistakes
 MAX_ACTIONS = 64  # in one text; the longest plan of the built-in suites, written as one text, has 13
-FINISH = "Finish"
-_RESULT_NAME = re.compile(r"R[0-9]+|Output")
 
 
 class NotResetError(EpisodeError, ResetNeeded):
@@ -59,20 +57,6 @@ class Grade:
     reward: float
     success: bool
     metrics: Mapping[str, float]
-
-
-class Finish:
-    """The tool that every environment adds: it states the answer and ends the episode."""
-
-    usage = "Finish(R1): ends the task with R1 as the answer; Finish(text) with a text, Finish() with the last result"
-
-    def __call__(self, args: str, bindings: Mapping[str, Value]) -> Value:
-        """The result that `args` names, otherwise `args` itself.
-
-        Raises:
-            ToolError: `args` is the name of a result that does not exist.
-        """
-        return lookup(args, bindings) if _RESULT_NAME.fullmatch(args) else Value.of(args)
 
 
 @dataclass(slots=True)

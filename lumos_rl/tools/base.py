@@ -207,7 +207,7 @@ class Executor:
             try:
                 bound = self._bind(action)
             except ToolError as error:
-                return Execution(results, f"{_head(action)}: {_short(str(error), MAX_ERROR)}")
+                return Execution(results, f"{_head(action)}: {shorten(str(error), MAX_ERROR)}")
             for name, value in bound.items():
                 results.pop(name, None)  # bound again: it moves to the end
                 results[name] = value.text
@@ -238,7 +238,7 @@ class Executor:
             )
         value = self.bindings[action.tool]
         if not isinstance(value.exact, Applicable):
-            raise ToolError(f"{action.tool} is {_short(value.text)}, expected a formula that takes arguments")
+            raise ToolError(f"{action.tool} is {shorten(value.text)}, expected a formula that takes arguments")
         return value.exact.apply(action.args, self.bindings)
 
     def _free_name(self) -> str:
@@ -259,7 +259,7 @@ def lookup(name: str, bindings: Mapping[str, Value]) -> Value:
 
 def unknown_result(name: str, bindings: Mapping[str, Value]) -> ToolError:
     """The error for a name that is bound to nothing."""
-    return ToolError(f"unknown result {_short(name)!r}; known: {_known(bindings)}")
+    return ToolError(f"unknown result {shorten(name)!r}; known: {_known(bindings)}")
 
 
 def _as_one(value: Value | tuple[Value, ...]) -> Value:
@@ -280,10 +280,11 @@ def _is_result_name(name: str) -> bool:
 
 
 def _head(action: Action) -> str:
-    return _short(f"{action.tool}({action.args})" if action.tool else f"{', '.join(action.outputs)} = {action.args}")
+    return shorten(f"{action.tool}({action.args})" if action.tool else f"{', '.join(action.outputs)} = {action.args}")
 
 
-def _short(text: str, limit: int = 60) -> str:
+def shorten(text: str, limit: int = 60) -> str:
+    """The text, cut to `limit` characters."""
     return text if len(text) <= limit else text[: limit - 1] + "…"
 
 

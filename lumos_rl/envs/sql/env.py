@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from lumos_rl.core import Action, Task
-from lumos_rl.envs.base import FINISH, Grade, LumosEnv
+from lumos_rl.envs.base import Grade, LumosEnv
 from lumos_rl.envs.sql.reader import dump_text
 from lumos_rl.envs.sql.tools import Session, shortened, sql_tools
 from lumos_rl.envs.sql.tools.results import Database, Result
@@ -27,6 +27,7 @@ from lumos_rl.envs.sql.tools.sqlite import SqliteDatabase, image_of
 from lumos_rl.errors import ActionParseError, ConfigError, DataError, UnknownNameError
 from lumos_rl.metrics import row_iou, row_iou_kendall
 from lumos_rl.tools.base import Execution, Executor, Tool, Value, lookup
+from lumos_rl.tools.finish import FINISH, Finish
 
 MAX_TURNS = 10  # Yang et al. 2023
 REWARDS: Mapping[str, Callable[[Sequence[Row] | None, Sequence[Row]], float]] = {
@@ -137,7 +138,7 @@ class SqlEnv(LumosEnv):
             exact = lookup(args, executor.bindings).exact
             self._final = Result(exact if isinstance(exact, tuple) else None)
         else:
-            return Value.of(args)
+            return Finish()(args, executor.bindings)
         return Value.of(shortened(self._final.text)) if self._final is not None else None
 
     def over(self) -> bool:

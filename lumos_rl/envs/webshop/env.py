@@ -32,7 +32,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from lumos_rl.core import Action, Task
-from lumos_rl.envs.base import FINISH, Grade, LumosEnv, NotResetError
+from lumos_rl.envs.base import Grade, LumosEnv, NotResetError
 from lumos_rl.envs.webshop import reader as files
 from lumos_rl.envs.webshop.suite import suite_catalogue, suite_goals, suite_tasks
 from lumos_rl.envs.webshop.tools.actions import Scorer, lexical_score, shop_tools
@@ -44,6 +44,7 @@ from lumos_rl.envs.webshop.tools.session import Search, Session, Shop
 from lumos_rl.errors import ActionParseError, ConfigError, UnknownNameError
 from lumos_rl.language import parse_actions
 from lumos_rl.tools.base import Execution, Tool
+from lumos_rl.tools.finish import FINISH
 
 MAX_TURNS = 15
 BUILT_IN = "synthetic"
