@@ -9,9 +9,20 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Sequence
+
 from lumos_rl import task_types
 from lumos_rl.core import Task
+from lumos_rl.errors import DataError
 from lumos_rl.task_types import Reject
+
+log = logging.getLogger(__name__)
+
+MALFORMED = "malformed record"
+# What the content of one record can raise, from a wrong equation to a number of 10,000 digits. One record never ends a
+# conversion or a run.
+CONTENT_ERRORS = (ArithmeticError, LookupError, RecursionError, TypeError, ValueError)
 
 
 def annotate(task: Task) -> Task | Reject:
@@ -21,6 +32,27 @@ def annotate(task: Task) -> Task | Reject:
 
     Raises:
         UnknownNameError: This benchmark has no annotator; the benchmarks with one are listed.
-        DataError: The task's solution or equation cannot be read.
     """
-    return task if task.subgoals else task_types.get(task.benchmark).get_annotator()(task)
+    if task.subgoals:
+        return task
+    annotator = task_types.get(task.benchmark).get_annotator()
+    try:
+        return annotator(task)
+    except DataError as error:
+        return Reject(task.id, MALFORMED, str(error))
+    except CONTENT_ERRORS as error:
+        log.warning("%s: the rules stopped", task.id, exc_info=True)
+        return Reject(task.id, MALFORMED, f"{type(error).__name__}: {str(error)[:200]}")
+
+
+def resample(task: Task, n: int, seed: int) -> Sequence[Task]:
+    """Up to `n` tasks with the plan of an annotated task and other numbers; none where its type has no such rules.
+
+    A task whose content stops the rules gets none, with a warning.
+    """
+    resampler = task_types.get(task.benchmark).get_resampler()
+    try:
+        return resampler(task, n, seed) if resampler is not None and n else ()
+    except CONTENT_ERRORS as error:
+        log.warning("%s: no copies with other numbers, because of %r", task.id, error)
+        return ()

@@ -32,14 +32,12 @@ import tyro
 from lumos_rl import task_types
 from lumos_rl.console import failed, until_pipe_closes
 from lumos_rl.core import Formulation, Module, Task
-from lumos_rl.data.annotate import annotate
+from lumos_rl.data.annotate import MALFORMED, annotate, resample
 from lumos_rl.data.annotations import annotation_record
 from lumos_rl.data.conversations import conversations
 from lumos_rl.errors import ConfigError, DataError, LumosError
 from lumos_rl.prompts import PromptProfile, get_profile
 from lumos_rl.task_types import Reject
-
-MALFORMED = "malformed record"
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +101,6 @@ def convert(settings: Settings) -> Conversion:
         ConfigError: A negative number.
     """
     reader = task_types.get(settings.benchmark).get_reader()
-    resample = task_types.get(settings.benchmark).get_resampler()
     if settings.resample < 0 or (settings.limit or 0) < 0:
         raise ConfigError(f"expected --resample and --limit >= 0, got {settings.resample} and {settings.limit}")
     split = settings.split or split_of(settings.source, list(reader.files))
@@ -113,17 +110,12 @@ def convert(settings: Settings) -> Conversion:
         result.rejects.append(Reject(key, MALFORMED, str(error)))
 
     for task in islice(reader.read(settings.source, split, report), settings.limit):
-        try:
-            annotated = annotate(task)
-        except DataError as error:
-            report(task.id, error)
-            continue
+        annotated = annotate(task)
         if isinstance(annotated, Reject):
             result.rejects.append(annotated)
             continue
         result.kept.append(annotated)
-        if resample is not None and settings.resample:
-            result.resampled.extend(resample(annotated, settings.resample, settings.seed))
+        result.resampled.extend(resample(annotated, settings.resample, settings.seed))
     return result
 
 

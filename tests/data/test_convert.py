@@ -66,6 +66,21 @@ def test_rejects_say_why(converted):
     }
 
 
+@pytest.mark.parametrize(
+    "answer",
+    [
+        "Each pays n * 1/2 = $<<n*1/2=0.5n>>$0.5n\nso n=$40\n#### 40",
+        f"So 1+{'1' * 5000} = {'1' * 5000}\n#### 7",
+        "It is <<=>> <<1/0=>> <<2x=4>> x = 1/0\n#### 7",
+    ],
+)
+def test_no_record_ends_a_conversion(tmp_path, answer):
+    source = write_source(tmp_path / "train.jsonl", GOOD, {"question": "Why?", "answer": answer}, GOOD)
+    result = convert(Settings("gsm8k", str(source), tmp_path, resample=1))
+    assert [task.id for task in result.kept] == ["gsm8k/train/0", "gsm8k/train/2"]
+    assert [reject.id for reject in result.rejects] == ["gsm8k/train/1"]
+
+
 def test_plan_and_ground_records_have_the_same_ids_in_the_same_order(converted):
     for name in FILES[:4]:
         assert [record["id"] for record in read(converted / f"{name}.jsonl")] == ["gsm8k/train/0", "gsm8k/train/3"]
