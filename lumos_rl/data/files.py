@@ -14,16 +14,21 @@ from __future__ import annotations
 import csv
 import io
 import json
-import math
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 from lumos_rl.core import Task
 from lumos_rl.errors import DataError, MissingExtraError, MissingFileError, UnknownNameError
+from lumos_rl.metrics import parse_number
 from lumos_rl.task_types import Report
+
+_NUMBER = re.compile(r"[-+]?(?:(?:[0-9]{1,3}(?:,[0-9]{3})+|[0-9]+)(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][-+]?[0-9]{1,9})?")
+_MOST_DIGITS = 400  # of a number; the scorer reads no longer answers
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,7 +247,7 @@ def text_field(row: Row, name: str) -> str:
 
 
 def number_field(row: Row, name: str) -> str:
-    """A field that must be a number or its text, in short form: `51.0` gives "51", `0.25` gives "0.25".
+    """A field that must be a number or its text, in short form: `51.0` gives "51", `0.25` "0.25", `"1/2"` "1/2".
 
     Raises:
         DataError: It is not.
@@ -251,7 +256,7 @@ def number_field(row: Row, name: str) -> str:
     if isinstance(value, bool) or not isinstance(value, (int, float, str)):
         raise bad_field(row, name, "a number", value)
     try:
-        return short_number(str(value))
+        return answer_number(str(value))
     except ValueError as error:
         raise bad_field(row, name, "a number", value) from error
 
@@ -269,17 +274,35 @@ def list_field(row: Row, name: str) -> list[Any]:
 
 
 def short_number(text: str) -> str:
-    """`"51.0"` as "51", `"1,250"` as "1250", `"0.50"` as "0.5".
+    """`"51.0"` as "51", `"1,250"` as "1250", `"0.50"` as "0.5", `"1e-7"` as "0.0000001": shorter, and the same number.
 
     Raises:
-        ValueError: The text is not a finite number.
+        ValueError: The text is not one finite number of at most `_MOST_DIGITS` digits.
     """
-    plain = text.strip().replace(",", "")
-    if not math.isfinite(float(plain)) or "_" in plain:
-        raise ValueError(f"expected a finite number, got {text[:40]!r}")
-    if "e" in plain.lower():
-        plain = f"{float(plain):f}"
-    return (plain.rstrip("0").rstrip(".") if "." in plain else plain) or "0"
+    plain = text.strip()
+    if not _NUMBER.fullmatch(plain):
+        raise ValueError(f"expected a number, got {text[:40]!r}")
+    mantissa, _, exponent = plain.replace(",", "").lower().partition("e")
+    if len(plain) > _MOST_DIGITS or abs(int(exponent[:9] or 0)) > _MOST_DIGITS:
+        raise ValueError(f"expected at most {_MOST_DIGITS} digits, got {text[:40]!r}")
+    if exponent:
+        mantissa = f"{Decimal(f'{mantissa}e{exponent}'):f}"
+    short = mantissa.rstrip("0").rstrip(".") if "." in mantissa else mantissa
+    return short if short.strip("+-0") else "0"
+
+
+def answer_number(text: str) -> str:
+    """A number as a benchmark's answer writes it: short if `short_number` reads it, else as it stands, e.g. "1/2".
+
+    Raises:
+        ValueError: The text is not one number.
+    """
+    try:
+        return short_number(text)
+    except ValueError:
+        if parse_number(text) is None:
+            raise
+        return text.strip()
 
 
 def _field(row: Row, name: str) -> Any:

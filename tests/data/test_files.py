@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from lumos_rl.data import load_tasks
-from lumos_rl.data.files import Row, number_field, read_rows, rows_from_hub, short_number
+from lumos_rl.data.files import Row, answer_number, number_field, read_rows, rows_from_hub, short_number
 from lumos_rl.errors import ConfigError, DataError, MissingExtraError, MissingFileError, UnknownNameError
 
 GSM8K = {"question": "Tom had 3 äpples and ate 1. How many are left?", "answer": "3-1 = <<3-1=2>>2 left.\n#### 2"}
@@ -184,10 +184,31 @@ def test_what_is_no_number_is_no_answer(answer):
         ("100", "100"),
         ("1e-3", "0.001"),
         (".5", ".5"),
+        ("1e-7", "0.0000001"),
+        ("1.25E+3", "1250"),
+        ("-0.0", "0"),
+        ("12345678901234567890.10", "12345678901234567890.1"),
     ],
 )
 def test_numbers_are_written_shortly(text, short):
     assert short_number(text) == short
+
+
+@pytest.mark.parametrize("text", ["", "1/2", "1,2", "1_000", "nan", "inf", "1e999", "1e-999999999", "5 kg", "1" * 500])
+def test_what_is_no_number_is_not_made_one(text):
+    with pytest.raises(ValueError, match="expected"):
+        short_number(text)
+
+
+@pytest.mark.parametrize(("text", "gold"), [("0.50", "0.5"), (" 1/2", "1/2"), ("1 1/2", "1 1/2"), ("$5", "$5")])
+def test_an_answer_that_is_no_decimal_stays_as_it_is_written(text, gold):
+    assert answer_number(text) == gold
+
+
+@pytest.mark.parametrize("text", ["1/0", "many", "3 or 4", ""])
+def test_an_answer_without_one_number_is_refused(text):
+    with pytest.raises(ValueError, match="expected"):
+        answer_number(text)
 
 
 def test_an_unknown_benchmark_lists_the_known_ones():

@@ -11,7 +11,7 @@ becomes `Task("gsm8k/train/0", "gsm8k", question, answer="72", split="train", me
 from __future__ import annotations
 
 from lumos_rl.core import Task
-from lumos_rl.data.files import Reader, Row, bad_field, short_number, text_field
+from lumos_rl.data.files import Reader, Row, answer_number, bad_field, text_field
 
 
 def task(row: Row, split: str) -> Task:
@@ -19,7 +19,7 @@ def task(row: Row, split: str) -> Task:
     question, answer = text_field(row, "question"), text_field(row, "answer")
     solution, mark, gold = answer.rpartition("####")
     try:
-        gold = short_number(gold)
+        gold = answer_number(gold)
     except ValueError as error:
         raise bad_field(row, "answer", "a solution that ends with '#### ' and a number", answer[-40:]) from error
     if not mark:

@@ -1,5 +1,7 @@
 """The math environments run all seven tools, in this process and in the workers of a vector environment."""
 
+import json
+
 import gymnasium as gym
 import pytest
 
@@ -56,3 +58,11 @@ def test_an_unknown_split_lists_the_known_ones() -> None:
 def test_a_missing_file_says_where_it_was_looked_for() -> None:
     with pytest.raises(MissingFileError, match="no-such-file"):
         gym.make("lumos_rl/SVAMP-v0", source="no-such-file.json")
+
+
+def test_a_gold_answer_may_be_a_fraction(tmp_path) -> None:
+    record = {"question": "What is half of 1?", "answer": "1/2 = <<1/2=0.5>>0.5\n#### 1/2"}
+    (tmp_path / "test.jsonl").write_text(json.dumps(record))
+    env = gym.make("lumos_rl/GSM8K-v0", source=str(tmp_path))
+    env.reset()
+    assert env.step("R1 = Calculator(1 / 2); Finish(R1)")[1] == 1.0
