@@ -17,8 +17,9 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from lumos_rl.core import Formulation, Module, StopReason
+from lumos_rl.core import Action, Formulation, Module, StopReason
 from lumos_rl.errors import UnknownNameError
+from lumos_rl.language import format_actions
 from lumos_rl.prompts import PromptProfile, extract_answer
 
 FINISH = "Finish()"  # written by the agent itself: annotated plans stop planning instead, and prompts do not list it
@@ -160,12 +161,12 @@ def _integrated(brief: _Brief) -> Episode:
 
 def _cot(brief: _Brief) -> Episode:
     turn = yield Ask(Module.SOLVER, brief.profile.cot_before + brief.instruction)
-    return _end((yield Act(f"Finish({extract_answer(_text(turn))})")), StopReason.ANSWERED)
+    return _end((yield Act(_finish(extract_answer(_text(turn))))), StopReason.ANSWERED)
 
 
 def _direct(brief: _Brief) -> Episode:
     turn = yield Ask(Module.SOLVER, brief.profile.direct_before + brief.instruction)
-    return _end((yield Act(f"Finish({_text(turn).strip()})")), StopReason.ANSWERED)
+    return _end((yield Act(_finish(_text(turn)))), StopReason.ANSWERED)
 
 
 _PLAYS: Mapping[Formulation, Callable[[_Brief], Episode]] = {
@@ -175,6 +176,15 @@ _PLAYS: Mapping[Formulation, Callable[[_Brief], Episode]] = {
     Formulation.COT: _cot,
     Formulation.DIRECT: _direct,
 }
+
+
+def _finish(answer: str) -> str:
+    """The action that gives this answer; in one that would read as more than an argument, round brackets are square."""
+    answer = answer.strip()
+    try:
+        return format_actions([Action((), "Finish", answer)])
+    except ValueError:
+        return f"Finish({answer.replace('(', '[').replace(')', ']')})"
 
 
 def _text(sent: str | Outcome) -> str:

@@ -9,8 +9,9 @@ One line and what it parses to:
 
 Grammar (EBNF; blanks are allowed between symbols, except where "~" joins them):
 
-    actions  = {separator}, action, {separator, {separator}, action}, {separator};
+    actions  = {separator}, action, {[stop], separator, {separator}, action}, [stop], {separator};
     separator= ";" | newline;
+    stop     = "." | ",";                                (* as behind a sentence; only behind a call or an alias *)
     action   = [prefix], (call | alias), ["=", result];
     prefix   = "Action", number, ["-", number], ":";
     call     = outputs, "=", tool, "(", args, ")"
@@ -23,10 +24,12 @@ Grammar (EBNF; blanks are allowed between symbols, except where "~" joins them):
     result   = any text up to a separator that is followed by `start`, or the end;
     start    = [prefix], (outputs, "=" | identifier ~ "(");
 
-A call ends at the ")" that pairs with its "(", if the end, `separator, start` or `= result` follows. Otherwise the text
-has a bracket too many or too few, as in `TYPE(R1, TEXT: hi :))`, and the call ends at the first later ")" that one of
-these follows. So a `; ` inside brackets never splits an action. Parsing takes linear time. The number of actions is not
-limited here; an environment accepts at most `lumos_rl.envs.base.MAX_ACTIONS` per step.
+A call ends at the ")" that pairs with its "(", if the end, `separator, start` or `= result` follows. So a `; ` inside
+brackets never splits an action. The arguments of `Code` are Python: brackets in its strings and comments do not count.
+Otherwise the text has a bracket too many or too few, as in `TYPE(R1, TEXT: hi :))`, and the call ends at the first
+later ")" that one of these follows. It is refused if another action would then be part of its arguments, as in
+`R1 = Calculator(2 + 3), R2 = Calculator(R1 * 2)`. Parsing takes linear time. The number of actions is not limited
+here; an environment accepts at most `lumos_rl.envs.base.MAX_ACTIONS` per step.
 
 Annotations add the plan around the actions (blocks are separated by a blank line):
 
@@ -42,6 +45,7 @@ from collections.abc import Iterable, Sequence
 from lumos_rl.core import Action, Subgoal
 from lumos_rl.errors import ActionParseError
 
+CODE = "Code"  # the tool whose arguments are a program
 # Possessive quantifiers (`*+`) never backtrack, so no text can make these patterns slow.
 _NAME = r"(?:R[0-9]++|Output)(?!\w)"
 _NAMES = rf"{_NAME}(?:[ \t]*+,[ \t]*+{_NAME})*+"
@@ -50,12 +54,23 @@ _PREFIX = r"(?:Action[ \t]++[0-9]++(?:-[0-9]++)?[ \t]*+:\s*+)?"
 _START = rf"{_PREFIX}(?:{_NAMES}[ \t]*+=(?!=)|{_IDENTIFIER}\()"
 _HEAD = re.compile(rf"{_PREFIX}(?:({_NAMES})[ \t]*+=(?!=)\s*+)?(?:({_IDENTIFIER})(?:(?(1)[ \t]*+)(\())?)?")
 _SPACE = r"[^\S\r\n]*+"
-_FOLLOW_PATTERN = rf"(?:[\s;]*+\Z|{_SPACE}(?==(?!=))|{_SPACE}[;\r\n][\s;]*+(?={_START}))"
+_STOP = rf"(?:{_SPACE}[.,])?+"
+_FOLLOW_PATTERN = rf"(?:{_STOP}[\s;]*+\Z|{_SPACE}(?==(?!=))|{_STOP}{_SPACE}[;\r\n][\s;]*+(?={_START}))"
 _FOLLOW = re.compile(_FOLLOW_PATTERN)  # what may follow a complete call; it ends where the next part starts
 _CLOSE = re.compile(rf"\){_FOLLOW_PATTERN}")
 _LEADING = re.compile(r"[\s;]*+")
 _BREAK = re.compile(rf"(?<![\s;]){_SPACE}[;\r\n][\s;]*+(?=\Z|{_START})")  # tried once per run of separators
 _BRACKET = re.compile(r"[()]")
+_OTHER_BRACKETS = re.compile(r"""[('"#]""")  # where one is, the first ")" need not be the one that pairs
+_LONG, _LINE = (  # strings of Python; one that is not closed reaches to the end of the text or line
+    "|".join(form.replace("Q", quote) for quote in ("'", '"'))
+    for form in (r"QQQ(?:[^Q\\]++|\\[\s\S]?|Q(?!QQ))*+(?:QQQ|\Z)", r"Q(?:[^Q\\\n]++|\\[\s\S]?)*+(?:Q|(?=\n)|\Z)")
+)
+# A bracket of code; a comment or a string is found first, with the brackets in it.
+_CODE_BRACKET = re.compile(rf"[()]|#[^\n]*+|(?<!\w)[bfrBFR]{{0,2}}+(?:{_LONG}|{_LINE})")
+_CALL = rf"(?<!\w){_IDENTIFIER}\("
+_BEHIND = re.compile(rf"{_CALL}|(?<!\w){_NAMES}[ \t]*+=(?!=)")  # an action behind a call that is complete
+_WITHIN = re.compile(rf"[;\r\n]\s*+{_START}|(?<!\w){_NAMES}[ \t]*+=\s*+{_IDENTIFIER}\(")  # an action in an open one
 _HEADER = re.compile(
     r"^[ \t]*+(?:Subgoal[ \t]++(?P<subgoal>[0-9]{1,6}+)|Action[ \t]++(?P<action>[0-9]{1,6}+)-[0-9]++)[ \t]*+:",
     re.MULTILINE,
@@ -162,7 +177,7 @@ class _Scanner:
 
     def __init__(self, text: str, start: int, end: int) -> None:
         self.text, self.start, self.end = text, start, end
-        self.pairs: dict[int, int] | None = None  # "(" → its ")"; found when a call first needs it
+        self.pairs: dict[re.Pattern[str], dict[int, int]] = {}  # "(" → its ")"; found when a call first needs it
 
     def actions(self) -> list[Action]:
         leading = _LEADING.match(self.text, self.start, self.end)
@@ -175,22 +190,28 @@ class _Scanner:
             actions.append(action)
         return actions
 
-    def _pair(self, opening: int) -> int | None:
-        """The ")" that pairs with the "(" at `opening`; None if none does."""
-        closing = self.text.find(")", opening, self.end)
-        if closing < 0 or self.text.find("(", opening + 1, closing) < 0:
-            return closing if closing >= 0 else None
-        if self.pairs is None:
-            self.pairs = self._bracket_pairs()
-        return self.pairs.get(opening)
+    def _pair(self, opening: int, brackets: re.Pattern[str]) -> int | None:
+        """The ")" that pairs with the "(" at `opening`; None if none does.
 
-    def _bracket_pairs(self) -> dict[int, int]:
+        Args:
+            opening: Index of the "(".
+            brackets: Finds brackets, and with them what holds brackets that do not count.
+        """
+        closing = self.text.find(")", opening, self.end)
+        if closing < 0 or _OTHER_BRACKETS.search(self.text, opening + 1, closing) is None:
+            return closing if closing >= 0 else None
+        if brackets not in self.pairs:
+            self.pairs[brackets] = self._bracket_pairs(opening, brackets)
+        return self.pairs[brackets].get(opening)
+
+    def _bracket_pairs(self, start: int, brackets: re.Pattern[str]) -> dict[int, int]:
         pairs, open_brackets = {}, []
-        for bracket in _BRACKET.finditer(self.text, self.start, self.end):
-            if bracket[0] == "(":
-                open_brackets.append(bracket.start())
-            elif open_brackets:
-                pairs[open_brackets.pop()] = bracket.start()
+        for bracket in brackets.finditer(self.text, start, self.end):
+            position = bracket.start()
+            if self.text[position] == "(":
+                open_brackets.append(position)
+            elif self.text[position] == ")" and open_brackets:
+                pairs[open_brackets.pop()] = position
         return pairs
 
     def _action(self, position: int) -> tuple[Action, int]:
@@ -202,7 +223,7 @@ class _Scanner:
             raise ActionParseError("expected an action such as R1 = Tool(arguments)", self.text, head.end())
         outputs = tuple(name.strip(" \t") for name in names.split(",")) if names else ()
         if bracket:
-            closing, follow = self._close(head.end() - 1)
+            closing, follow = self._close(head.end() - 1, tool)
             args = self.text[head.end() : closing].strip()
         else:
             tool, args, follow = "", tool, self._alias_end(outputs, head.end(2))
@@ -211,17 +232,21 @@ class _Scanner:
         result, follow = self._result(follow + 1)
         return Action(outputs, tool, args, result), follow
 
-    def _close(self, opening: int) -> tuple[int, int]:
+    def _close(self, opening: int, tool: str) -> tuple[int, int]:
         """The ")" that ends the call opened at `opening`, and where the next part starts."""
-        pair = self._pair(opening)
+        for brackets in (_CODE_BRACKET, _BRACKET) if tool == CODE else (_BRACKET,):
+            pair = self._pair(opening, brackets)
+            if pair is not None and (ended := _CLOSE.match(self.text, pair, self.end)):
+                return pair, ended.end()
         found = _CLOSE.search(self.text, opening if pair is None else pair, self.end)
         if found is not None:
-            return found.start(), found.end()
-        closing = self.text.find(")", opening, self.end) if pair is None else pair
-        if closing < 0:
+            within = (_WITHIN, opening + 1) if pair is None else (_BEHIND, pair + 1)
+            if within[0].search(self.text, within[1], found.start()) is None:
+                return found.start(), found.end()
+        if pair is None:
             raise ActionParseError("expected ')' to end the call", self.text, opening)
         message = "expected '; ' and another action, '= result' or the end after the call"
-        raise ActionParseError(message, self.text, closing + 1)
+        raise ActionParseError(message, self.text, pair + 1)
 
     def _alias_end(self, outputs: tuple[str, ...], position: int) -> int:
         follow = _FOLLOW.match(self.text, position, self.end) if outputs else None

@@ -4,6 +4,7 @@ from lumos_rl import task_types
 from lumos_rl.agent import Act, Ask, Outcome, play
 from lumos_rl.core import Formulation, Module, StopReason
 from lumos_rl.errors import UnknownNameError
+from lumos_rl.language import parse_actions
 from lumos_rl.prompts import COMPACT_PROFILE, LUMOS_PROFILE
 
 TASK = "Tom has 3 apples and gets 2."
@@ -98,11 +99,18 @@ def test_integrated_has_one_model_for_subgoals_and_actions():
 
 @pytest.mark.parametrize(
     ("formulation", "reply", "action"),
-    [("cot", "3 + 2 = 5. The answer is 5.", "Finish(5)"), ("direct", " 5\n", "Finish(5)")],
+    [
+        ("cot", "3 + 2 = 5. The answer is 5.", "Finish(5)"),
+        ("direct", " 5\n", "Finish(5)"),
+        ("direct", "f(x) :)", "Finish(f(x) :))"),
+        ("direct", "5)\nR1 = Code(6", "Finish(5]\nR1 = Code[6)"),
+        ("direct", "print(1))\nFinish(5", "Finish(print[1]]\nFinish[5)"),
+    ],
 )
 def test_without_tools_the_answer_is_what_is_finished_with(formulation, reply, action):
     steps, reason = drive(formulation, [reply, Outcome("", None, True)])
     assert steps[0].module == Module.SOLVER and steps[1] == Act(action)
+    assert [action.tool for action in parse_actions(action)] == ["Finish"]
     assert reason == StopReason.ANSWERED
 
 

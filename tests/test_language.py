@@ -33,6 +33,10 @@ from lumos_rl.language import format_actions, format_annotation, parse_actions, 
         (" R1=Calculator( (3 + 4) * 2 ) ", [Action(("R1",), "Calculator", "(3 + 4) * 2")]),
         ("R1 = Calculator (2 + 3)", [Action(("R1",), "Calculator", "2 + 3")]),
         ("R1 = QA(x) = Paris; the capital", [Action(("R1",), "QA", "x", "Paris; the capital")]),
+        ("R1 = Calculator(2 + 3).", [Action(("R1",), "Calculator", "2 + 3")]),
+        ("R1 = A(1).\nR2 = R1 .\nFinish(R2).", [*parse_actions("R1 = A(1); R2 = R1; Finish(R2)")]),
+        ("R1 = A(1),\nR2 = B(2),", [Action(("R1",), "A", "1"), Action(("R2",), "B", "2")]),
+        ("R1 = A(1) = 0.5.", [Action(("R1",), "A", "1", "0.5.")]),
         ("R1 = Größe(Straße = ½)", [Action(("R1",), "Größe", "Straße = ½")]),
     ],
 )
@@ -66,6 +70,11 @@ def test_an_empty_result_is_none() -> None:
         ("R1 = TYPE(R1, TEXT: hi :))", "R1, TEXT: hi :)"),
         ("R1 = TYPE(R1, TEXT: hi :()", "R1, TEXT: hi :("),
         ("R1 = SetEquation((x + 1) = (y)) = ok", "(x + 1) = (y)"),
+        ("R1 = Code(print(':)'); Finish(5))", "print(':)'); Finish(5)"),
+        ("R1 = Code(print('\\'(')\nFinish(5))", "print('\\'(')\nFinish(5)"),
+        ("R1 = Code(a = f(1)  # :)\nFinish(a))", "a = f(1)  # :)\nFinish(a)"),
+        ('R1 = Code(x = """)\nFinish(5"""; print(x))', 'x = """)\nFinish(5"""; print(x)'),
+        ("R1 = KnowledgeQuery(Ada's song #1 (live))", "Ada's song #1 (live)"),
     ],
 )
 def test_separators_and_brackets_inside_arguments(text: str, args: str) -> None:
@@ -94,6 +103,17 @@ def test_an_unpaired_bracket_does_not_swallow_the_next_action(smile: str) -> Non
         ("R1 = A(1); R2 = (3)", 16),
         ("R1 = 5", 5),
         ("R1 = A(1)\nSo the answer is 3.", 9),
+        ("R1 = A(1). So the answer is 3.", 9),
+        ("R1 = A(1)...", 9),
+        # an action is never an argument of another one
+        ("R1 = Calculator(2+3), R2 = Calculator(R1*2)", 20),
+        ("R1 = Calculator(2+3). R2 = Calculator(R1*2)", 20),
+        ("R1 = Calculator(2+3) and R2 = Calculator(R1*2)", 20),
+        ("R1 = Calculator(2+3) Finish(R1)", 20),
+        ("R1 = Calculator(2+3), R2 = R1, R3 = Calculator(R2)", 20),
+        ("R1 = Calculator(2+3\nFinish()", 15),
+        ("R1 = Calculator((2+3), R2 = Calculator(R1)", 15),
+        ("R1 = Code(print(1))\nFinish(5", 26),
     ],
 )
 def test_a_malformed_text_is_refused_with_its_position(text: str, position: int) -> None:
@@ -194,12 +214,23 @@ ADVERSARIAL = {
     "almost ends": "R1 = A(" + "(); R1," * 1_400,
     "mixed": "R1 = A((;) = R2, (\n); Output = (" * 300,
     "a word": "a" * 10_000 + "(",
+    "quotes in code": "R1 = Code(" + "'" * 9_990,
+    "escaped quotes in code": "R1 = Code(" + "'\\" * 4_990,
+    "half strings in code": "R1 = Code(" + "'(\"" * 3_300,
+    "comments in code": "R1 = Code(" + "#\n" * 4_990,
+    "brackets in code": "R1 = Code(" + "()" * 4_990 + ")",
+    "code with an open bracket": "R1 = Code(('; " * 710,
+    "calls in a line": "R1 = A(1), " * 900,
+    "calls with stops": "R1 = A(1).\n" * 830,
+    "stops": "R1 = A(1)" + " ." * 4_990,
+    "half actions behind a call": "R1 = A(1)" + " R2, R3" * 1_400 + ")",
+    "half actions in an open call": "R1 = A((" + "\nR2 =" * 1_600 + ")",
 }
 
 
 @pytest.mark.parametrize("text", ADVERSARIAL.values(), ids=ADVERSARIAL.keys())
-def test_ten_kilobytes_take_less_than_ten_milliseconds(text: str) -> None:
-    assert fastest(text) < 0.010
+def test_sixty_four_kilobytes_take_less_than_a_fifth_of_a_second(text: str) -> None:
+    assert fastest((text * 7)[:65_536]) < 0.2  # at most 0.05 on an idle machine
 
 
 def test_time_is_linear() -> None:
@@ -208,13 +239,13 @@ def test_time_is_linear() -> None:
 
 
 def fastest(text: str) -> float:
-    """The least of several runs, since other processes share the machine."""
+    """The least processor time of several runs, since other processes share the machine."""
     times = []
-    for _ in range(7):
-        start = time.perf_counter()
+    for _ in range(5):
+        start = time.process_time()
         with contextlib.suppress(ActionParseError):
             parse_actions(text)
-        times.append(time.perf_counter() - start)
+        times.append(time.process_time() - start)
     return min(times)
 
 
