@@ -1,7 +1,9 @@
-"""How a command of this package ends: an error in one line with exit status 2, and quietly where a pipe closes.
+"""How a command of this package ends, and what it says on the way.
 
-with until_pipe_closes():       # python -m lumos_rl.data.convert --help | head
-    sys.exit(main())
+An error is one line with exit status 2, a signal gives its own status, and a closed pipe ends it quietly.
+
+    with until_pipe_closes():       # python -m lumos_rl.data.convert --help | head
+        sys.exit(main())
 """
 
 from __future__ import annotations
@@ -10,7 +12,10 @@ import contextlib
 import os
 import signal
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
+
+from lumos_rl.masking import masked
 
 
 class Stopped(KeyboardInterrupt):
@@ -49,6 +54,51 @@ def until_pipe_closes() -> Iterator[None]:
 
 
 def failed(message: str) -> int:
-    """Prints an error; the exit status."""
-    print(f"error: {message}", file=sys.stderr)
+    """Prints an error, without passwords; the exit status."""
+    print(f"error: {masked(message)}", file=sys.stderr)
     return 2
+
+
+def duration(seconds: float) -> str:
+    """A length of time for people: "40 s", "12 min", "3.5 h"."""
+    if seconds < 90:
+        return f"{max(1, round(seconds))} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+
+
+class Progress:
+    """Lines about long work in a log, now and then: "sft: 400 of 4000 steps, loss 0.310, about 5 min left".
+
+    Args:
+        what: Name of the work.
+        total: How much there is to do.
+        unit: What is counted.
+        say: Called with each line.
+        done: How much was done before.
+        every_s: Least seconds between two lines.
+        clock: Seconds that pass.
+    """
+
+    def __init__(
+        self,
+        what: str,
+        total: int,
+        unit: str,
+        say: Callable[[str], None],
+        done: int = 0,
+        every_s: float = 60.0,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._what, self._total, self._unit, self._say = what, total, unit, say
+        self._first, self._every_s, self._clock = done, every_s, clock
+        self._began = self._said = clock()
+
+    def at(self, done: int, note: str = "") -> None:
+        """Says how far the work is, if the last line is long enough ago."""
+        now = self._clock()
+        if now - self._said < self._every_s or done <= self._first:
+            return
+        self._said = now
+        left = (now - self._began) / (done - self._first) * (self._total - done)
+        parts = [f"{done} of {self._total} {self._unit}", *([note] if note else []), f"about {duration(left)} left"]
+        self._say(f"{self._what}: {', '.join(parts)}")

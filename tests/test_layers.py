@@ -18,6 +18,7 @@ PACKAGE = Path(__file__).parents[1] / "lumos_rl"
 FAMILIES = sorted(f"envs/{path.parent.name}" for path in PACKAGE.glob("envs/*/task_type.py"))  # of task types
 ROWS = [
     ["errors"],
+    ["masking"],
     ["records", "checks", "console"],
     ["core"],
     ["language", "metrics", "prompts"],

@@ -40,7 +40,7 @@ class DPORecipeConfig:
 def main(job: Job, run: RunFolder, config: DPORecipeConfig) -> None:
     """Builds pairs from one policy's episodes and optimises them."""
     start = require_checkpoint(run.checkpoint(config.policy))
-    played = [episode for episode in run.read(Trajectory, TRAJECTORIES) if episode.policy == config.policy]
+    played = list(run.read(Trajectory, TRAJECTORIES, config.policy))
     if not played:
         raise DataError(
             f"expected episodes of {config.policy!r} in {run.path / TRAJECTORIES}, got none; play some with"

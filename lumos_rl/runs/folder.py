@@ -8,9 +8,11 @@
       evaluation.jsonl     every test episode
       pairs.jsonl          preference pairs that DPO learned
       metrics.jsonl        training and evaluation metrics: {"stage", "step", …}
+      times.json           seconds that each stage took
       summary.json, SUMMARY.md
 
 A run may be killed at any moment. A line that was being written then is cut off when the folder is opened again.
+Passwords are masked in every file.
 """
 
 from __future__ import annotations
@@ -20,21 +22,28 @@ import json
 import logging
 import os
 import shutil
-import uuid
-from collections.abc import Callable, Iterable, Iterator, Mapping
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import IO, Any, Self
 
-from lumos_rl.core import Module, PreferencePair, Record, Trajectory, from_json, to_json
-from lumos_rl.errors import ConfigError, InfrastructureError, MissingExtraError, MissingFileError
+from lumos_rl.console import duration
+from lumos_rl.core import Module, PreferencePair, Record, Trajectory, to_json
+from lumos_rl.errors import ConfigError, DataError, InfrastructureError, MissingFileError
+from lumos_rl.masking import masked
 from lumos_rl.policies.layout import CHECKPOINTS
 from lumos_rl.rollout.ray_workers import RayWorkers
 from lumos_rl.runs.config import CHANGEABLE, RunConfig
-from lumos_rl.runs.stored import refuse_other_versions, settings_of
+from lumos_rl.runs.lines import Lines, cut_broken_line, naming
+from lumos_rl.runs.schedule import Planned, Schedule
+from lumos_rl.runs.stored import refuse_other_versions, refused_changes, settings_of, stored_values
+from lumos_rl.runs.trackers import check_trackers, trackers
 
 log = logging.getLogger(__name__)
 
 TRAJECTORIES, EVALUATION, PAIRS = "trajectories.jsonl", "evaluation.jsonl", "pairs.jsonl"
+METRICS, TIMES = "metrics.jsonl", "times.json"
 MIN_FREE_BYTES = 200 * 2**20
 
 
@@ -49,19 +58,23 @@ class RunFolder:
 
     Raises:
         ConfigError: The folder belongs to a run with other settings, another process is at work in it, it cannot be
-            written, or the disk is nearly full.
+            written, the disk is nearly full, or a tracker cannot be used.
+        DataError: A file of the folder cannot be read.
         MissingFileError: `config.resume` is set and the folder holds no run.
     """
 
     def __init__(self, path: Path, config: RunConfig) -> None:
         self.path, self.config = path.resolve(), config
+        check_trackers(config.track, os.environ)
         self._check_config(path)
         check_writable(self.path)
         self._held = _hold(self.path)
-        self._write("config.json", settings_of(config))
-        for name in (TRAJECTORIES, EVALUATION, PAIRS, "metrics.jsonl"):
-            _cut_broken_line(self.path / name)
-        self._trackers = _trackers(config.track, self.path)
+        settings = settings_of(config)
+        self._write("config.json", settings)
+        self._lines = {name: Lines(self.path / name) for name in (TRAJECTORIES, EVALUATION, PAIRS)}
+        cut_broken_line(self.path / METRICS)
+        self._schedule = Schedule(seconds=self._times())
+        self._trackers = trackers(config.track, self.path, settings)
         self.workers = RayWorkers(config.ray)  # they start with the first episodes
 
     def __enter__(self) -> Self:
@@ -75,6 +88,10 @@ class RunFolder:
         """Folder of the model that `stage` trained."""
         return self.path / CHECKPOINTS / stage
 
+    def follow(self, planned: Sequence[Planned]) -> None:
+        """Tells which stages are to come, so that the log says how far the run is."""
+        self._schedule = Schedule(planned, self._schedule.seconds)
+
     def stage(
         self, name: str, work: Callable[[], Mapping[str, Any]], again: Callable[[Mapping[str, Any]], str] | None = None
     ) -> dict[str, Any]:
@@ -84,17 +101,22 @@ class RunFolder:
             name: The stage.
             work: What gives its result.
             again: Why a stored result is computed again; "" if it is good.
+
+        Raises:
+            DataError: The stored result cannot be read.
         """
-        path = self.path / "stages" / f"{name}.json"
+        path, place = self.path / "stages" / f"{name}.json", self._schedule.place(name)
         before: dict[str, Any] | None = None
         why = ""
         if path.is_file():
-            before = dict(json.loads(path.read_text(encoding="utf-8")))
+            before = read_result(path)
             why = again(before) if again else ""
             if not why:
-                log.info("%s: finished before", name)
+                log.info("%s: finished before", place)
                 return before
-        log.info("%s: begins%s", name, f" again ({why})" if why else "")
+        left = self._schedule.left(name)
+        log.info("%s begins%s%s", place, f" again ({why})" if why else "", f", {left}" if left else "")
+        began = time.monotonic()
         try:
             result = dict(work())
         except InfrastructureError as error:
@@ -103,31 +125,56 @@ class RunFolder:
             log.warning("%s stays as it was (%s): %s", name, why, error)
             return before
         self._write(f"stages/{name}.json", result)
+        self._took(name, time.monotonic() - began, first=before is None)
         return result
+
+    def _took(self, name: str, seconds: float, first: bool) -> None:
+        log.info("%s took %s", self._schedule.place(name), duration(seconds))
+        if first:  # a repetition does only what failed
+            self._schedule.seconds[name] = seconds
+            self._write(TIMES, self._schedule.seconds)
+
+    def results(self) -> dict[str, dict[str, Any]]:
+        """The results of all finished stages, in the order in which they ended.
+
+        Raises:
+            DataError: One cannot be read.
+        """
+        files = sorted((self.path / "stages").glob("*.json"), key=lambda path: path.stat().st_mtime_ns)
+        return {path.stem: read_result(path) for path in files}
 
     def log(self, stage: str, step: int, values: Mapping[str, float]) -> None:
         """Adds a line of metrics, here and in every tracker."""
-        self._append("metrics.jsonl", json.dumps({"stage": stage, "step": step, **values}))
+        with naming(self.path / METRICS), (self.path / METRICS).open("a", encoding="utf-8") as file:
+            file.write(json.dumps({"stage": stage, "step": step, **values}) + "\n")
         for tracker in self._trackers:
             tracker(stage, step, values)
 
     def add(self, name: str, record: Trajectory | PreferencePair) -> None:
         """Adds a record to one of the folder's files and hands it to the operating system at once."""
-        self._append(name, to_json(record))
+        if isinstance(record, Trajectory) and record.failure is not None:
+            record = replace(record, failure=masked(record.failure))
+        self._lines[name].add([record])
 
-    def read(self, kind: type[Record], name: str) -> Iterator[Record]:
-        """The records of one of the folder's files; none when it is missing."""
-        path = self.path / name
-        if path.is_file():
-            with path.open(encoding="utf-8") as lines:
-                for number, line in enumerate(lines, 1):
-                    yield from_json(kind, line, f"{path}:{number}")
+    def read(self, kind: type[Record], name: str, key: str | None = None) -> Iterator[Record]:
+        """The records of one of the folder's files; none when it is missing.
+
+        Args:
+            kind: Of the records.
+            name: The file.
+            key: Only those of this policy, or the pairs of this stage; no others are read. None gives all.
+
+        Raises:
+            DataError: A line cannot be read.
+        """
+        return self._lines[name].all(kind) if key is None else self._lines[name].of(kind, key)
 
     def replace_pairs(self, stage: str, pairs: Iterable[PreferencePair]) -> None:
         """Writes the pairs of one stage behind those of the stages before it."""
-        kept = [pair for pair in self.read(PreferencePair, PAIRS) if not pair.id.startswith(f"{stage}:")]
-        lines = "".join(to_json(pair) + "\n" for pair in [*kept, *pairs])
-        write_atomically(self.path / PAIRS, lines)
+        if any(self.read(PreferencePair, PAIRS, stage)):  # of a start that did not finish the stage
+            kept = [pair for pair in self.read(PreferencePair, PAIRS) if not pair.id.startswith(f"{stage}:")]
+            write_atomically(self.path / PAIRS, "".join(to_json(pair) + "\n" for pair in kept))
+        self._lines[PAIRS].add(pairs)
 
     def write_text(self, name: str, text: str) -> None:
         """Writes a file of the folder as a whole."""
@@ -142,28 +189,47 @@ class RunFolder:
         records = any(file.stat().st_size for file in path.glob("*.jsonl"))
         if not records and not any(path.glob("stages/*.json")) and not any(path.glob("checkpoints/*")):
             return  # nothing was made with those settings; often some were wrong
-        new = settings_of(self.config)
-        old = json.loads(stored.read_text(encoding="utf-8"))
+        new, old = settings_of(self.config), stored_values(stored)
         refuse_other_versions(stored, old)
         old = settings_of(RunConfig()) | old  # older ones name fewer
-        differing = sorted(name for name in new if not _changeable(name) and old[name] != new[name])
-        if differing:
-            changes = "; ".join(f"{name}: {old[name]} there, {new[name]} now" for name in differing[:5])
+        if refused := refused_changes(old, new):
             raise ConfigError(
-                f"expected the settings that {path} was begun with, got others ({changes}); continue with those, or"
-                " choose another --run-dir"
+                f"expected the settings that {path} was begun with, got others ({'; '.join(refused)}); continue with"
+                f" those, or choose another --run-dir. What may change: {', '.join(CHANGEABLE)}, and batch sizes with"
+                " gradient_accumulation while their product stays"
             )
+        for name in sorted(name for name in new if old[name] != new[name]):
+            log.info("%s continues with %s %s instead of %s", path, name, new[name], old[name])
+
+    def _times(self) -> dict[str, float]:
+        path = self.path / TIMES
+        try:
+            found = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+            return {str(name): float(seconds) for name, seconds in found.items()}
+        except (ValueError, TypeError, AttributeError) as error:  # nothing depends on them but estimates
+            log.warning("%s cannot be read, so earlier stages do not count for the time left: %s", path, error)
+            return {}
 
     def _write(self, name: str, value: Mapping[str, Any]) -> None:
         write_atomically(self.path / name, json.dumps(value, indent=1, ensure_ascii=False) + "\n")
 
-    def _append(self, name: str, line: str) -> None:
-        with (self.path / name).open("a", encoding="utf-8") as file:
-            file.write(line + "\n")
 
+def read_result(path: Path) -> dict[str, Any]:
+    """The result of a finished stage.
 
-def _changeable(name: str) -> bool:
-    return any(name == free or name.startswith(f"{free}.") for free in CHANGEABLE)
+    Raises:
+        DataError: The file is cut off or holds something else.
+    """
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+        if not isinstance(value, dict):
+            raise ValueError(f"got {str(value)[:60]!r}")
+    except ValueError as error:
+        raise DataError(
+            f"expected the result of a stage as one JSON object in {path}: {error}; remove that file, and the stage"
+            " runs again from what else there is"
+        ) from error
+    return value
 
 
 def check_writable(path: Path) -> None:
@@ -203,64 +269,14 @@ def _hold(path: Path) -> IO[str]:
 
 def write_atomically(path: Path, text: str) -> None:
     """Writes a file so that it is either the old one or the new one, whenever the process ends."""
-    path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(path.name + ".tmp")
-    partial.write_text(text, encoding="utf-8")
-    partial.replace(path)
-
-
-def _cut_broken_line(path: Path) -> None:
-    """Drops what follows the last newline: a line that was being written when the process ended."""
-    if not path.is_file():
-        return
-    data = path.read_bytes()
-    end = data.rfind(b"\n") + 1
-    if end != len(data):
-        log.warning("%s: dropped a line that was cut off after %d bytes", path, len(data) - end)
-        with path.open("r+b") as file:
-            file.truncate(end)
-
-
-Tracker = Callable[[str, int, Mapping[str, float]], None]
-
-
-def _trackers(names: Iterable[str], path: Path) -> list[Tracker]:
-    makers = {"wandb": _wandb, "tensorboard": _tensorboard}
-    return [makers[name](path) for name in names]
-
-
-def _wandb(path: Path) -> Tracker:
-    try:
-        import wandb
-    except ImportError as error:
-        raise MissingExtraError("wandb", "wandb") from error
-    settings = json.loads((path / "config.json").read_text(encoding="utf-8"))
-    key = path / "wandb-id"  # a name alone would join runs of the same name in different places
-    if not key.is_file():
-        write_atomically(key, uuid.uuid4().hex)
-    project = os.environ.get("WANDB_PROJECT", "lumos_rl")
-    run = wandb.init(project=project, name=path.name, id=key.read_text(), resume="allow", dir=path, config=settings)
-    run.define_metric("*", step_metric="lumos_step")
-
-    def track(stage: str, step: int, values: Mapping[str, float]) -> None:
-        run.log({f"{stage}/{name}": value for name, value in values.items()} | {"lumos_step": step})
-
-    return track
-
-
-def _tensorboard(path: Path) -> Tracker:
-    try:
-        from torch.utils.tensorboard import SummaryWriter
-    except ImportError as error:
-        raise MissingExtraError("tensorboard", "tensorboard") from error
-    writer = SummaryWriter(str(path / "tensorboard"))
-
-    def track(stage: str, step: int, values: Mapping[str, float]) -> None:
-        for name, value in values.items():
-            writer.add_scalar(f"{stage}/{name}", value, step)
-        writer.flush()
-
-    return track
+    with naming(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with partial.open("w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())  # else a machine that loses power may keep the new name and no text
+        partial.replace(path)
 
 
 def require_checkpoint(path: Path) -> Path:
