@@ -10,11 +10,12 @@
 
 from __future__ import annotations
 
-from itertools import islice
 from pathlib import Path
 
 from lumos_rl import task_types
 from lumos_rl.core import Task
+from lumos_rl.data.files import default_split
+from lumos_rl.data.shared import Unreadable, file_tasks
 from lumos_rl.errors import ConfigError
 from lumos_rl.task_types import Report
 
@@ -22,7 +23,7 @@ from lumos_rl.task_types import Report
 def load_tasks(
     benchmark: str,
     source: str | Path = "synthetic",
-    split: str = "test",
+    split: str | None = None,
     limit: int | None = None,
     report: Report | None = None,
 ) -> list[Task]:
@@ -31,7 +32,8 @@ def load_tasks(
     Args:
         benchmark: Name of a task type; "synthetic" needs one with a built-in suite.
         source: "synthetic", a file, a folder as the benchmark distributes it, or "hf:NAME" or "hf:NAME:CONFIG".
-        split: Which file of a folder, or split of a hub data set; part of the ids.
+        split: Which file of a folder, or split of a hub data set or suite; part of the ids. None takes the split in the
+            name of a file, otherwise "test".
         limit: How many tasks; None takes all.
         report: Called with id and error of each unreadable record, which is then skipped; None raises the error.
 
@@ -46,5 +48,18 @@ def load_tasks(
     if str(source) == "synthetic":
         from lumos_rl.data.synthetic import synthetic_tasks
 
-        return synthetic_tasks(benchmark, split, limit)
-    return list(islice(task_types.get(benchmark).get_reader().read(str(source), split, report), limit))
+        return synthetic_tasks(benchmark, "test" if split is None else split, limit)
+    reader = task_types.get(benchmark).get_reader()
+    tasks: list[Task] = []
+    if limit == 0:
+        return tasks
+    for item in file_tasks(reader, str(source), split or default_split(str(source), list(reader.files))):
+        if isinstance(item, Unreadable):
+            if report is None:
+                raise item.error
+            report(item.key, item.error)
+            continue
+        tasks.append(item)
+        if len(tasks) == limit:
+            break
+    return tasks

@@ -5,17 +5,14 @@
     ...     print(row.index, row.where, text_field(row, "question"))
     0 test.jsonl:1 Janet’s ducks lay 16 eggs per day. …
 
-An unreadable record raises `DataError`; if the caller gives `report`, it goes there and is skipped. Blank lines and a
-byte order mark are skipped. Bytes that are not UTF-8 invalidate only their own record.
+An unreadable record raises `DataError`; if the caller gives `report`, it goes there and is skipped.
+`lumos_rl.data.raw` reads the files themselves.
 """
 
 from __future__ import annotations
 
-import csv
-import io
-import json
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from importlib import import_module
@@ -23,21 +20,14 @@ from pathlib import Path
 from typing import Any
 
 from lumos_rl.core import Task
+from lumos_rl.data.raw import KINDS, Row, excerpt, hint
+from lumos_rl.data.raw import read_rows as read_rows
 from lumos_rl.errors import DataError, MissingExtraError, MissingFileError, UnknownNameError
 from lumos_rl.metrics import parse_number
 from lumos_rl.task_types import Report
 
 _NUMBER = re.compile(r"[-+]?(?:(?:[0-9]{1,3}(?:,[0-9]{3})+|[0-9]+)(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][-+]?[0-9]{1,9})?")
 _MOST_DIGITS = 400  # of a number; the scorer reads no longer answers
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One record of a file: its index (from 0), "file:line", and its parsed value."""
-
-    index: int
-    where: str
-    value: Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +73,10 @@ class Reader:
             f" it comes from {self.origin}"
         )
 
+    def paths(self, source: str, split: str) -> list[Path]:
+        """The files that the tasks depend on; none where that is not known."""
+        return [self.find(Path(source), split)] if type(self).read is Reader.read and _is_local(source) else []
+
     def read(self, source: str, split: str, report: Report | None = None) -> Iterator[Task]:
         """The tasks of a file, a folder, or "hf:NAME" or "hf:NAME:CONFIG".
 
@@ -91,7 +85,7 @@ class Reader:
             MissingFileError: There is no such file.
             DataError: A record cannot be read, and `report` is None.
         """
-        if source.startswith("hf:"):
+        if not _is_local(source):
             name, _, config = source.removeprefix("hf:").partition(":")
             return self.tasks(rows_from_hub(name, split, config or self.hub_config), split, report)
         return self.tasks(read_rows(self.find(Path(source), split), report), split, report)
@@ -108,107 +102,47 @@ class Reader:
                 task = self.task(row, split)
                 if task.id in seen:
                     raise DataError(f"{row.where}: expected a new id, got {task.id!r}, which {seen[task.id]} has")
-            except DataError as error:
+            except Exception as error:  # whatever the content of one record makes code raise: it ends nothing else
+                problem = _problem(row, error)
                 if report is None:
-                    raise
-                report(f"{self.benchmark}/{split}/{row.index}", error)
+                    raise problem from error
+                report(f"{self.benchmark}/{split}/{row.index}", problem)
                 continue
             seen[task.id] = row.where
             yield task
 
 
-def read_rows(path: Path, report: Report | None = None) -> Iterator[Row]:
-    """The records of a JSON-lines, JSON or CSV file in order.
+def _problem(row: Row, error: Exception) -> DataError:
+    if not isinstance(error, DataError):
+        return DataError(f"{row.where}: the record cannot be read: {type(error).__name__}: {str(error)[:200]}")
+    if row.index == 0 and (inside := hint(row.value)):
+        return DataError(f"{error}; a file is {KINDS}{inside}")
+    return error
 
-    Args:
-        path: A file; ".csv" is read as CSV with a header, anything else as JSON, a list or one object per line.
-        report: Called with the errors of unreadable records; None raises them.
 
-    Raises:
-        MissingFileError: There is no such file.
-        DataError: A record cannot be read, and `report` is None.
+def _is_local(source: str) -> bool:
+    return not source.startswith("hf:")
+
+
+def is_file(source: str) -> bool:
+    """Whether a source is one file, or is missing and has the name of one."""
+    return _is_local(source) and not Path(source).is_dir() and "." in Path(source).name
+
+
+def named_split(source: str, splits: Sequence[str]) -> str | None:
+    """The split in the name of a file or folder; None without one, and for the hub."""
+    name = Path(source).name.lower() if _is_local(source) else ""
+    return next((split for split in (*splits, "train", "dev", "test") if split in name), None)
+
+
+def default_split(source: str, splits: Sequence[str]) -> str:
+    """The split of a source for which none was given: that in a file's name, otherwise the test split.
+
+    >>> default_split("data/train.jsonl", ["train", "test"]), default_split("mine.jsonl", ["train", "test"])
+    ('train', 'test')
     """
-    try:
-        text = path.read_bytes().decode("utf-8-sig", errors="surrogateescape")
-    except FileNotFoundError as error:
-        raise MissingFileError(f"expected a file at {path.absolute()}") from error
-    if path.suffix.lower() == ".csv":
-        places = _csv_rows(text)
-    else:
-        places = _json_list(text) if text.lstrip().startswith("[") else _json_lines(text)
-    for index, (line, value) in enumerate(places):
-        where = f"{path.name}:{line}"
-        broken = value if isinstance(value, ValueError) else _encoding_error(value)
-        if broken is None:
-            yield Row(index, where, value)
-            continue
-        problem = DataError(f"{where}: {broken}")
-        if report is None:
-            raise problem
-        report(where, problem)
-
-
-def _json_lines(text: str) -> Iterator[tuple[int, Any]]:
-    """Line number and value of each line; the value is a ValueError if the line is not JSON."""
-    for number, line in enumerate(text.split("\n"), 1):
-        if line.strip():
-            try:
-                yield number, json.loads(line)
-            except (ValueError, RecursionError) as error:
-                yield number, ValueError(f"expected one JSON object, got {_excerpt(line)} ({error})")
-
-
-def _json_list(text: str) -> Iterator[tuple[int, Any]]:
-    """The same for the items of one list. Reading stops at an item that is not JSON."""
-    decoder = json.JSONDecoder()
-    position, line = text.index("[") + 1, 1
-    counted = 0
-    while True:
-        while position < len(text) and text[position] in " \t\r\n,":
-            position += 1
-        line, counted = line + text.count("\n", counted, position), position
-        if position < len(text) and text[position] == "]":
-            return
-        try:
-            value, position = decoder.raw_decode(text, position)
-        except (ValueError, RecursionError) as error:
-            rest = _excerpt(text[position : position + 80])
-            yield line, ValueError(f"expected a JSON object, got {rest} ({error}); the rest of the file was not read")
-            return
-        yield line, value
-
-
-def _csv_rows(text: str) -> Iterator[tuple[int, Any]]:
-    """The same for the rows of a CSV file, as dicts by column name."""
-    reader = csv.DictReader(io.StringIO(text, newline=""))
-    while True:
-        try:
-            row = next(reader, None)
-        except csv.Error as error:
-            yield reader.line_num, ValueError(f"expected a CSV row, got an error: {error}")
-            continue
-        if row is None:
-            return
-        yield reader.line_num, row
-
-
-def _encoding_error(value: Any) -> ValueError | None:
-    for item in _texts(value):
-        if not item.isascii():
-            try:
-                item.encode()
-            except UnicodeEncodeError as error:
-                shown = item[max(0, error.start - 20) : error.start].encode("ascii", "replace").decode()
-                return ValueError(f"expected UTF-8 text, got other bytes after {shown!r}")
-    return None
-
-
-def _texts(value: Any) -> Iterator[str]:
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, dict | list):
-        for item in value.values() if isinstance(value, dict) else value:
-            yield from _texts(item)
+    named = named_split(source, splits) if is_file(source) else None
+    return named or next((split for split in splits if split.startswith("test")), "test")
 
 
 def rows_from_hub(name: str, split: str, config: str | None = None) -> Iterator[Row]:
@@ -307,7 +241,7 @@ def answer_number(text: str) -> str:
 
 def _field(row: Row, name: str) -> Any:
     if not isinstance(row.value, Mapping):
-        raise DataError(f"{row.where}: expected an object with a field {name!r}, got {_excerpt(row.value)}")
+        raise DataError(f"{row.where}: expected an object with a field {name!r}, got {excerpt(row.value)}")
     if name not in row.value:
         raise DataError(f"{row.where}: field {name!r}: expected, got only {sorted(map(str, row.value))}")
     return row.value[name]
@@ -315,9 +249,4 @@ def _field(row: Row, name: str) -> Any:
 
 def bad_field(row: Row, name: str, expected: str, got: object) -> DataError:
     """The error for a field: `train.jsonl:17: field 'answer': expected a number, got 'many'`."""
-    return DataError(f"{row.where}: field {name!r}: expected {expected}, got {_excerpt(got)}")
-
-
-def _excerpt(value: object) -> str:
-    shown = ascii(value) if isinstance(value, str) and not value.isprintable() else repr(value)
-    return shown if len(shown) <= 60 else shown[:57] + "..."
+    return DataError(f"{row.where}: field {name!r}: expected {expected}, got {excerpt(got)}")

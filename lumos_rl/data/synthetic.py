@@ -11,13 +11,12 @@ The suite of each task type is in its folder (e.g. `lumos_rl.envs.math.suite`). 
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from functools import lru_cache
-from itertools import islice
 
 from lumos_rl import task_types
 from lumos_rl.core import Task
+from lumos_rl.data.shared import Drawn
 from lumos_rl.errors import UnknownNameError
 
 UNSEEN = "unseen"
@@ -58,18 +57,5 @@ def splits_of(benchmark: str) -> list[str]:
 
 
 @lru_cache(maxsize=16)
-def _drawn(benchmark: str, split: str, seed: int) -> _Drawn:
-    return _Drawn(task_types.get(benchmark).get_suite()(benchmark, split, seed))
-
-
-class _Drawn:
-    """Caches the tasks of a suite, so that hundreds of environments in one process generate them only once."""
-
-    def __init__(self, stream: Iterator[Task]) -> None:
-        self._stream, self._tasks = stream, list[Task]()
-        self._lock = threading.Lock()
-
-    def first(self, count: int) -> list[Task]:
-        with self._lock:
-            self._tasks.extend(islice(self._stream, max(0, count - len(self._tasks))))
-            return self._tasks[:count]
+def _drawn(benchmark: str, split: str, seed: int) -> Drawn[Task]:
+    return Drawn(task_types.get(benchmark).get_suite()(benchmark, split, seed))

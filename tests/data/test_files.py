@@ -131,7 +131,8 @@ def test_bytes_that_are_no_utf8_spoil_their_record_only(tmp_path):
     path.write_bytes(good + b"\n" + good.replace(b"Tom", b"T\xff\xfem") + b"\n" + good)
     reported = []
     assert len(load_tasks("gsm8k", path, report=lambda key, error: reported.append(str(error)))) == 2
-    assert reported == ["a.jsonl:2: expected UTF-8 text, got other bytes after 'T'"]
+    cure = "save the file as UTF-8, e.g. with `iconv -f WINDOWS-1252 -t UTF-8`, or remove the record"
+    assert reported == [f"a.jsonl:2: expected UTF-8 text, got the byte 0xff after 'T'; {cure}"]
 
 
 def test_a_broken_list_says_that_its_rest_was_not_read(tmp_path):
