@@ -19,7 +19,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator
-from typing import Any, cast
+from typing import Any, NoReturn, cast
 
 MAX_BYTES = 200_000_000  # of all texts that the functions of one statement make
 _SMALL = 1_000  # characters; the bytes of shorter texts are not counted
@@ -75,7 +75,7 @@ class Budget:
         """Seconds of computing that are left."""
         return max(0.0, self._deadline - time.thread_time())
 
-    def stop(self, reason: str) -> None:
+    def stop(self, reason: str) -> NoReturn:
         """Stops the statement.
 
         Raises:
@@ -106,6 +106,18 @@ def ask() -> None:
     budget = getattr(_RUNNING, "budget", None)
     if budget is not None:
         budget.check()
+
+
+def halt(reason: str) -> NoReturn:
+    """Stops the statement that runs in this thread with an error of MySQL.
+
+    Raises:
+        StopError: Always.
+    """
+    budget = getattr(_RUNNING, "budget", None)
+    if budget is not None:
+        budget.stop(reason)
+    raise StopError(reason)
 
 
 def left_s(most: float) -> float:
@@ -165,9 +177,9 @@ class Guarded:
                 budget.is_faulty = True
                 raise
             except re.error:
-                return budget.stop("Illegal argument to a regular expression.")
+                budget.stop("Illegal argument to a regular expression.")
             except (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError):
-                return budget.stop(f"Incorrect arguments to {shown}")
+                budget.stop(f"Incorrect arguments to {shown}")
             budget.spend(value)
             return value
 

@@ -12,25 +12,20 @@ argument is NULL or invalid, as MySQL does outside its strict modes, and for a t
 from __future__ import annotations
 
 import datetime as dt
-import functools
 import math
 import unicodedata
 from collections.abc import Callable, Sequence
 from decimal import ROUND_HALF_UP, Decimal
-from importlib import import_module
 from typing import Any
 
 from lumos_rl.envs.sql.tools import clock
-from lumos_rl.envs.sql.tools.budget import Guarded, ask, left_s
+from lumos_rl.envs.sql.tools.budget import Guarded, ask
 from lumos_rl.envs.sql.tools.kept import kept, text_bytes
-from lumos_rl.envs.sql.tools.patterns import matches
-from lumos_rl.errors import MissingExtraError
+from lumos_rl.envs.sql.tools.patterns import expression, matches, matching
 
 COLLATION = "mysql"
 MAX_TEXT = 1_000_000  # characters
 MAX_LIKE = 10_000_000  # characters of pattern times characters of text
-MAX_PATTERN = 2_000  # characters of a regular expression, because the time to compile it has no other limit
-REGEXP_S = 0.5  # seconds for one match
 _MOST_KEPT = 1_000  # characters; the folded forms of longer texts are not cached
 _MOST_CHARACTERS = 10_000  # different ones whose folded forms are remembered
 
@@ -115,14 +110,6 @@ def like(pattern: str, text: str, escape: str = "\\") -> int:
     if len(pattern) * len(text) > MAX_LIKE:
         raise ValueError(f"expected at most {MAX_LIKE} characters of pattern times text")
     return int(matches(pattern, text.translate(_BARE), escape, _BARE))
-
-
-@functools.cache
-def _regex() -> Any:
-    try:
-        return import_module("regex")
-    except ImportError as error:
-        raise MissingExtraError("regex", "sql") from error
 
 
 def _concat(*parts: Any) -> str | None:
@@ -347,24 +334,10 @@ def install(connection: Guarded, stop: Callable[[str], None]) -> None:
     for name, function in WITH_NULL.items():
         connection.create_function(f"my_{name}", -1, function, deterministic=True)
     connection.create_function("my_too_many_rows", 0, lambda: stop("Subquery returns more than 1 row"))
-    connection.create_function("my_regexp", 2, functools.partial(_regexp, stop), deterministic=True)
+    connection.create_function("my_regexp", 2, _guarded(_regexp), deterministic=True)
 
 
-def _regexp(stop: Callable[[str], None], text: Any, pattern: Any) -> int | None:
+def _regexp(text: Any, pattern: Any) -> int:
     """REGEXP under the collation."""
-    if text is None or pattern is None:
-        return None
-    if len(text_of(pattern)) > MAX_PATTERN:
-        stop("The regular expression pattern is too long.")
-    try:
-        found = _compiled(text_of(pattern)).search(text_of(text), timeout=left_s(REGEXP_S))
-    except TimeoutError:
-        stop("Timeout exceeded in regular expression match.")
-    except _regex().error:
-        stop("Illegal argument to a regular expression.")
-    return int(found is not None)
-
-
-@kept(4_000_000, lambda found: 100 * len(found.pattern))
-def _compiled(pattern: str) -> Any:
-    return _regex().compile(pattern, _regex().IGNORECASE)
+    with matching() as timeout:
+        return int(expression(text_of(pattern), text_of(text)).search(text_of(text), timeout=timeout) is not None)

@@ -1,19 +1,33 @@
-r"""LIKE without backtracking: a pattern is cut at its "%", and each part is searched from where the part before ended.
+r"""Patterns in texts, LIKE and regular expressions, in bounded time and memory.
 
     matches("a%b_", "axxbc")        # True
     matches("50\\%", "50%")         # True: "\" is the escape, so this "%" stands for itself
+    with matching() as timeout:
+        expression("^d", "dog").search("dog", timeout=timeout)
 
-The time is at most in proportion to pattern
-length times text length, at the speed of `str.find`.
+LIKE does not backtrack: a pattern is cut at its "%", and each part is searched from where the part before ended, so the
+time is at most in proportion to pattern length times text length, at the speed of `str.find`. A regular expression does
+backtrack; it has a time limit, and what would need too much memory is refused as MySQL refuses it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import contextlib
+import functools
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from importlib import import_module
 from types import MappingProxyType
+from typing import Any
 
-from lumos_rl.envs.sql.tools.budget import ask
+from lumos_rl.envs.sql.tools.budget import ask, halt, left_s
+from lumos_rl.envs.sql.tools.kept import kept
+from lumos_rl.errors import MissingExtraError
+
+MAX_PATTERN = 2_000  # characters of a regular expression, because the time to compile it has no other limit
+MAX_DEPTH = 8  # brackets within brackets; memory doubles with each
+MAX_GROUPED = 2_000_000  # characters of text times groups of the expression, each of which takes memory
+REGEXP_S = 0.5  # seconds for one match
 
 _UNFOLDED: Mapping[int, str] = MappingProxyType({})
 
@@ -34,7 +48,7 @@ class _Part:
         self.length += 1
 
     def is_at(self, place: int, text: str) -> bool:
-        fits = 0 <= place and place + self.length <= len(text)
+        fits = place >= 0 and place + self.length <= len(text)
         return fits and all(text.startswith(part, place + start) for start, part in self.texts)
 
     def find(self, text: str, first: int) -> int:
@@ -81,3 +95,56 @@ def _parts(pattern: str, escape: str, folded: Mapping[int, str]) -> list[_Part]:
         else:
             parts[-1].add(character.translate(folded))
     return parts
+
+
+def expression(pattern: str, text: str, *, ignore_case: bool = True) -> Any:
+    """A compiled regular expression (of the package `regex`) for use on one text, within `matching`.
+
+    Raises:
+        StopError: It is refused as MySQL refuses it.
+    """
+    if len(pattern) > MAX_PATTERN:
+        halt("The regular expression pattern is too long.")
+    deepest, groups = _brackets(pattern)
+    if deepest > MAX_DEPTH or groups * len(text) > MAX_GROUPED:
+        halt("Overflow in the regular expression backtrack stack.")
+    return _compiled(pattern, ignore_case)
+
+
+@contextlib.contextmanager
+def matching() -> Iterator[float]:
+    """Gives the timeout in seconds for a match; its errors stop the statement with MySQL's."""
+    try:
+        yield left_s(REGEXP_S)
+    except TimeoutError:
+        halt("Timeout exceeded in regular expression match.")
+    except _regex().error:
+        halt("Illegal argument to a regular expression.")
+
+
+def _brackets(pattern: str) -> tuple[int, int]:
+    """How deep the brackets of an expression are nested, and how many there are; those in [ ] are counted too."""
+    depth = deepest = 0
+    characters = iter(pattern)
+    for character in characters:
+        if character == "\\":
+            next(characters, "")
+        elif character == "(":
+            depth += 1
+            deepest = max(deepest, depth)
+        elif character == ")":
+            depth -= 1
+    return deepest, pattern.count("(")
+
+
+@functools.cache
+def _regex() -> Any:
+    try:
+        return import_module("regex")
+    except ImportError as error:
+        raise MissingExtraError("regex", "sql") from error
+
+
+@kept(2_000_000, lambda found: 200 * len(found.pattern))
+def _compiled(pattern: str, ignore_case: bool) -> Any:
+    return _regex().compile(pattern, _regex().IGNORECASE if ignore_case else 0)

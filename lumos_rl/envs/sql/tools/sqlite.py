@@ -26,7 +26,6 @@ from lumos_rl.envs.sql.tools.calls import cell
 from lumos_rl.envs.sql.tools.dialect import parse, syntax_error
 from lumos_rl.envs.sql.tools.dump import read_dump
 from lumos_rl.envs.sql.tools.functions import MAX_TEXT, install
-from lumos_rl.envs.sql.tools.kept import kept
 from lumos_rl.envs.sql.tools.layout import INFORMATION, index_definitions, information, table_definition
 from lumos_rl.envs.sql.tools.queries import Translation, translate
 from lumos_rl.envs.sql.tools.results import MAX_CHARACTERS, MAX_ROWS, STATEMENT_S, Result, gold_result
