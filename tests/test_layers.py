@@ -25,7 +25,7 @@ ROWS = [
     ["agent", "tools", "policies"],
     ["task_types"],
     ["data"],
-    ["envs/spaces", "envs/registration"],
+    ["envs/arguments", "envs/registration", "envs/spaces", "envs/tasks"],
     ["envs/base"],
     FAMILIES,
     ["rollout", "training"],
@@ -40,7 +40,7 @@ FORBIDDEN = {("envs", "policies")}
 
 # Where an optional or heavy package may be imported, as path prefixes; packages that are not named are free.
 HOMES = {
-    "vllm": ["policies/vllm.py"],
+    "vllm": ["policies/vllm"],
     "ray": ["rollout/ray_", "training/job.py"],
     "trl": ["training/"],
     "peft": ["training/", "policies/checkpoints.py"],  # trained adapters are loaded with it
@@ -49,11 +49,11 @@ HOMES = {
         "training/",
         "policies/checkpoints.py",
         "policies/hf.py",
-        "policies/vllm.py",
+        "policies/vllm",
         "rollout/ray_workers.py",
         "runs/",
     ],
-    "transformers": ["training/", "policies/checkpoints.py", "policies/hf.py", "policies/vllm.py"],
+    "transformers": ["training/", "policies/checkpoints.py", "policies/hf.py", "policies/vllm"],
     "datasets": ["data/", "training/"],
     "gymnasium": ["envs/", "rollout/loop.py", "rollout/ray_workers.py", "runs/environments.py"],
     "sympy": ["tools/"],

