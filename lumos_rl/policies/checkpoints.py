@@ -2,48 +2,89 @@
 
 load_model("runs/demo/checkpoints/dpo-1")      # a full model, or an adapter on its base
 load_tokenizer("runs/demo/checkpoints/dpo-1")  # has a chat template, and its eos_token ends a turn
+load_tokenizer("Qwen/Qwen3-0.6B", ("chatml",))  # with another template than its own
 """
 
 from __future__ import annotations
 
 import gc
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
+from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, GenerationConfig
 
-from lumos_rl.core import Message
 from lumos_rl.errors import MissingExtraError, MissingFileError
-from lumos_rl.policies.encoding import continue_chat, end_of_turn
+from lumos_rl.policies.encoding import check_template, end_of_turn
 from lumos_rl.policies.layout import Layout
-from lumos_rl.prompts import LUMOS_CHAT_TEMPLATE
+from lumos_rl.policies.templates import use_template
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
 
-def load_tokenizer(path: str | Path) -> Any:
-    """A tokenizer with a chat template (its own or Lumos markup) and a padding token (its own or eos).
+def load_tokenizer(path: str | Path, chat_template: Sequence[str] = ()) -> Any:
+    """A tokenizer with a chat template and a padding token (its own or eos).
 
     Its `eos_token` is set to the token that ends a turn in that template.
 
+    Args:
+        path: Model or adapter folder, or a hub name.
+        chat_template: As the setting `model.chat_template`. With (), the tokenizer keeps its own template, or gets that
+            of Lumos if it has none.
+
     Raises:
         MissingFileError: No tokenizer there.
-        ConfigError: The template does not end turns with a single token, or rewrites earlier turns.
+        ConfigError: No such template; or it does not end turns with a single token, or rewrites earlier turns.
     """
     try:
         tokenizer = AutoTokenizer.from_pretrained(str(path))
     except (OSError, ValueError) as error:
         raise _missing(path, error) from error
-    if tokenizer.chat_template is None:
-        begins = tokenizer.bos_token_id is not None and tokenizer.encode("")[:1] == [tokenizer.bos_token_id]
-        tokenizer.chat_template = ("{{ bos_token }}" if begins else "") + LUMOS_CHAT_TEMPLATE
+    use_template(tokenizer, chat_template)
     if tokenizer.pad_token_id is None:
         tokenizer.pad_token = tokenizer.eos_token
     tokenizer.eos_token = end_of_turn(tokenizer)
-    turns: list[Message] = [{"role": role, "content": "Well?"} for role in ("user", "assistant", "user")]
-    continue_chat(tokenizer, turns, [tokenizer.eos_token_id])  # so that a bad template fails here, not after training
+    check_template(tokenizer)  # so that a bad template fails here, not after training
     return tokenizer
+
+
+def end_ids(layout: Layout, tokenizer: Any) -> tuple[int, ...]:
+    """Ids of the tokens that end a turn.
+
+    Args:
+        layout: The checkpoint. A folder with nothing but a tokenizer has no more than the template's own token.
+        tokenizer: By `load_tokenizer`.
+
+    Returns:
+        The template's own first; then those with which the models end texts, by their generation configs.
+    """
+    told = [tokenizer.eos_token_id]
+    for base in layout.models:
+        found = _generation_config(base).eos_token_id
+        told += found if isinstance(found, list) else [found]
+    return tuple(dict.fromkeys(index for index in told if index is not None))
+
+
+def _generation_config(base: str) -> GenerationConfig:
+    """What generation_config.json says, else config.json; an empty one without both."""
+    try:
+        return GenerationConfig.from_pretrained(base)
+    except OSError:
+        try:
+            return GenerationConfig.from_model_config(AutoConfig.from_pretrained(base))
+        except (OSError, ValueError):
+            return GenerationConfig()
+
+
+def cut_at_end(ids: Sequence[int], ends: Sequence[int]) -> tuple[list[int], bool]:
+    """The ids up to the first that ends a turn, and whether there is one.
+
+    The last id is then the template's own, `ends[0]`, whichever of them the model wrote: prompts go on from it, and
+    training rows end with it.
+    """
+    found = next((at for at, token in enumerate(ids) if token in ends), None)
+    return (list(ids), False) if found is None else ([*ids[:found], ends[0]], True)
 
 
 def load_model(path: str | Path, dtype: torch.dtype = torch.float32, trainable: bool = False) -> Any:

@@ -3,25 +3,38 @@ r"""Encodes conversations as token ids, and continues them from ids that a model
     ids, mask = encode_chat(tokenizer, messages)           # from text: annotations, and the first prompt of an episode
     added = continue_chat(tokenizer, messages, context)    # from ids: every later prompt of an episode
 
+The ids of a conversation are those of its whole text, whatever tokenizer and template. So a prompt and its turn are not
+encoded one by one: SentencePiece would put a space before each. Where a tokenizer joins the end of a prompt with the
+beginning of a turn, the prompt's ids win, as the model was asked with these.
+
 Text does not determine ids: a model may write "12" as one token or as two, but a tokenizer always encodes it the first
 way. So sampled ids are kept, and only the text around them is encoded:
 
     context [<|user|>\n …  <|assistant|>\n 1 2 <|end|>]   added [\n <|user|>\n  5  \n <|assistant|>\n]
+
+Markup in the content of a message is encoded as plain text (`lumos_rl.policies.markup`).
 """
 
 from __future__ import annotations
 
 import hashlib
+import re
+import secrets
 from collections.abc import Sequence
 from typing import Any, Protocol
 
 from lumos_rl.core import Message
 from lumos_rl.errors import ConfigError
+from lumos_rl.policies.markup import Vocabulary, markup_ids, plain_pieces
+from lumos_rl.policies.templates import DATE, remedy, render
 
 _STAND_IN = "0"  # replaces a model turn whose ids are known; chat templates do not alter it
+_ANCHORS = ("\n", "0", "a", ".", " ")  # text after which a piece is encoded where what really precedes would join it
+
+Pieces = Sequence[str]
 
 
-class Tokenizer(Protocol):
+class Tokenizer(Vocabulary, Protocol):
     """The part of a Transformers tokenizer that is used here."""
 
     chat_template: Any
@@ -29,8 +42,6 @@ class Tokenizer(Protocol):
     eos_token_id: int | None
 
     def apply_chat_template(self, conversation: Any, **kwargs: Any) -> Any: ...
-
-    def encode(self, text: str, **kwargs: Any) -> list[int]: ...
 
     def get_vocab(self) -> dict[str, int]: ...
 
@@ -42,8 +53,7 @@ def encode_chat(
 ) -> tuple[list[int], list[bool]]:
     """Token ids of a conversation, with a mask of the tokens that the model writes.
 
-    The tokenizer's chat template renders the text. Each model turn and the text before it are encoded separately, so
-    that the ids before a turn are the same in training and at inference.
+    The ids before a model turn are the same in training and at inference.
 
     Args:
         tokenizer: A Transformers tokenizer with a chat template.
@@ -54,22 +64,19 @@ def encode_chat(
         Ids and mask, both of length T. The mask is True on a model turn's content and its end-of-turn token.
 
     Raises:
-        ConfigError: The chat template rewrites earlier turns, so that prefixes of the conversation change.
+        ConfigError: The chat template rewrites earlier turns, so that prefixes of the conversation change, or it does
+            not write the content of every message once.
     """
+    shown, hidden = _hide_markup(tokenizer, messages)
+    parts = _parts(tokenizer, shown, add_generation_prompt)
+    _check_shown([text for text, _ in parts], hidden)
+    reader = _Reader(tokenizer)
     ids: list[int] = []
     mask: list[bool] = []
-    done = ""
-    for index, message in enumerate(messages):
-        if message["role"] != "assistant":
-            continue
-        opened = _render(tokenizer, messages[:index], True)
-        closed = _render(tokenizer, messages[: index + 1], False)
-        _append(ids, mask, tokenizer, _after(opened, done), False)
-        _append(ids, mask, tokenizer, _after(closed, opened), True)
-        done = closed
-    if messages and messages[-1]["role"] != "assistant":
-        _append(ids, mask, tokenizer, _after(_render(tokenizer, messages, add_generation_prompt), done), False)
-    _unmask_after_end_of_turn(ids, mask, tokenizer.eos_token_id)
+    for text, written in parts:
+        added = reader.read(_pieces(text, hidden))
+        ids += added
+        mask += [written] * len(added)
     return ids, mask
 
 
@@ -85,19 +92,23 @@ def continue_chat(tokenizer: Tokenizer, messages: Sequence[Message], context: Se
         Ids to append to `context`: the end-of-turn token if it is missing, and the messages after it.
 
     Raises:
-        ConfigError: The chat template rewrites earlier turns.
+        ConfigError: As for `encode_chat`.
     """
     last = max(index for index, message in enumerate(messages) if message["role"] == "assistant")
+    new, hidden = _hide_markup(tokenizer, messages[last + 1 :])
     written: Message = {"role": "assistant", "content": _STAND_IN}
-    opened = _render(tokenizer, messages[:last], True)
-    turn = _after(_render(tokenizer, [*messages[:last], written, *messages[last + 1 :]], True), opened)
-    space, _, text = turn.partition(_STAND_IN)  # Llama 2 and Mistral begin a turn with a space
+    known = [written if message["role"] == "assistant" else message for message in messages[: last + 1]]
+    *_, (turn, _), (text, _) = _parts(tokenizer, [*known, *new], True, first=last)
+    _check_shown([text], hidden)
+    space, _, end = turn.partition(_STAND_IN)  # Llama 2 and Mistral begin a turn with a space
     if space.strip():
-        raise _rewriting()
-    if tokenizer.eos_token and context[-1] == tokenizer.eos_token_id:
-        space, _, rest = text.partition(tokenizer.eos_token)
-        text = text if space.strip() else rest
-    return list(tokenizer.encode(text, add_special_tokens=False))
+        raise _rewriting(tokenizer)
+    reader = _Reader(tokenizer)
+    if context[-1] == tokenizer.eos_token_id:
+        reader.after(tokenizer.eos_token or "")
+        return reader.read(_pieces(text, hidden))
+    reader.after(_STAND_IN)
+    return reader.read([end]) + reader.read(_pieces(text, hidden))
 
 
 def encode_prompt(tokenizer: Tokenizer, messages: Sequence[Message], context: Sequence[int] = ()) -> list[int]:
@@ -117,57 +128,150 @@ def end_of_turn(tokenizer: Tokenizer) -> str:
         ConfigError: The template does not end turns with a single token.
     """
     turns: list[Message] = [{"role": "user", "content": "Well?"}, {"role": "assistant", "content": "Well!"}]
-    text = _render(tokenizer, turns, False).rpartition("Well!")[2].strip()
+    text = render(tokenizer, turns, False).rpartition("Well!")[2].strip()
     if tokenizer.eos_token and text.startswith(tokenizer.eos_token):
         return tokenizer.eos_token
     tokens = [token for token in tokenizer.get_added_vocab() if text.startswith(token)]
     if not tokens:
         raise ConfigError(
             f"expected a chat template that ends a model's turn with a special token, got one that ends it with"
-            f" {text!r}; give the tokenizer lumos_rl.prompts.LUMOS_CHAT_TEMPLATE instead"
+            f" {text!r}; {remedy(tokenizer)}"
         )
     return max(tokens, key=len)
 
 
+def check_template(tokenizer: Tokenizer) -> None:
+    """Encodes two whole turns, with and without markup in their content, as training and as rollout do.
+
+    Raises:
+        ConfigError: The chat template rewrites earlier turns, does not open the model's turn, or leaves content out.
+    """
+    for content in ("Well?", f"a {tokenizer.eos_token} b"):
+        roles = ("user", "assistant", "user", "assistant")
+        chat: list[Message] = [{"role": role, "content": f"{content} {at}"} for at, role in enumerate(roles)]
+        ids, mask = encode_chat(tokenizer, chat)
+        turn = mask.index(True)
+        asked = encode_prompt(tokenizer, chat[:3], ids[: mask.index(False, turn)])
+        if ids[: len(asked)] != asked or ids[:turn] != encode_prompt(tokenizer, chat[:1]):
+            raise _rewriting(tokenizer)
+
+
 def fingerprint(tokenizer: Tokenizer) -> str:
-    """Twelve hex digits that change with the vocabulary or chat template; if equal, ids have the same meaning."""
+    """Twelve hex digits that change with the vocabulary, the chat template, its arguments, or the date it writes.
+
+    If equal, ids have the same meaning.
+    """
     vocabulary = sorted((index, token) for token, index in tokenizer.get_vocab().items())
-    return hashlib.sha256(repr((tokenizer.chat_template, vocabulary)).encode()).hexdigest()[:12]
+    parts = tokenizer.chat_template, vocabulary, sorted(markup_ids(tokenizer)), DATE.isoformat()
+    return hashlib.sha256(repr(parts).encode()).hexdigest()[:12]
 
 
-def _render(tokenizer: Tokenizer, messages: Sequence[Message], add_generation_prompt: bool) -> str:
-    return str(
-        tokenizer.apply_chat_template(list(messages), tokenize=False, add_generation_prompt=add_generation_prompt)
-    )
+class _Reader:
+    """Encodes one piece of text after another, so that the ids are those of the whole.
+
+    An end-of-turn token keeps what stands before and after it apart, so only the text since the last one is kept.
+    """
+
+    def __init__(self, tokenizer: Tokenizer) -> None:
+        self._tokenizer = tokenizer
+        self._text, self._ids = "", list[int]()
+
+    def after(self, text: str) -> None:
+        """Goes on after a text."""
+        self._text, self._ids = text, self._encode(text)
+
+    def read(self, pieces: Pieces) -> list[int]:
+        """The ids of the next text. Its pieces stay apart, as markup was cut there."""
+        ids = self._next(pieces[0])
+        for piece in pieces[1:]:
+            self.after(_ANCHORS[0])
+            ids += self._next(piece)
+        end = self._tokenizer.eos_token
+        if end and pieces[-1].endswith(end):
+            self.after(end)
+        return ids
+
+    def _next(self, text: str) -> list[int]:
+        """The ids of a text; those of the text before it stay as they are."""
+        for before, known in [(self._text, self._ids), *((anchor, self._encode(anchor)) for anchor in _ANCHORS)]:
+            whole = self._encode(before + text)
+            if whole[: len(known)] == known:
+                self._text, self._ids = before + text, whole
+                return whole[len(known) :]
+        self.after(text)
+        return self._ids[:]
+
+    def _encode(self, text: str) -> list[int]:
+        return list(self._tokenizer.encode(text, add_special_tokens=False))
 
 
-def _after(text: str, prefix: str) -> str:
+def _parts(
+    tokenizer: Tokenizer, messages: Sequence[Message], add_generation_prompt: bool, first: int = 0
+) -> list[tuple[str, bool]]:
+    """The text of a conversation, cut where model turns begin and end, and whether the model writes each part.
+
+    Model turns before the index `first` are part of the text before.
+    """
+    parts: list[tuple[str, bool]] = []
+    done = rest = ""  # `rest`: what the template writes after an end-of-turn token
+    for index, message in enumerate(messages):
+        if message["role"] != "assistant" or index < first:
+            continue
+        opened = render(tokenizer, messages[:index], True)
+        closed = render(tokenizer, messages[: index + 1], False)
+        turn, end, behind = _after(tokenizer, closed, opened).partition(tokenizer.eos_token or "\0")
+        parts += [(rest + _after(tokenizer, opened, done), False), (turn + end, True)]
+        done, rest = closed, behind
+    if messages and messages[-1]["role"] != "assistant":
+        rest += _after(tokenizer, render(tokenizer, messages, add_generation_prompt), done)
+    return [*parts, (rest, False)] if rest else parts
+
+
+def _hide_markup(tokenizer: Tokenizer, messages: Sequence[Message]) -> tuple[list[Message], dict[str, Pieces]]:
+    """The messages with a stand-in for every content that holds markup, and the pieces that each one stands for."""
+    shown: list[Message] = []
+    hidden: dict[str, Pieces] = {}
+    for message in messages:
+        content = message["content"]
+        core = content.strip()  # a template may strip it
+        pieces = plain_pieces(tokenizer, core)
+        if len(pieces) > 1:
+            name = f"x{secrets.token_hex(12)}x"
+            hidden[name] = pieces
+            content = content.replace(core, name)
+        shown.append({"role": message["role"], "content": content})
+    return shown, hidden
+
+
+def _pieces(text: str, hidden: dict[str, Pieces]) -> Pieces:
+    """The text with its contents in place of their stand-ins, cut where these are."""
+    if not hidden:
+        return [text]
+    pieces = [""]
+    for part in re.split(f"({'|'.join(hidden)})", text):
+        begin, *others = hidden.get(part, [part])
+        pieces[-1] += begin
+        pieces += others
+    return pieces
+
+
+def _check_shown(texts: Sequence[str], hidden: dict[str, Pieces]) -> None:
+    for name in hidden:
+        if (count := "".join(texts).count(name)) != 1:
+            raise ConfigError(
+                f"expected a chat template that writes the content of every message once and as it is, got one that"
+                f" writes some {count} times; give --model.chat-template lumos to use another one"
+            )
+
+
+def _after(tokenizer: Tokenizer, text: str, prefix: str) -> str:
     if not text.startswith(prefix):
-        raise _rewriting()
+        raise _rewriting(tokenizer)
     return text[len(prefix) :]
 
 
-def _rewriting() -> ConfigError:
+def _rewriting(tokenizer: Tokenizer) -> ConfigError:
     return ConfigError(
         "expected a chat template that leaves earlier turns as they are, and opens the model's turn for"
-        " add_generation_prompt, but this one rewrites them, or does not open it; give the tokenizer"
-        " lumos_rl.prompts.LUMOS_CHAT_TEMPLATE instead"
+        f" add_generation_prompt, but this one rewrites them, or does not open it; {remedy(tokenizer)}"
     )
-
-
-def _append(ids: list[int], mask: list[bool], tokenizer: Tokenizer, text: str, written: bool) -> None:
-    piece = tokenizer.encode(text, add_special_tokens=False)
-    ids.extend(piece)
-    mask.extend([written] * len(piece))
-
-
-def _unmask_after_end_of_turn(ids: list[int], mask: list[bool], eos: int | None) -> None:
-    """Removes the template's text after an end-of-turn token from the mask, as a model never samples it."""
-    ended = False
-    for index, token in enumerate(ids):
-        if not mask[index]:
-            ended = False
-        elif ended:
-            mask[index] = False
-        elif token == eos:
-            ended = True

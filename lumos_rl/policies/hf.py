@@ -34,9 +34,10 @@ from transformers import (
 from lumos_rl.core import Module
 from lumos_rl.errors import ConfigError
 from lumos_rl.policies.base import Completion, Request
-from lumos_rl.policies.checkpoints import DTYPES, free_memory, load_models, load_tokenizer
+from lumos_rl.policies.checkpoints import DTYPES, cut_at_end, end_ids, free_memory, load_models, load_tokenizer
 from lumos_rl.policies.encoding import encode_prompt, fingerprint
-from lumos_rl.policies.layout import Layout
+from lumos_rl.policies.layout import Layout, saved_profile
+from lumos_rl.prompts import PromptProfile
 
 STRETCH = 32  # maximum number of new tokens before a turn waits again
 
@@ -71,6 +72,8 @@ class HFPolicy:
         version: Stored on trajectories.
         batch_size: Maximum number of requests generated together.
         adapters: Adapter name per module, for models with several adapters.
+        ends: Ids that end a turn beside the tokenizer's `eos_token_id`.
+        profile: Prompt profile that the checkpoint was trained with; None if it names none.
     """
 
     def __init__(
@@ -80,8 +83,11 @@ class HFPolicy:
         version: str,
         batch_size: int = 64,
         adapters: dict[str | None, str] | None = None,
+        ends: Sequence[int] = (),
+        profile: PromptProfile | None = None,
     ) -> None:
-        self.version, self.tokenizer, self.batch_size = version, tokenizer, batch_size
+        self.version, self.tokenizer, self.batch_size, self.profile = version, tokenizer, batch_size, profile
+        self._ends = tuple(dict.fromkeys((tokenizer.eos_token_id, *ends)))
         self.tokenizer_hash = fingerprint(tokenizer)
         self._models = {name: model.eval() for name, model in models.items()}
         for model in self._models.values():
@@ -98,6 +104,7 @@ class HFPolicy:
         batch_size: int = 64,
         device: str = "auto",
         dtype: str = "float32",
+        chat_template: Sequence[str] = (),
     ) -> HFPolicy:
         """Loads a checkpoint folder, or a model by its hub name.
 
@@ -107,17 +114,20 @@ class HFPolicy:
             batch_size: Maximum number of requests generated together.
             device: "cpu", "cuda", or "auto" (a GPU if there is one).
             dtype: "float32", "bfloat16" or "float16".
+            chat_template: As the setting `model.chat_template`; () keeps the checkpoint's own.
 
         Raises:
             MissingFileError: No such folder, and no such model on the hub.
-            ConfigError: Unknown dtype.
+            ConfigError: Unknown dtype, or a chat template that cannot be used.
         """
         if dtype not in DTYPES:
             raise ConfigError(f"expected a dtype of {sorted(DTYPES)}, got {dtype!r}")
         where = "cuda" if device == "auto" and torch.cuda.is_available() else "cpu" if device == "auto" else device
         layout = Layout.of(path)
         models, adapters = load_models(layout, DTYPES[dtype], where)
-        return cls(models, load_tokenizer(layout.first), version or Path(path).name, batch_size, adapters)
+        tokenizer = load_tokenizer(layout.first, chat_template)
+        name, ends, profile = version or Path(path).name, end_ids(layout, tokenizer), saved_profile(path)
+        return cls(models, tokenizer, name, batch_size, adapters, ends, profile)
 
     def submit(self, request: Request) -> None:
         """Queues a request; if its prompt does not fit the model's context, the completion says "overflow"."""
@@ -192,7 +202,7 @@ class HFPolicy:
             max_new_tokens=min(STRETCH, max(waiting.left for waiting in batch)),
             do_sample=False,
             pad_token_id=pad,
-            eos_token_id=self.tokenizer.eos_token_id,
+            eos_token_id=list(self._ends),
             logits_processor=LogitsProcessorList([sampling]),
             stopping_criteria=StoppingCriteriaList([_OwnEnd(batch, longest, self.tokenizer)]),
         )
@@ -212,10 +222,7 @@ class HFPolicy:
 
     def _completion(self, waiting: _Waiting, adapter: str) -> Completion | None:
         """The turn's completion if it is finished, else None."""
-        ids, eos = waiting.written, self.tokenizer.eos_token_id
-        ended = eos in ids
-        if ended:
-            ids = ids[: ids.index(eos) + 1]
+        ids, ended = cut_at_end(waiting.written, self._ends)
         text = self.tokenizer.decode(ids[:-1] if ended else ids, skip_special_tokens=False)
         stops = [stop for stop in waiting.request.sampling.stop if stop in text]
         if not ended and not stops and waiting.left:

@@ -15,6 +15,7 @@ from typing import Any
 
 from lumos_rl.core import Module
 from lumos_rl.errors import ConfigError
+from lumos_rl.prompts import PROFILE_FILE, PromptProfile
 
 CHECKPOINTS = "checkpoints"  # the folder of a run that holds the checkpoints of all its stages
 
@@ -89,6 +90,19 @@ def combine(folder: Path, parts: Mapping[Module, Path]) -> None:
         link = folder / module.value
         link.unlink(missing_ok=True)
         link.symlink_to(os.path.relpath(part if part.is_dir() else whole, folder), target_is_directory=True)
+
+
+def saved_profile(path: str | Path) -> PromptProfile | None:
+    """The prompt profile that a checkpoint was trained with; None if none is saved with it.
+
+    Args:
+        path: A checkpoint, or the folder of one of its modules.
+
+    Raises:
+        DataError: The file is not a profile.
+    """
+    folders = [Path(path), *([Path(path).parent] if Path(path).name in tuple(Module) else [])]
+    return next((PromptProfile.load(folder) for folder in folders if (folder / PROFILE_FILE).is_file()), None)
 
 
 def _base_of(adapter: str) -> str:

@@ -2,10 +2,40 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from lumos_rl.checks import at_least, between, check
 from lumos_rl.errors import ConfigError
+
+
+def template_parts(entries: Sequence[str]) -> tuple[str | None, dict[str, Any]]:
+    """Reads the setting `model.chat_template`, such as `("chatml", "enable_thinking=false")`.
+
+    Args:
+        entries: The name or file of a template, if another than the tokenizer's own is used, and its arguments as
+            KEY=VALUE, whose value may be JSON.
+
+    Returns:
+        The name or file, or None; and the arguments.
+
+    Raises:
+        ConfigError: Two templates, or an argument whose name no template can read.
+    """
+    named = [entry for entry in entries if "=" not in entry]
+    if len(named) > 1 or "" in named:
+        raise ConfigError(f"expected one name or file as --model.chat-template, and KEY=VALUE after it, got {named}")
+    arguments: dict[str, Any] = {}
+    for name, _, value in (entry.partition("=") for entry in entries if "=" in entry):
+        if not name.isidentifier() or name in ("messages", "add_generation_prompt", "strftime_now"):
+            raise ConfigError(f"expected an argument of a chat template as KEY=VALUE, got {name}={value}")
+        try:
+            arguments[name] = json.loads(value)
+        except ValueError:
+            arguments[name] = value
+    return (named[0] if named else None), arguments
 
 
 @dataclass(frozen=True, slots=True)

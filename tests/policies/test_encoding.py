@@ -12,12 +12,18 @@ from lumos_rl.prompts import LUMOS_CHAT_TEMPLATE
 class Letters:
     """A tokenizer of single characters; the end of a turn is "$"."""
 
-    eos_token, eos_token_id = "$", ord("$")
+    eos_token, eos_token_id, added_tokens_decoder = "$", ord("$"), {}
 
     def __init__(self, rewrite=False):
         self.rewrite = rewrite
 
-    def apply_chat_template(self, conversation, tokenize, add_generation_prompt):
+    def __len__(self):
+        return 128
+
+    def get_vocab(self):
+        return {chr(code): code for code in range(128)}
+
+    def apply_chat_template(self, conversation, tokenize, add_generation_prompt, **others):
         lines = [("U:" if m["role"] == "user" else "A:") + m["content"] for m in conversation]
         text = "".join(line + ("$;" if line.startswith("A:") else ";") for line in lines)
         return (str(len(lines)) if self.rewrite else "") + text + ("A:" if add_generation_prompt else "")
@@ -113,5 +119,5 @@ def test_a_turn_ends_by_the_token_of_the_template_which_need_not_be_eos(tiny_bas
 def test_a_template_whose_turns_end_by_no_token_is_refused(tiny_base: Path):
     tokenizer = AutoTokenizer.from_pretrained(tiny_base)
     tokenizer.chat_template = IM_END
-    with pytest.raises(ConfigError, match=r"ends it with '<\|im_end\|>'.*LUMOS_CHAT_TEMPLATE"):
+    with pytest.raises(ConfigError, match=r"ends it with '<\|im_end\|>'.*--model.chat-template lumos"):
         end_of_turn(tokenizer)
