@@ -9,8 +9,10 @@ from __future__ import annotations
 import calendar
 import datetime as dt
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
+
+from lumos_rl.envs.sql.tools.budget import ask
 
 NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?")
 CHANGING = frozenset({"now", "curdate", "curtime"})
@@ -20,12 +22,23 @@ _DATE = re.compile(
 _PACKED = re.compile(r"(\d{4})(\d{2})(\d{2})(?:(\d{2})(\d{2})(\d{2}))?")
 _SECONDS = {"SECOND": 1, "MINUTE": 60, "HOUR": 3600, "DAY": 86_400, "WEEK": 604_800}
 _MONTHS = {"MONTH": 1, "QUARTER": 3, "YEAR": 12}
-# Format codes of MySQL → Python's, where they differ.
-_FORMATS = {
-    "a": "%a", "b": "%b", "c": "{month}", "d": "%d", "e": "{day}", "f": "%f", "H": "%H", "h": "%I", "I": "%I",
-    "i": "%M", "j": "%j", "k": "{hour}", "l": "{hour12}", "M": "%B", "m": "%m", "p": "%p", "r": "%I:%M:%S %p",
-    "S": "%S", "s": "%S", "T": "%H:%M:%S", "U": "%U", "u": "%W", "V": "%U", "v": "%V", "W": "%A", "w": "%w",
-    "X": "%Y", "x": "%G", "Y": "%Y", "y": "%y", "%": "%%",
+# Format codes of MySQL → Python's, where one alone says the same.
+_PYTHON = {
+    "a": "%a", "b": "%b", "d": "%d", "f": "%f", "H": "%H", "h": "%I", "I": "%I", "i": "%M", "j": "%j", "M": "%B",
+    "m": "%m", "p": "%p", "r": "%I:%M:%S %p", "S": "%S", "s": "%S", "T": "%H:%M:%S", "U": "%U", "u": "%W", "V": "%U",
+    "v": "%V", "W": "%A", "w": "%w", "X": "%Y", "x": "%G", "Y": "%Y", "y": "%y",
+}  # fmt: skip
+_DIGITS = {  # codes that STR_TO_DATE reads as a number: the most digits of it, and what it is
+    "Y": (4, "year"), "y": (2, "short year"), "m": (2, "month"), "c": (2, "month"), "d": (2, "day"), "e": (2, "day"),
+    "H": (2, "hour"), "k": (2, "hour"), "h": (2, "hour12"), "I": (2, "hour12"), "l": (2, "hour12"), "i": (2, "minute"),
+    "S": (2, "second"), "s": (2, "second"), "f": (6, "microsecond"), "j": (3, "day of year"),
+}  # fmt: skip
+_BLANKS = re.compile(r"\s*")
+_LONGEST = 12  # characters; more than the longest name of a month or a day
+_SEVERAL = {"T": "%H:%i:%S", "r": "%I:%i:%S %p"}
+_NAMES: dict[str, tuple[str, Sequence[str]]] = {
+    "M": ("month", calendar.month_name), "b": ("month", calendar.month_abbr),
+    "W": ("weekday", calendar.day_name), "a": ("weekday", calendar.day_abbr),
 }  # fmt: skip
 
 
@@ -92,21 +105,87 @@ def _difference(unit: Any, start: Any, end: Any) -> int:
 
 
 def _format(value: Any, pattern: Any) -> str:
-    moment = read(value)
-    words = {"month": moment.month, "day": moment.day, "hour": moment.hour, "hour12": moment.hour % 12 or 12}
+    moment, parts = read(value), dict[str, str]()
 
     def part(found: re.Match[str]) -> str:
-        sign = _FORMATS.get(found[1], found[1])
-        return sign.format(**words) if sign.startswith("{") else moment.strftime(sign)
+        code = found[1]
+        if code not in parts:
+            parts[code] = _part(moment, code)
+        return parts[code]
 
-    return re.sub(r"%(.)", part, str(pattern))
+    return re.sub(r"%(.)", part, str(pattern), flags=re.DOTALL)
+
+
+def _part(moment: dt.datetime, code: str) -> str:
+    """What one code of a format stands for; an unknown code is the character itself."""
+    if code in _PYTHON:
+        return moment.strftime(_PYTHON[code]).rjust(4 if code == "Y" else 0, "0")
+    numbers = {"c": moment.month, "e": moment.day, "k": moment.hour, "l": moment.hour % 12 or 12}
+    if code == "D":
+        suffix = "th" if 10 < moment.day < 14 else {1: "st", 2: "nd", 3: "rd"}.get(moment.day % 10, "th")
+        return f"{moment.day}{suffix}"
+    return str(numbers[code]) if code in numbers else code
 
 
 def _parse(text: Any, pattern: Any) -> str:
-    signs = {"c": "%m", "e": "%d", "k": "%H", "l": "%I"}
-    python = re.sub(r"%(.)", lambda found: signs.get(found[1]) or _FORMATS.get(found[1], found[1]), str(pattern))
-    moment = dt.datetime.strptime(str(text).strip(), python)
-    return str(moment if re.search(r"%[HhIiklprSsTf]", str(pattern)) else moment.date())
+    """STR_TO_DATE: reads the text from left to right as the format says; what remains of the text is ignored."""
+    text, at, found = str(text), 0, dict[str, int]()
+    codes = re.sub("%[Tr]", lambda code: _SEVERAL[code[0][1]], str(pattern))
+    for place, piece in enumerate(re.finditer(r"%(.)|(\S)|\s+", codes, re.DOTALL)):
+        if place % 1_000 == 0:
+            ask()
+        at = _BLANKS.match(text, at).end()  # type: ignore[union-attr]
+        if at == len(text):
+            break
+        if piece[1] and piece[1] != "%":
+            at = _taken(piece[1], text, at, found)
+        elif (sign := piece[1] or piece[2]) is not None:
+            if not text.startswith(sign, at):
+                raise ValueError(f"expected {sign!r}")
+            at += 1
+    return _composed(found)
+
+
+def _taken(code: str, text: str, at: int, found: dict[str, int]) -> int:
+    """Reads what one code stands for from a place in a text; returns where it ends."""
+    if code in _DIGITS:
+        most, name = _DIGITS[code]
+        digits = re.match("[0-9]*", text[at : at + most])
+        if not digits or not digits[0]:
+            raise ValueError(f"expected a number for %{code}")
+        found[name] = int(digits[0].ljust(6, "0") if code == "f" else digits[0])
+        return at + len(digits[0])
+    if code == "D":
+        return _taken("d", text, at, found) + 2
+    if code == "p":
+        found["half"] = ("AM", "PM").index(text[at : at + 2].upper())
+        return at + 2
+    name, words = _NAMES.get(code, ("", ()))
+    start = text[at : at + _LONGEST].lower()
+    for number, word in enumerate(words):
+        if word and start.startswith(word.lower()):
+            found[name] = number
+            return at + len(word)
+    raise ValueError(f"expected what %{code} stands for")
+
+
+def _composed(found: dict[str, int]) -> str:
+    """The date, the time, or both, of the parts that were read."""
+    if "short year" in found:
+        found["year"] = found["short year"] + (2000 if found["short year"] < 70 else 1900)
+    if "hour12" in found:
+        if not 1 <= found["hour12"] <= 12:
+            raise ValueError("expected an hour from 1 to 12")
+        found["hour"] = found["hour12"] % 12 + 12 * found.get("half", 0)
+    time = dt.time(*(found.get(name, 0) for name in ("hour", "minute", "second", "microsecond")))
+    has_time = not found.keys().isdisjoint(("hour", "minute", "second", "microsecond"))
+    if has_time and found.keys().isdisjoint(("year", "month", "day", "day of year")):
+        return str(time)
+    if "day of year" in found:
+        date = dt.date(found["year"], 1, 1) + dt.timedelta(days=found["day of year"] - 1)
+    else:
+        date = dt.date(*(found.get(name, 0) for name in ("year", "month", "day")))  # a zero is invalid
+    return str(dt.datetime.combine(date, time) if has_time else date)
 
 
 def _week(value: Any, mode: Any = 0) -> int:
