@@ -9,5 +9,5 @@ python -m lumos_rl.data.unified --out runs/unified-annotations --tasks 150
 python -m lumos_rl.recipes.sft_then_dpo unified
 
 # The same without databases, then tested on them with two examples in the prompt: a task type it has not learned.
-python -m lumos_rl.recipes.sft_then_dpo unified --run-dir runs/unseen-sql --suites math,qa,webshop,mind2web \
-    --data.unseen sql --data.examples 2
+python -m lumos_rl.recipes.sft_then_dpo unified --run-dir runs/without-sql --suites math,qa,webshop,mind2web \
+    --data.held-out sql --data.examples 2

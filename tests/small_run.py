@@ -13,10 +13,10 @@ from lumos_rl.data.synthetic import synthetic_tasks
 from lumos_rl.language import format_actions
 from lumos_rl.policies.base import ScriptedPolicy
 from lumos_rl.rollout.loop import run_episodes
-from lumos_rl.rollout.plans import RolloutConfig, plan_episodes
+from lumos_rl.rollout.plans import SEED, RolloutConfig, exploration_seed, plan_episodes
 from lumos_rl.runs.config import DataConfig, EvaluateSettings, ModelConfig, RunConfig
 from lumos_rl.runs.environments import make_env
-from lumos_rl.runs.folder import EVALUATION
+from lumos_rl.runs.folder import EVALUATION, TRAJECTORIES
 from lumos_rl.runs.job import Job
 from lumos_rl.runs.refine_settings import PreferenceTraining, Refine, RefineConfig, RejectionTraining
 from lumos_rl.runs.stages import base_stage, evaluate_stage, sft_stage, validate_stage
@@ -86,16 +86,25 @@ def adds(request):
     return "R1 = Calculator(1 + 1)"
 
 
-def play(run, tasks, rollout, version, reply, file=EVALUATION):
+def play(run, tasks, rollout, version, reply, file=EVALUATION, seed=SEED):
     """Leaves the episodes of a scripted policy in the run folder, as `Player.play` does, without Ray."""
     policy, profile = ScriptedPolicy(reply, version), run.config.model.profile
-    for trajectory in run_episodes(make_env, plan_episodes(tasks, rollout), policy, profile):
+    for trajectory in run_episodes(make_env, plan_episodes(tasks, rollout, seed=seed), policy, profile):
         run.add(file, trajectory)
 
 
-def play_gold(run, tasks, rollout, version, file, solves):
+def play_gold(run, tasks, rollout, version, file, solves, seed=SEED):
     """Leaves episodes that follow the gold plans in the run folder; `solves` says which of them to the end."""
-    play(run, [replace(task, subgoals=()) for task in tasks], rollout, version, gold(tasks, solves), file)
+    play(run, [replace(task, subgoals=()) for task in tasks], rollout, version, gold(tasks, solves), file, seed)
+
+
+def explore_gold(run, config, version, solves):
+    """Leaves those that each step of the refinement plays with a policy, were it its turn."""
+    for step in Job(config).steps:
+        own = {task.id for task in step.explore}
+        tasks = [task for task in explored(config) if task.id in own]
+        seed = exploration_seed(config.seed, step.version, version)
+        play_gold(run, tasks, step.rollout, version, TRAJECTORIES, solves, seed)
 
 
 def stage(run, name):

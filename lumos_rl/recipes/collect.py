@@ -3,7 +3,8 @@
     python -m lumos_rl.recipes.collect --run-dir runs/tiny-0 --policy sft
 
 reads `checkpoints/sft`, plays the run's training tasks on Ray, all of them and as often as `rollout.samples` says, and
-adds the episodes to `trajectories.jsonl`. Episodes that are there already are not played again.
+adds the episodes to `trajectories.jsonl`. What it played before is not played again. Their noise comes from the run's
+seed and the policy; that of the main job's steps comes from the step too, so these are further episodes.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from typing import Annotated, ClassVar
 
 import tyro
 
+from lumos_rl.rollout.plans import exploration_seed
 from lumos_rl.runs.config import RunConfig
 from lumos_rl.runs.folder import TRAJECTORIES, RunFolder, require_checkpoint
 from lumos_rl.runs.job import Job
@@ -38,7 +40,9 @@ class CollectConfig:
 def main(job: Job, run: RunFolder, config: CollectConfig) -> None:
     """Collects episodes of one policy of a run."""
     checkpoint = require_checkpoint(run.checkpoint(config.policy))
-    found = job.player(run).play(checkpoint, config.policy, job.training.explore, config.run.rollout, TRAJECTORIES)
+    seed = exploration_seed(config.run.seed, "collect", config.policy)
+    explore, rollout = job.training.explore, config.run.rollout
+    found = job.player(run).play(checkpoint, config.policy, explore, rollout, TRAJECTORIES, seed=seed)
     for name, value in describe(found).items():
         print(f"{name:18} {value:.4g}" if isinstance(value, float) else f"{name:18} {value}")
 

@@ -33,10 +33,10 @@ from lumos_rl.runs.job import Job
 from lumos_rl.runs.launch import known_flags, launch, stored_settings
 from lumos_rl.runs.policies import source_hash, weights_hash
 from lumos_rl.runs.presets import PRESETS
-from lumos_rl.runs.score import KINDS, Score
+from lumos_rl.runs.score import KINDS, Score, benchmark_of
 from lumos_rl.runs.stages import evaluate_stage
 from lumos_rl.runs.tasks import graded_as, split_source, test_sources
-from lumos_rl.task_types import Scale
+from lumos_rl.task_types import Scale, TaskType
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +108,7 @@ def _test(job: Job, run: RunFolder, version: str, checkpoint: Path) -> None:
 def _on_benchmarks(config: EvaluateConfig, run_dir: Path) -> RunConfig:
     """The run's settings, for tests on other benchmarks than the run's."""
     sources = tuple(name if "=" in name else f"{name}=synthetic" for name in words(config.benchmarks))
-    data = replace(config.run.data, suites=(), unseen=(), test=sources)
+    data = replace(config.run.data, suites=(), held_out=(), test=sources)
     folder = run_dir / "benchmarks" / _as_name("+".join(sources))
     return replace(config.run, data=data, run_dir=str(folder))
 
@@ -132,20 +132,25 @@ def _as_name(text: str) -> str:
 
 def _report(data: DataConfig, version: str, result: Mapping[str, Any]) -> None:
     sources = {graded_as(split_source(source, data)[0]): source for source in test_sources(data)}
-    for benchmark, scores in result.get("benchmarks", {next(iter(sources)): result}).items():
+    for name, scores in result.get("benchmarks", {next(iter(sources)): result}).items():
+        benchmark = benchmark_of(name)
         source, task_type = sources.get(benchmark, benchmark), task_types.get(benchmark)
-        for kind in KINDS:
-            if scores[kind]["n"] or scores[kind]["excluded"]:
-                print(f"{source}  {version}  {kind:8} {Score(**scores[kind])}")
-            for name, found in scores["metrics"][kind].items():
-                each = Score(**found)
-                if ":" in name:  # how episodes were played, which is no score
-                    print(f"    {name:20} {each.value:.0%} of n={each.n}")
-                else:
-                    counted = task_type.metric(name).scale == Scale.COUNT
-                    print(f"    {name:20} {each.text(1, 2) if counted else each}")
-        if source.startswith(f"{benchmark}=") and not source.endswith("=synthetic") and task_type.published:
+        _print_scores(f"{source}{name.removeprefix(benchmark)}  {version}", task_type, scores)
+        if source.startswith(f"{name}=") and not source.endswith("=synthetic") and task_type.published:
             print(f"    Agent Lumos (Yin et al. 2023): {task_type.published}")
+
+
+def _print_scores(label: str, task_type: TaskType, scores: Mapping[str, Any]) -> None:
+    for kind in KINDS:
+        if scores[kind]["n"] or scores[kind]["excluded"]:
+            print(f"{label}  {kind:8} {Score(**scores[kind])}")
+        for name, found in scores["metrics"][kind].items():
+            each = Score(**found)
+            if ":" in name:  # how episodes were played, which is no score
+                print(f"    {name:20} {each.value:.0%} of n={each.n}")
+            else:
+                counted = task_type.metric(name).scale == Scale.COUNT
+                print(f"    {name:20} {each.text(1, 2) if counted else each}")
 
 
 def with_target(argv: Sequence[str]) -> list[str]:

@@ -16,7 +16,7 @@ import time
 from pathlib import Path
 
 from lumos_rl.core import Formulation
-from lumos_rl.runs.config import RunConfig
+from lumos_rl.runs.config import BASE, CONTROL, SWAP, RunConfig
 from lumos_rl.runs.folder import RunFolder
 from lumos_rl.runs.job import Job
 from lumos_rl.runs.launch import launch
@@ -40,17 +40,18 @@ def main(job: Job, run: RunFolder, config: RunConfig) -> None:
 
     base = base_stage(run, config.model, job.profile, job.base_texts(), config.seed)
     sft_stage(run, learner, base, job.taught_rows, config.sft, config.preview)
-    if config.evaluate.base:
+    if BASE in config.evaluate.also:
         test("base", Path(base))
     test("sft", run.checkpoint("sft"))
     versions, steps = refine(job, run)
     if config.data.validation_tasks:
         best_stage(run, player, ["sft", *versions], job.validation_tasks, config.test_rollout)
-    if config.refine.swap and versions and config.rollout.formulation in (Formulation.ITERATIVE, Formulation.ONETIME):
+    two_modules = config.rollout.formulation in (Formulation.ITERATIVE, Formulation.ONETIME)
+    if SWAP in config.evaluate.also and versions and two_modules:
         for planner, grounder in (("sft", versions[-1]), (versions[-1], "sft")):
             mixed = swap(run, planner, grounder, job.profile)
             test(mixed, run.checkpoint(mixed))
-    if config.refine.control and steps:
+    if CONTROL in config.evaluate.also and steps:
         control_stage(run, learner, job.taught_rows, config.rs_training, steps)
         test("control", run.checkpoint("control"))
     print(write_summary(run, versions, time.monotonic() - began))

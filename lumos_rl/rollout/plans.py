@@ -2,7 +2,8 @@
 
     plans = plan_episodes(tasks, RolloutConfig(samples=2, temperatures=(0.0, 1.0)))
     plans[0].id      # "gsm8k/test/0#0"
-    plans[0].seed    # from the task and the sample: the same in every process
+    plans[0].seed    # from the task and the sample: the same in every process, and in every run's test
+    plan_episodes(tasks, RolloutConfig(), seed=exploration_seed(0, "rs-1", "sft"))     # what one step of one run plays
 
 `lumos_rl.rollout.loop` plays plans.
 """
@@ -18,7 +19,7 @@ from lumos_rl.checks import at_least, between, check, each, one_of
 from lumos_rl.core import Formulation, StopReason, Task, Trajectory
 from lumos_rl.policies.base import Sampling
 
-SEED = 0  # of all episodes: a task's sample is the same in every run
+SEED = 0  # of test episodes: a task's sample is the same in every run
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +84,17 @@ class EpisodePlan:
     max_subgoals: int
     examples: tuple[Task, ...] = ()
 
+    def gave(self, trajectory: Trajectory) -> bool:
+        """Whether a stored episode of the same policy is this one: the same task, noise and sampling."""
+        sampling = trajectory.temperature, trajectory.top_p, trajectory.max_new_tokens, trajectory.formulation
+        return (
+            trajectory.id == self.id
+            and trajectory.seed == self.seed
+            and trajectory.instruction == self.task.instruction
+            and sampling
+            == (self.sampling.temperature, self.sampling.top_p, self.sampling.max_new_tokens, self.formulation.value)
+        )
+
     @property
     def id(self) -> str:
         """Id of the trajectory that comes of it."""
@@ -115,8 +127,22 @@ class EpisodePlan:
         )
 
 
+def exploration_seed(run_seed: int, step: str, policy: str) -> int:
+    """Seed of the episodes that a step of a run plays to learn from: every step, policy and run draws its own noise.
+
+    Args:
+        run_seed: The run's seed.
+        step: Name of the step, such as "rs-1".
+        policy: Version of the policy that plays.
+    """
+    return derive_seed("explore", run_seed, step, policy)
+
+
 def plan_episodes(
-    tasks: Sequence[Task], config: RolloutConfig, examples: Mapping[str, Sequence[Task]] | None = None
+    tasks: Sequence[Task],
+    config: RolloutConfig,
+    examples: Mapping[str, Sequence[Task]] | None = None,
+    seed: int = SEED,
 ) -> list[EpisodePlan]:
     """Every episode of a rollout, sample by sample, so that each task is tried once before any is tried twice.
 
@@ -124,17 +150,18 @@ def plan_episodes(
         tasks: The tasks.
         config: How they are played.
         examples: By benchmark, the annotated tasks that its episodes start with; None for none.
+        seed: Together with task, sample and examples it fixes the seed of each episode; see `exploration_seed`.
     """
     shown = examples or {}
     samples = range(config.samples)
-    return [_plan(task, sample, config, shown.get(task.benchmark, ())) for sample in samples for task in tasks]
+    return [_plan(task, sample, config, shown.get(task.benchmark, ()), seed) for sample in samples for task in tasks]
 
 
-def _plan(task: Task, sample: int, config: RolloutConfig, examples: Sequence[Task]) -> EpisodePlan:
+def _plan(task: Task, sample: int, config: RolloutConfig, examples: Sequence[Task], seed: int) -> EpisodePlan:
     temperature = config.temperatures[sample % len(config.temperatures)]
     sampling = Sampling(temperature, config.top_p, config.max_new_tokens, logprobs=config.logprobs)
-    seed = derive_seed(SEED, task.id, sample)
-    return EpisodePlan(task, sample, seed, sampling, config.formulation, config.max_subgoals, tuple(examples))
+    own = derive_seed(seed, task.id, sample, *(example.id for example in examples))
+    return EpisodePlan(task, sample, own, sampling, config.formulation, config.max_subgoals, tuple(examples))
 
 
 def derive_seed(*parts: object) -> int:

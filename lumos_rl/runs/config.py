@@ -30,6 +30,8 @@ from lumos_rl.training.settings import DTYPES, DPOSettings, ScratchSettings, SFT
 
 OWN_PROFILE = "chats"  # value of model.profile: the sentences of the conversations in data.chats
 TRACKERS = ("wandb", "tensorboard")
+SPLITS = ("test", "dev", "unseen")  # of data.test_split
+BASE, CONTROL, SWAP = "base", "control", "swap"  # of evaluate.also
 
 
 def check_samples(name: str, rollout: RolloutConfig) -> None:
@@ -73,8 +75,9 @@ class DataConfig:
         folder: Folder that the sources' relative paths start at; also the flag --data.
         suites: Built-in suites to learn and to be tested on, in place of `train` and `test`: math, qa, webshop,
             mind2web, sql. Commas or spaces stand between them; also the flag --suites.
-        unseen: Built-in suites to be tested on beside those, without learning them, named likewise.
-        examples: Annotated training tasks of an unseen suite that its episodes start with, as turns already played.
+        held_out: Built-in suites to be tested on beside those, without learning them, named likewise.
+        examples: Annotated training tasks of a suite that its test episodes start with, as turns already played: of
+            those in `held_out`; where a model is only evaluated, of every one.
         train: Sources of training tasks.
         chats: Files of conversations that SFT learns beside, as planner=FILE and grounder=FILE, such as the annotations
             that Agent Lumos released; or FILE, of the unified set, whose records say it. Paths start at `folder`.
@@ -87,26 +90,28 @@ class DataConfig:
             only copied are others.
         explore: Training tasks that refinement tries with nothing but their answer. A synthetic source makes new ones;
             from files they are the training tasks themselves, and None takes all of them.
-        test_split: Split of the test source: test, or dev to choose settings by.
-        test_tasks: Most test tasks, of each source; None takes all.
+        test_split: Splits of the test sources: test, or dev to choose settings by; and unseen, of built-in suites,
+            whose tasks are made by templates that training never shows. Each is scored by itself.
+        test_tasks: Most test tasks, of each source and split; None takes all.
         validation_tasks: Tasks of every training source by which the best policy is chosen: of a built-in suite's dev
             split, or the last of the records, which are then not learned. 0 chooses none.
         env: Options of environments, as BENCHMARK.OPTION=VALUE, such as hotpotqa.knowledge=corpus.jsonl or
             intercode_sql.backend=mysql://root@127.0.0.1:3307; a value may be JSON, a path is as the
             workers see it. The cards name the options.
+        allow_overlap: Whether tasks that are tested may be learned as well. Every table then says how many were.
         lower_case: Whether all task texts are put into lower case: a model from scratch learns more from sources that
             write the same words in different cases.
     """
 
     folder: Annotated[str, tyro.conf.arg(aliases=["--data"])] = "."
     suites: Annotated[tuple[str, ...], tyro.conf.arg(aliases=["--suites"])] = ()
-    unseen: tuple[str, ...] = ()
+    held_out: tuple[str, ...] = ()
     examples: int = 0
     train: tuple[str, ...] = ("gsm8k=synthetic",)
     chats: tuple[str, ...] = ()
     weights: tuple[str, ...] = ()
     test: tuple[str, ...] = ("gsm8k=synthetic",)
-    test_split: str = "test"
+    test_split: tuple[str, ...] = ("test",)
     annotated: int | None = 300
     resample: int = 0
     rename: int = 0
@@ -114,18 +119,21 @@ class DataConfig:
     test_tasks: int | None = 300
     validation_tasks: int = 0
     env: tuple[str, ...] = ()
+    allow_overlap: bool = False
     lower_case: bool = False
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "suites", words(self.suites))
-        object.__setattr__(self, "unseen", words(self.unseen))
+        object.__setattr__(self, "held_out", words(self.held_out))
+        object.__setattr__(self, "test_split", words(self.test_split))
         all_of_them = at_least(0, none="None for all")
         counts = dict.fromkeys(("examples", "resample", "rename", "validation_tasks"), at_least(0))
-        check(self, "data", **counts, test_split=one_of(("test", "dev")), test_tasks=at_least(1, none="None for all"))
+        check(self, "data", **counts, test_tasks=at_least(1, none="None for all"))
+        check(self, "data", test_split=each(one_of(SPLITS)))
         check(self, "data", annotated=all_of_them, explore=all_of_them)
         by_benchmark(self.weights)
         env_options(self.env)
-        for word in (*self.suites, *self.unseen):
+        for word in (*self.suites, *self.held_out):
             task_types.suites(word)
         for source in (*self.train, *self.test):
             source_parts(source)
@@ -133,7 +141,11 @@ class DataConfig:
             chats_parts(entry)
         if not (self.suites or (self.train and self.test)):
             raise ConfigError("expected sources as --data.train and --data.test, or --suites, got none")
-        if self.validation_tasks and self.test_split == "dev":
+        if {"test", "dev"} <= {*self.test_split} or len({*self.test_split}) < len(self.test_split):
+            raise ConfigError(
+                f"expected one of test and dev as --data.test-split, and unseen beside it, got {self.test_split}"
+            )
+        if self.validation_tasks and "dev" in self.test_split:
             raise ConfigError(
                 "expected --data.test-split test where validation tasks, of dev, choose the policy; got dev"
             )
@@ -193,15 +205,19 @@ class EvaluateSettings:
         samples: Episodes per test task.
         temperatures: Sampling temperature of each sample, reused in turn. Episodes at 0 are reported as greedy, the
             others as sampled.
-        base: Whether to test the model before any training as well.
+        also: What is tested beside the main line: base, control, swap. base is the model before any training; control
+            is SFT that continues for as many steps as the refinement took; swap is the planner of SFT with the grounder
+            of the last step, and the other way round, which says which of them learned what.
     """
 
     samples: int = 1
     temperatures: tuple[float, ...] = (0.0,)
-    base: bool = True
+    also: tuple[str, ...] = (BASE, CONTROL)
 
     def __post_init__(self) -> None:
-        check(self, "evaluate", samples=at_least(1), temperatures=each(at_least(0)))
+        object.__setattr__(self, "also", words(self.also))
+        also = each(one_of((BASE, CONTROL, SWAP)), empty=True)
+        check(self, "evaluate", samples=at_least(1), temperatures=each(at_least(0)), also=also)
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,8 +228,8 @@ class RunConfig:
         run_dir: Folder that everything is written to; None takes runs/PRESET-SEED. A run with the same settings is
             continued there.
         config: File of settings that differ from the preset's: YAML, or a run's config.json. Flags win over it.
-        seed: Seed of data, initial weights and training. Episodes have their own, which come from their tasks: two
-            tests of one model with another `seed` play the same.
+        seed: Seed of data, initial weights, training, and of the episodes that are played to learn from. Test episodes
+            do not depend on it: every run plays the same task with the same noise.
         data: Tasks.
         model: Model.
         sft: Supervised fine-tuning on the annotated tasks.
@@ -272,5 +288,19 @@ class RunConfig:
 
 
 UNSTORED = ("run_dir", "config", "preview", "dry_run", "resume")  # of one command, not of the run
-# Stored with a run, and free to change when it is continued: where it computes and reports, and tests on the side.
-CHANGEABLE = ("ray", "track", "refine.control", "refine.swap", "evaluate.base")
+# Stored with a run, and free to change when it is continued: where it computes and reports, tests on the side, and what
+# only decides how fast it goes or how much memory it takes. Batches may change as `stored.refused_changes` says. Types
+# of numbers may not: what is computed with fewer digits is another result.
+CHANGEABLE = (
+    "ray",
+    "track",
+    "evaluate.also",
+    "model.generate_batch",
+    "model.vllm.gpu_memory",
+    "model.vllm.in_turn",
+    "model.openai.concurrency",
+    "rollout.concurrency",
+    "rollout.tool_threads",
+    "sft.gradient_checkpointing",
+    "sft.save_steps",
+)

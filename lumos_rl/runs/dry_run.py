@@ -13,7 +13,7 @@ from lumos_rl.core import Action, Subgoal, Task
 from lumos_rl.errors import ConfigError, LumosError, MissingExtraError
 from lumos_rl.policies.layout import Layout
 from lumos_rl.rollout.plans import RolloutConfig
-from lumos_rl.runs.config import Engine, RunConfig, check_samples
+from lumos_rl.runs.config import CONTROL, SWAP, Engine, RunConfig, check_samples
 from lumos_rl.runs.estimate import Estimates, Sketch
 from lumos_rl.runs.folder import check_writable
 from lumos_rl.runs.job import Job
@@ -204,9 +204,9 @@ def _stages(job: Job, sketch: Sketch) -> Iterator[str]:
     if config.data.validation_tasks:
         count = config.data.validation_tasks * len(train_sources(config.data))
         yield f"best: the policy that solves most of {count} validation tasks"
-    if config.refine.swap:
+    if SWAP in config.evaluate.also:
         yield f"sft+{policy}, {policy}+sft: planner and grounder of two policies"
-    if config.refine.control:
+    if CONTROL in config.evaluate.also:
         yield "control: sft continues for as many steps as the refinement took"
     yield f"tests: after each of these, {_test(job)}; {guess.episodes(len(job.test_tasks), config.test_rollout)}"
 

@@ -50,7 +50,7 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
         "evaluate.samples",
         "evaluate.temperatures",
     ),
-    "Self-improvement": ("refine.steps", "refine.iterations", "refine.rs.train.max_steps", "refine.control"),
+    "Self-improvement": ("refine.steps", "refine.iterations", "refine.rs.train.max_steps", "evaluate.also"),
     "Machines": ("ray.workers", "ray.address", "ray.gpus_per_worker"),
 }
 SHORT = {  # flags with a second, shorter name

@@ -17,7 +17,7 @@ from lumos_rl.core import StopReason, Task, Trajectory
 from lumos_rl.errors import InfrastructureError
 from lumos_rl.prompts import PROFILE_FILE, PromptProfile
 from lumos_rl.rollout.loop import Env
-from lumos_rl.rollout.plans import RolloutConfig, plan_episodes
+from lumos_rl.rollout.plans import SEED, EpisodePlan, RolloutConfig, plan_episodes
 from lumos_rl.runs.folder import RunFolder
 from lumos_rl.runs.policies import Factory
 
@@ -46,16 +46,18 @@ class Player:
         rollout: RolloutConfig,
         file: str,
         examples: Mapping[str, Sequence[Task]] | None = None,
+        seed: int = SEED,
     ) -> list[Trajectory]:
         """Plays missing episodes of this policy on these tasks and returns all of them.
 
         Args:
             checkpoint: The policy's folder.
-            version: The policy's name; together with a plan's id it identifies an episode.
+            version: The policy's name; together with a plan it identifies an episode.
             tasks: Tasks of one or more benchmarks.
             rollout: How they are played.
             file: The run's file for the episodes.
             examples: Annotated tasks that episodes start with, by benchmark; None for none.
+            seed: Seed of the episodes, as for `plan_episodes`.
 
         Returns:
             One trajectory per plan, in the order of the plans, including failed ones.
@@ -63,8 +65,8 @@ class Player:
         Raises:
             InfrastructureError: More than half of them failed; the others are kept.
         """
-        found = {trajectory.id: trajectory for trajectory in self.played(version, tasks, rollout, file)}
-        plans = plan_episodes(tasks, rollout, examples)
+        plans = plan_episodes(tasks, rollout, examples, seed)
+        found = {trajectory.id: trajectory for trajectory in self._stored(version, plans, file)}
         missing = [plan for plan in plans if plan.id not in found or found[plan.id].stop_reason == StopReason.FAILED]
         # A model gets the prompts that it was trained with.
         own = PromptProfile.load(checkpoint) if (checkpoint / PROFILE_FILE).is_file() else None
@@ -88,11 +90,21 @@ class Player:
             )
         return [found[plan.id] for plan in plans]
 
-    def played(self, version: str, tasks: Sequence[Task], rollout: RolloutConfig, file: str) -> list[Trajectory]:
-        """The episodes of `play` in the run folder, in the order of the plans; plays nothing."""
-        kept = {each.id: each for each in self.run.read(Trajectory, file) if each.policy == version}  # the last try
-        found = [(plan.task, kept[plan.id]) for plan in plan_episodes(tasks, rollout) if plan.id in kept]
-        return [episode for task, episode in found if episode.instruction == task.instruction]  # its task is unchanged
+    def played(
+        self, version: str, tasks: Sequence[Task], rollout: RolloutConfig, file: str, seed: int = SEED
+    ) -> list[Trajectory]:
+        """The episodes of `play` in the run folder, without examples, in the order of the plans; plays nothing."""
+        return self._stored(version, plan_episodes(tasks, rollout, seed=seed), file)
+
+    def _stored(self, version: str, plans: Sequence[EpisodePlan], file: str) -> list[Trajectory]:
+        """The last try of each plan in a file of the run folder."""
+        wanted = {plan.id: plan for plan in plans}
+        kept: dict[str, Trajectory] = {}
+        for each in self.run.read(Trajectory, file, version):
+            plan = wanted.get(each.id)
+            if plan is not None and plan.gave(each):
+                kept[each.id] = each
+        return [kept[plan.id] for plan in plans if plan.id in kept]
 
 
 def _shown(trajectories: Iterator[Trajectory], total: int, what: str) -> Iterator[Trajectory]:

@@ -32,7 +32,7 @@ class Preset:
 
 # Sizes and steps of `tiny` are meant for two CPU cores; docs/results.md has the results.
 _TINY = RunConfig(
-    data=DataConfig(annotated=150, resample=40, explore=1600, test_tasks=300),
+    data=DataConfig(annotated=150, resample=40, explore=1600, test_split=("test", "unseen"), test_tasks=300),
     model=ModelConfig(
         profile="compact",
         scratch=ScratchSettings(vocabulary=1024, hidden=128, layers=2, heads=4, context=256),
@@ -106,6 +106,7 @@ _UNIFIED = replace(
         resample=10,
         rename=8,
         explore=580,
+        test_split=("test", "unseen"),
         test_tasks=50,
         validation_tasks=20,
     ),
@@ -119,7 +120,6 @@ _UNIFIED = replace(
     refine=replace(
         _TINY.refine,
         steps=(Refine.RS, Refine.DPO),
-        swap=True,
         rs=replace(
             _TINY.refine.rs,
             tasks=500,
@@ -131,11 +131,9 @@ _UNIFIED = replace(
             train=replace(_TINY.refine.rs.train, max_steps=2000),
         ),
         dpo=PreferenceConfig(tasks=80, samples=4, train=_TINY.refine.dpo.train),
-        control=False,  # it takes as long as the refinement's training; --refine.control
     ),
-    evaluate=EvaluateSettings(
-        base=False  # an untrained model solves nothing, and takes long over it
-    ),
+    # An untrained model solves nothing, and takes long over it; a control takes as long as the refinement's training.
+    evaluate=EvaluateSettings(also=("swap",)),
 )
 
 # Yin et al. 2023 on one node with 8 GPUs of 80 GB: LoRA instead of full fine-tuning, so that training fits on one of
@@ -166,7 +164,7 @@ _LUMOS_7B = RunConfig(
         rs=RejectionConfig(train=RejectionTraining(epochs=1.0, learning_rate=1e-4)),
         dpo=PreferenceConfig(train=PreferenceTraining(learning_rate=5e-6, batch_size=4)),
     ),
-    evaluate=EvaluateSettings(base=False),
+    evaluate=EvaluateSettings(also=("control",)),
     ray=RayConfig(cpus_per_worker=4, gpus_per_worker=1.0),
 )
 

@@ -15,6 +15,7 @@ from typing import Any
 from lumos_rl.core import PreferencePair, Task, Trajectory
 from lumos_rl.data.discovered import discovered_tasks
 from lumos_rl.data.rows import balanced, count_by_module, preference_pairs, success_rows
+from lumos_rl.rollout.plans import exploration_seed
 from lumos_rl.runs.folder import TRAJECTORIES, RunFolder
 from lumos_rl.runs.job import Job
 from lumos_rl.runs.learn import Learner
@@ -35,7 +36,7 @@ def refine(job: Job, run: RunFolder) -> tuple[list[str], int]:
     policy, versions, steps = "sft", [], 0
     for step in job.steps:
         version = step.version
-        played = collect_stage(run, player, policy, step)
+        played = collect_stage(run, player, policy, step, job.config.seed)
         learn = _learn_successes if step.kind == Refine.RS else _learn_preferences
         result = run.stage(version, lambda: learn(job, learner, version, policy, played()))  # noqa: B023 (called at once)
         if "skipped" in result:
@@ -49,16 +50,20 @@ def refine(job: Job, run: RunFolder) -> tuple[list[str], int]:
     return versions, steps
 
 
-def collect_stage(run: RunFolder, player: Player, policy: str, step: RefineStep) -> Callable[[], list[Trajectory]]:
+def collect_stage(
+    run: RunFolder, player: Player, policy: str, step: RefineStep, run_seed: int
+) -> Callable[[], list[Trajectory]]:
     """Plays the tasks of a step, at most once; returns a function that reads the episodes, including failed ones."""
+    seed = exploration_seed(run_seed, step.version, policy)
 
     def numbers() -> dict[str, Any]:
-        result = describe(player.play(run.checkpoint(policy), policy, step.explore, step.rollout, TRAJECTORIES))
+        checkpoint = run.checkpoint(policy)
+        result = describe(player.play(checkpoint, policy, step.explore, step.rollout, TRAJECTORIES, seed=seed))
         run.log(f"collect/{step.version}", 0, result)
         return result
 
     run.stage(step.collecting, numbers)
-    return lambda: player.played(policy, step.explore, step.rollout, TRAJECTORIES)
+    return lambda: player.played(policy, step.explore, step.rollout, TRAJECTORIES, seed)
 
 
 def _learn_successes(

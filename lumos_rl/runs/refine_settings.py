@@ -173,17 +173,12 @@ class RefineConfig:
         iterations: How often the steps are repeated; also the flag --iterations.
         rs: Rejection sampling.
         dpo: Preferences.
-        control: Whether to train a control: SFT that continues for as many steps as the refinement took.
-        swap: Whether to test the planner of SFT with the grounder of the last step, and the other way round, which
-            says which of them learned what.
     """
 
     steps: tuple[Refine, ...] = (Refine.RS, Refine.DPO)
     iterations: Annotated[int, tyro.conf.arg(aliases=["--iterations"])] = 1
     rs: RejectionConfig = field(default_factory=RejectionConfig)
     dpo: PreferenceConfig = field(default_factory=PreferenceConfig)
-    control: bool = True
-    swap: bool = False
 
     def __post_init__(self) -> None:
         check(self, "refine", steps=each(one_of(Refine)), iterations=at_least(1))

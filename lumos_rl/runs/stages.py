@@ -16,6 +16,7 @@ from typing import Any
 
 from lumos_rl.core import Module, Task, Trajectory
 from lumos_rl.data.rows import ChatRow
+from lumos_rl.data.synthetic import UNSEEN
 from lumos_rl.policies.layout import combine
 from lumos_rl.prompts import PromptProfile
 from lumos_rl.rollout.plans import RolloutConfig
@@ -23,7 +24,7 @@ from lumos_rl.runs.config import ModelConfig
 from lumos_rl.runs.folder import EVALUATION, RunFolder
 from lumos_rl.runs.learn import Learner
 from lumos_rl.runs.play import Player, describe
-from lumos_rl.runs.score import KINDS, scores_of
+from lumos_rl.runs.score import KINDS, part, scores_of
 from lumos_rl.training.settings import SFTSettings
 
 SCRATCH = "scratch"  # value of model.base: a small model built from the training texts
@@ -92,19 +93,21 @@ def evaluate_stage(
     """Plays test tasks with a policy, once, and scores greedy and sampled episodes separately.
 
     Returns:
-        The numbers of `scores_of` and `describe`; with several benchmarks also the scores of each, under "benchmarks".
+        The numbers of `scores_of` and `describe`, and the scores of each benchmark, with the tasks of unseen templates
+        apart, under "benchmarks". The first numbers are of all but those, where there are others.
     """
 
     def work() -> dict[str, Any]:
         played = player.play(checkpoint, version, tasks, rollout, EVALUATION, examples)
         parts: dict[str, list[Trajectory]] = {}
         for trajectory in played:
-            parts.setdefault(trajectory.benchmark, []).append(trajectory)
-        found = {name: scores_of(part) for name, part in parts.items()}
+            parts.setdefault(part(trajectory), []).append(trajectory)
+        found = {name: scores_of(episodes) for name, episodes in parts.items()}
         for name, scores in found.items():
-            where = f"evaluate/{version}" + (f"/{name}" if len(found) > 1 else "")
+            where = f"evaluate/{version}" + (f"/{name.replace(' ', '/')}" if len(found) > 1 else "")
             run.log(where, 0, {kind: scores[kind]["value"] for kind in KINDS if scores[kind]["value"] is not None})
-        return scores_of(played) | ({"benchmarks": found} if len(found) > 1 else {}) | describe(played)
+        main = [trajectory for trajectory in played if trajectory.split != UNSEEN] or played
+        return scores_of(main) | {"benchmarks": found} | describe(played)
 
     return run.stage(f"evaluate-{version}", work, _failures)
 

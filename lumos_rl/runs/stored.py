@@ -1,6 +1,6 @@
 """Settings as files: a run's `config.json`, and files that name only what differs from a preset.
 
-    settings_of(RunConfig())                            # {"seed": 0, "sft.learning_rate": 2e-05, …}
+    settings_of(RunConfig())                            # {"seed": 0, "sft.learning_rate": 2e-05, …}, no passwords
     read_settings(Path("runs/tiny-0/config.json"))      # the whole settings of a run
     changed(PRESETS["tiny"].config, Path("my.yaml"))    # sft: {learning_rate: 1e-4}, or sft.learning_rate: 1e-4
 
@@ -10,41 +10,127 @@ YAML is read with PyYAML, which comes with `lumos_rl[train]`; JSON needs nothing
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from lumos_rl import task_types
+from lumos_rl import masking, task_types
 from lumos_rl.checks import closest
 from lumos_rl.errors import ConfigError, DataError, MissingExtraError, MissingFileError
+from lumos_rl.masking import masked
 from lumos_rl.records import from_builtins, to_builtins
-from lumos_rl.runs.config import UNSTORED, RunConfig
+from lumos_rl.runs.config import CHANGEABLE, UNSTORED, Engine, RunConfig
 from lumos_rl.runs.entries import words
 
 ENTRIES = ("refine.rs.min_reward", "refine.dpo.min_margin")  # text, and often written as a number
+ENDPOINT = "model.openai.url"
+ACCUMULATION = "sft.gradient_accumulation"  # of every training of a run
+BATCH_SIZES = ("sft.batch_size", "refine.dpo.train.batch_size")
 NUMBER = re.compile(r"[-+]?(\d[\d_]*(\.[\d_]*)?|\.\d[\d_]*)[eE][-+]?\d+")  # YAML 1.1 takes 1e-4 for text
 
 
 def settings_of(config: RunConfig) -> dict[str, Any]:
-    """The settings that define a run, flat: `{"sft.learning_rate": 2e-05, …}`."""
+    """The settings that define a run, flat and without passwords: `{"sft.learning_rate": 2e-05, …}`."""
+    return {name: _masked(value) for name, value in _values(config).items()}
+
+
+def _values(config: RunConfig) -> dict[str, Any]:
     return {name: value for name, value in flat(to_builtins(config)) if name not in UNSTORED}
 
 
-def read_settings(path: Path) -> RunConfig:
-    """The settings in a run's `config.json`; the task types that they name from outside are registered.
+def _masked(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_masked(each) for each in value]
+    return masked(value) if isinstance(value, str) else value
+
+
+def revealed(config: RunConfig, environment: Mapping[str, str] = os.environ) -> RunConfig:
+    """The same settings with the passwords that were masked when they were stored.
+
+    Args:
+        config: Settings, perhaps of a stored run.
+        environment: Where the passwords are; see `lumos_rl.masking`.
+
+    Raises:
+        ConfigError: One is missing that the run needs.
+    """
+    found = _values(config)
+    for name, value in found.items():
+        if name == ENDPOINT and config.model.engine != Engine.OPENAI:
+            continue  # it is not asked for anything
+        if isinstance(value, str):
+            found[name] = masking.revealed(value, name, environment)
+        elif isinstance(value, list):
+            found[name] = [_revealed_entry(entry, name, environment) for entry in value]
+    return config if found == _values(config) else _like(config, found, "settings with passwords")
+
+
+def _revealed_entry(entry: Any, name: str, environment: Mapping[str, str]) -> Any:
+    """An entry such as `intercode_sql.backend=mysql://root:***@db`; its variable holds what stands behind the "="."""
+    if not isinstance(entry, str) or masking.MASK not in entry:
+        return entry
+    option, given, value = entry.partition("=")
+    return f"{option}={masking.revealed(value, option, environment)}" if given else entry
+
+
+def stored_values(path: Path) -> dict[str, Any]:
+    """The settings in a run's `config.json`, flat.
 
     Raises:
         DataError: They cannot be read, or are those of another version of this package.
     """
     try:
-        found = dict(flat(json.loads(path.read_text(encoding="utf-8"))))
-    except (TypeError, ValueError, AttributeError) as error:
-        raise DataError(f"expected the settings of a run in {path}: {error}; choose another --run-dir") from error
+        value = json.loads(path.read_text(encoding="utf-8"))
+        if not isinstance(value, Mapping):
+            raise ValueError(f"got {str(value)[:60]!r}")
+    except ValueError as error:
+        raise DataError(
+            f"expected the settings of a run as one JSON object in {path}: {error}; choose another --run-dir, or remove"
+            " that file and give the run's whole command again"
+        ) from error
+    return dict(flat(value))
+
+
+def read_settings(path: Path) -> RunConfig:
+    """The settings in a run's `config.json`; the task types that they name from outside are registered.
+
+    Passwords are masked there; `revealed` brings them back.
+
+    Raises:
+        DataError: They cannot be read, or are those of another version of this package.
+    """
+    found = stored_values(path)
     task_types.load_plugins(found.get("plugins", ()))
     refuse_other_versions(path, found)
     return _built(found, str(path))
+
+
+def refused_changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
+    """The changes of settings with which a run cannot be continued, each as "seed: 0 there, 1 now".
+
+    What only decides how fast a run goes, or how much memory it takes, may change. A batch may be cut into more steps
+    whose gradients are added up, as that computes the same.
+
+    Args:
+        old: Those that the run was begun with, as `settings_of` has them.
+        new: Those that are given now.
+    """
+    differing = [name for name in new if not _changeable(name) and old[name] != new[name]]
+    batches = {f"{size} x {ACCUMULATION}": (_batch(old, size), _batch(new, size)) for size in BATCH_SIZES}
+    found = {name: (old[name], new[name]) for name in differing if name not in (*BATCH_SIZES, ACCUMULATION)}
+    found |= {name: values for name, values in batches.items() if values[0] != values[1]}
+    return [f"{name}: {before} there, {now} now" for name, (before, now) in sorted(found.items())]
+
+
+def _batch(settings: Mapping[str, Any], size: str) -> int:
+    return int(settings[size] * settings[ACCUMULATION])
+
+
+def _changeable(name: str) -> bool:
+    return any(name == free or name.startswith(f"{free}.") for free in CHANGEABLE)
 
 
 def refuse_other_versions(path: Path, stored: Mapping[str, Any]) -> None:
@@ -81,7 +167,7 @@ def changed(config: RunConfig, path: Path) -> RunConfig:
         ConfigError: A name is unknown, or a value cannot be.
         DataError: It is no mapping, or a value is of the wrong type.
     """
-    known = settings_of(config)
+    known = _values(config)
     found = _read(path)
     for name, value in found.items():
         if name not in known:
@@ -89,8 +175,12 @@ def changed(config: RunConfig, path: Path) -> RunConfig:
         if isinstance(known[name], list):
             entries = value if isinstance(value, list) else [value]
             found[name] = [str(entry) for entry in entries] if name in ENTRIES else entries
-    kept = {name: getattr(config, name) for name in UNSTORED}
-    return replace(_built(known | found, str(path)), **kept)
+    return _like(config, known | found, str(path))
+
+
+def _like(config: RunConfig, values: Mapping[str, Any], where: str) -> RunConfig:
+    """Settings with these values, of the same command."""
+    return replace(_built(values, where), **{name: getattr(config, name) for name in UNSTORED})
 
 
 def flat(nested: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, Any]]:
@@ -105,7 +195,11 @@ def flat(nested: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, Any]
 
 def _built(values: Mapping[str, Any], where: str) -> RunConfig:
     nested: dict[str, Any] = {}
-    split = {name: words(values[name]) for name in ("data.suites", "data.unseen") if values.get(name)}
+    split = {
+        name: words(values[name])
+        for name in ("data.suites", "data.held_out", "data.test_split", "evaluate.also")
+        if values.get(name)
+    }
     for name, value in {**values, **split}.items():
         *sections, last = name.split(".")
         inner = nested
@@ -118,7 +212,10 @@ def _built(values: Mapping[str, Any], where: str) -> RunConfig:
 def _read(path: Path) -> dict[str, Any]:
     if not path.is_file():
         raise MissingFileError(f"expected a file of settings as --config, got {path}, which is not there")
-    text = path.read_text(encoding="utf-8")
+    try:
+        text = path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise DataError(f"expected settings as UTF-8 text in {path}: {error}") from error
     try:
         value = json.loads(text)
     except ValueError as error:

@@ -10,10 +10,11 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from lumos_rl import task_types
+from lumos_rl.metrics import detectable_difference
 from lumos_rl.runs.folder import RunFolder
-from lumos_rl.runs.score import KINDS, Score
+from lumos_rl.runs.score import KINDS, Score, benchmark_of
 from lumos_rl.runs.stages import swapped
-from lumos_rl.runs.tasks import split_source, test_sources
+from lumos_rl.runs.tasks import graded_as, split_source, test_sources
 
 PACKAGES = ("lumos_rl", "torch", "transformers", "trl", "peft", "ray", "gymnasium")
 
@@ -36,7 +37,7 @@ def write_summary(run: RunFolder, versions: Sequence[str], seconds: float) -> st
     summary = {
         "run": run.path.name,
         "seed": run.config.seed,
-        "test": f"{', '.join(test_sources(run.config.data))} ({run.config.data.test_split})",
+        "test": f"{', '.join(test_sources(run.config.data))} ({', '.join(run.config.data.test_split)})",
         "hardware": f"{platform.machine()}, {os.cpu_count()} CPU cores",
         "packages": {name: _version(name) for name in PACKAGES},
         "seconds": seconds,
@@ -52,16 +53,18 @@ def write_summary(run: RunFolder, versions: Sequence[str], seconds: float) -> st
 
 def _reported(benchmark: str) -> list[str]:
     """Metrics that papers report, besides or instead of success."""
-    return [metric.name for metric in task_types.get(benchmark).metrics if metric.reported]
+    return [metric.name for metric in task_types.get(benchmark_of(benchmark)).metrics if metric.reported]
 
 
 def _by_benchmark(run: RunFolder, evaluated: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
-    """Benchmark → policy → scores, and means of the benchmark's other metrics."""
+    """Benchmark, as `score.part` names it → policy → scores, and means of the benchmark's other metrics."""
     data = run.config.data
     (only, _), *_ = (split_source(source, data) for source in test_sources(data))
     found: dict[str, Any] = {}
     for policy, result in evaluated.items():
-        for benchmark, scores in result.get("benchmarks", {only: result}).items():  # a single one has no "benchmarks"
+        for benchmark, scores in result.get(
+            "benchmarks", {graded_as(only): result}
+        ).items():  # older ones of one benchmark have none
             kind = "greedy" if scores["greedy"]["n"] else "sampled"
             metrics = scores["metrics"][kind]
             others = {name: metrics[name]["value"] for name in _reported(benchmark) if name in metrics}
@@ -80,10 +83,11 @@ def _markdown(summary: dict[str, Any]) -> str:
     lines = [
         f"# {summary['run']}",
         "",
-        f"Success on {summary['test']} in percent, with its 95 % interval (Wilson) and the number of episodes;"
+        f"Success on {summary['test']} in percent, with its 95 % interval (Wilson, by task) and the number of episodes;"
         f" seed {summary['seed']}, {summary['hardware']}, {summary['seconds'] / 60:.1f} minutes in this session."
         " A policy named A+B has the planner of A and the grounder of B. Further columns are means of the benchmark's"
-        " other metrics, in percent, of greedy episodes where there are some.",
+        ' other metrics, in percent, of greedy episodes where there are some. Tasks of "unseen" are made by templates'
+        " that training never shows.",
         "",
     ]
     for benchmark, scores in summary["benchmarks"].items():
@@ -92,7 +96,7 @@ def _markdown(summary: dict[str, Any]) -> str:
         for name, found in scores.items():
             means = [f"{100 * found['metrics'][each]:.1f}" if each in found["metrics"] else "" for each in others]
             lines.append(_row(name, *(Score(**found[kind]) for kind in KINDS), *means))
-        lines.append("")
+        lines += ["", *_smallest(scores)]
     if best := summary["stages"].get("best"):
         lines += [f"Chosen on validation tasks: {best['best']}.", ""]
     lines += ["## Stages"]
@@ -104,6 +108,20 @@ def _markdown(summary: dict[str, Any]) -> str:
         if not name.startswith(("evaluate", "validate")) and name != "best"
     ]
     return "\n".join(lines) + "\n"
+
+
+def _smallest(scores: Mapping[str, Any]) -> list[str]:
+    """What these tasks can show of a difference between policies."""
+    tasks = max((each[kind].get("tasks") or 0 for each in scores.values() for kind in KINDS), default=0)
+    if not tasks:
+        return []
+    points = 100 * detectable_difference(tasks)
+    return [
+        f"Of {tasks} tasks, two policies that differ by {points:.1f} points are told apart with 80 % power at the 5 %"
+        " level, at worst; by less, where they solve much the same tasks. `python -m lumos_rl.recipes.compare` says"
+        " what they differ by.",
+        "",
+    ]
 
 
 def _row(*cells: object) -> str:

@@ -2,6 +2,7 @@
 
 training_tasks(DataConfig(), seed=0)   # 300 annotated tasks, and 2,000 with only an answer
 test_tasks(DataConfig())               # 300 tasks of the built-in suite's test split
+test_tasks(DataConfig(test_split=("test", "unseen")))    # and as many of templates that training never shows
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from lumos_rl import task_types
 from lumos_rl.core import Task
 from lumos_rl.data import load_tasks
 from lumos_rl.data.annotate import annotate
-from lumos_rl.data.synthetic import DEFAULT_SIZE, synthetic_tasks
+from lumos_rl.data.synthetic import DEFAULT_SIZE, UNSEEN, splits_of, synthetic_tasks
 from lumos_rl.errors import ConfigError
 from lumos_rl.rollout.plans import RolloutConfig
 from lumos_rl.runs.config import DataConfig, RunConfig
@@ -213,10 +214,11 @@ def _cased(task: Task, config: DataConfig) -> Task:
 
 
 def test_tasks(config: DataConfig) -> list[Task]:
-    """The test tasks of all sources, in the sources' order.
+    """The test tasks of all sources, in the sources' order, and of each the splits.
 
     Raises:
-        ConfigError: Two sources of one benchmark; other errors are as for `training_tasks`.
+        ConfigError: Two sources of one benchmark, or a source has none of the splits; other errors are as for
+            `training_tasks`.
     """
     places = [split_source(source, config) for source in test_sources(config)]
     repeated = [name for name, count in Counter(graded_as(benchmark) for benchmark, _ in places).items() if count > 1]
@@ -228,8 +230,27 @@ def test_tasks(config: DataConfig) -> list[Task]:
     return [
         replace(_cased(task, config), benchmark=graded_as(benchmark))
         for benchmark, where in places
-        for task in load_tasks(benchmark, where, config.test_split, config.test_tasks)
+        for split in _splits(benchmark, where, config)
+        for task in load_tasks(benchmark, where, split, config.test_tasks)
     ]
+
+
+def _splits(benchmark: str, where: str, config: DataConfig) -> list[str]:
+    """Those of the splits to test on that a source has: "unseen" is one of built-in suites."""
+    if where == "synthetic":
+        known = splits_of(benchmark)
+    else:
+        named = [] if Path(where).is_file() else [*task_types.get(benchmark).get_reader().files]
+        known = [split for split in config.test_split if split != UNSEEN or split in named]
+    found = [split for split in config.test_split if split in known]
+    if not found:
+        raise ConfigError(
+            f"expected a split of {benchmark}={where} as --data.test-split, got {', '.join(config.test_split)}, which"
+            " built-in suites have; add test or dev"
+        )
+    if len(found) < len(config.test_split):
+        log.info("%s=%s has no split %s: it is tested on %s", benchmark, where, UNSEEN, ", ".join(found))
+    return found
 
 
 def validation_tasks(config: DataConfig) -> list[Task]:
@@ -249,7 +270,7 @@ def test_examples(config: DataConfig) -> dict[str, list[Task]]:
     """Annotated training tasks for the prompts of each benchmark that is tested but not learned, by benchmark."""
     return {
         benchmark: [_cased(task, config) for task in synthetic_tasks(benchmark, "train", config.examples)]
-        for benchmark in _suites(config.unseen)
+        for benchmark in _suites(config.held_out)
         if config.examples
     }
 
@@ -262,7 +283,7 @@ def train_sources(config: DataConfig) -> tuple[str, ...]:
 def test_sources(config: DataConfig) -> tuple[str, ...]:
     """The sources of test tasks."""
     known = tuple(f"{name}=synthetic" for name in _suites(config.suites)) or config.test
-    return known + tuple(f"{name}=synthetic" for name in _suites(config.unseen))
+    return known + tuple(f"{name}=synthetic" for name in _suites(config.held_out))
 
 
 def _suites(words: Sequence[str]) -> list[str]:

@@ -61,6 +61,18 @@ def test_other_benchmarks_than_the_runs_stand_beside_it(tmp_path, capsys, monkey
     assert said.count("Agent Lumos") == 1 and "55.4" in said  # of a built-in suite it has no figures
 
 
+def test_tasks_of_unseen_templates_have_their_own_line(tmp_path, capsys):
+    data = DataConfig(suites="qa", test_split=("test", "unseen"), test_tasks=2)
+    config = RunConfig(data=data)
+    with RunFolder(tmp_path / "run", config) as run:
+        play(run, tasks_to_test_on(data), config.test_rollout, "model", adds)
+        main(Job(config), run, EvaluateConfig(config, checkpoint="model"))
+    said = capsys.readouterr().out
+    for name in ("hotpotqa", "strategyqa"):
+        assert said.count(f"{name}=synthetic  model  greedy   ") == 1
+        assert said.count(f"{name}=synthetic unseen  model  greedy   ") == 1
+
+
 def test_a_policy_that_is_no_runs_is_tested_as_lumos_was_and_on_all_tasks():
     config = parse("About.", EvaluateConfig, with_target(["org/model", "--benchmarks", "gsm8k"])).run
     assert config.test_rollout == RolloutConfig() and config.rollout.max_new_tokens == 512

@@ -1,7 +1,7 @@
 import pytest
 
 from lumos_rl.errors import ConfigError, UnknownNameError
-from lumos_rl.runs.config import DataConfig
+from lumos_rl.runs.config import DataConfig, EvaluateSettings
 from lumos_rl.runs.refine_settings import PreferenceConfig, RejectionConfig
 
 
@@ -16,7 +16,19 @@ def test_counts_are_not_negative(settings, bad):
 
 def test_dev_is_not_for_choosing_and_for_testing():
     with pytest.raises(ConfigError, match="test-split test"):
-        DataConfig(test_split="dev", validation_tasks=10)
+        DataConfig(test_split=("dev",), validation_tasks=10)
+
+
+@pytest.mark.parametrize("splits", [("test", "dev"), ("unseen", "unseen")])
+def test_splits_to_test_on_are_not_mixed(splits):
+    with pytest.raises(ConfigError, match=r"one of test and dev as --data\.test-split, and unseen beside it"):
+        DataConfig(test_split=splits)
+
+
+def test_words_say_what_is_tested_beside_the_main_line():
+    assert EvaluateSettings(also="base, swap").also == ("base", "swap") and EvaluateSettings(also=()).also == ()
+    with pytest.raises(ConfigError, match=r"each one of base, control, swap, got .'swop'.*"):
+        EvaluateSettings(also=("swop",))
 
 
 @pytest.mark.parametrize(

@@ -23,6 +23,9 @@ def test_episodes_that_are_there_are_not_played_again(run):
     assert found == player.played("sft", tasks, CONFIG.rollout, TRAJECTORIES)
     assert (run.path / TRAJECTORIES).stat().st_size == size
     assert player.played("other", tasks, CONFIG.rollout, TRAJECTORIES) == []
+    assert player.played("sft", tasks, CONFIG.rollout, TRAJECTORIES, seed=1) == []  # another step's noise
+    warmer = replace(CONFIG.rollout, temperatures=(1.5,))
+    assert player.played("sft", tasks, warmer, TRAJECTORIES) == []
     changed = [replace(tasks[0], instruction="Another line of the file."), *tasks[1:]]
     kept = player.played("sft", changed, CONFIG.rollout, TRAJECTORIES)
     assert kept == [each for each in found if each.task_id != tasks[0].id]

@@ -3,22 +3,22 @@
 import json
 from dataclasses import replace
 
-from small_run import CONFIG, explored, half, never, play_gold, stage
+from small_run import CONFIG, explore_gold, explored, half, never, stage
 
-from lumos_rl.core import Module, PreferencePair
+from lumos_rl.core import Module, PreferencePair, Trajectory
 from lumos_rl.data.synthetic import synthetic_tasks
 from lumos_rl.language import format_actions
 from lumos_rl.policies.base import ScriptedPolicy
 from lumos_rl.policies.hf import HFPolicy
 from lumos_rl.rollout.loop import run_episodes
-from lumos_rl.rollout.plans import RolloutConfig, plan_episodes
+from lumos_rl.rollout.plans import SEED, RolloutConfig, derive_seed, exploration_seed, plan_episodes
 from lumos_rl.runs import refine as refinement
 from lumos_rl.runs.config import DataConfig, ModelConfig, Modules, RunConfig
 from lumos_rl.runs.environments import make_env
-from lumos_rl.runs.folder import PAIRS, TRAJECTORIES, RunFolder
+from lumos_rl.runs.folder import EVALUATION, PAIRS, TRAJECTORIES, RunFolder
 from lumos_rl.runs.job import Job
 from lumos_rl.runs.learn import Learner
-from lumos_rl.runs.refine import refine
+from lumos_rl.runs.refine import collect_stage, refine
 from lumos_rl.runs.refine_settings import Refine, RefineConfig, RejectionConfig
 from lumos_rl.runs.summary import write_summary
 
@@ -27,7 +27,7 @@ def learn(run, solves, versions=("sft",), **changes):
     """Runs the refinement on episodes of which `solves` says which are solved."""
     run.config = replace(CONFIG, refine=replace(CONFIG.refine, **changes))
     for version in versions:
-        play_gold(run, explored(CONFIG), CONFIG.rollout, version, TRAJECTORIES, solves)
+        explore_gold(run, run.config, version, solves)
     return refine(Job(run.config), run)
 
 
@@ -46,6 +46,34 @@ def test_refinement_learns_successes_then_preferences(run):
         HFPolicy.load(run.checkpoint(version), device="cpu").close()
     metrics = [json.loads(line) for line in (run.path / "metrics.jsonl").read_text().splitlines()]
     assert {"sft", "rs-1", "dpo-2", "collect/rs-1", "evaluate/dpo-2"} <= {line["stage"] for line in metrics}
+
+
+def test_every_step_policy_and_run_explores_with_noise_of_its_own(run):
+    seeds = {
+        (run_seed, step, policy): exploration_seed(run_seed, step, policy)
+        for run_seed in (0, 1)
+        for step in ("rs-1", "rs-2", "dpo-3")
+        for policy in ("sft", "rs-1")
+    }
+    assert len({*seeds.values()}) == len(seeds) and SEED not in seeds.values()
+    learn(run, half, versions=("sft", "rs-1"))
+    played = list(run.read(Trajectory, TRAJECTORIES))
+    own = {episode.seed for episode in played if episode.policy == "sft"}
+    assert len(own) == 2 * 3 * 4  # two steps that play three tasks four times: none draws as another does
+    tested = [episode for episode in run.read(Trajectory, EVALUATION) if episode.task_id == "gsm8k/test/synthetic-0"]
+    assert {(each.sample, each.seed) for each in tested} == {
+        (sample, derive_seed(0, "gsm8k/test/synthetic-0", sample)) for sample in range(2)
+    }  # of every policy, in every run
+
+
+def test_a_step_that_was_stopped_continues_with_its_own_episodes(run):
+    run.config = replace(CONFIG, seed=7)
+    explore_gold(run, run.config, "sft", half)
+    (step, _), player = Job(run.config).steps, Job(run.config).player(run)
+    kept = collect_stage(run, player, "sft", step, 7)()  # plays nothing, as all of them are there
+    assert [each.seed for each in kept] == [
+        each.seed for each in plan_episodes(step.explore, step.rollout, seed=exploration_seed(7, "rs-1", "sft"))
+    ]
 
 
 def test_plans_that_were_found_are_learned_with_other_numbers_too(run):

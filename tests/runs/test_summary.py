@@ -2,10 +2,10 @@ import json
 from dataclasses import asdict, replace
 
 import pytest
-from small_run import CONFIG, evaluate, explored, half, play, play_gold, stops
+from small_run import CONFIG, evaluate, explore_gold, half, play, stops
 
 from lumos_rl.runs.config import DataConfig, RunConfig
-from lumos_rl.runs.folder import TRAJECTORIES, RunFolder
+from lumos_rl.runs.folder import RunFolder
 from lumos_rl.runs.job import Job
 from lumos_rl.runs.refine import refine
 from lumos_rl.runs.refine_settings import Refine
@@ -16,9 +16,10 @@ from lumos_rl.runs.tasks import test_tasks as tasks_to_test_on
 
 def test_a_summary_names_scores_stages_and_versions(run):
     run.config = replace(CONFIG, refine=replace(CONFIG.refine, steps=(Refine.RS,)))
-    play_gold(run, explored(CONFIG), CONFIG.rollout, "sft", TRAJECTORIES, half)
+    explore_gold(run, run.config, "sft", half)
     versions, _ = refine(Job(run.config), run)
     text = write_summary(run, versions, 90.0)
+    assert "Of 3 tasks, two policies that differ by 50.0 points are told apart" in text
     assert text == (run.path / "SUMMARY.md").read_text()
     assert "Success on gsm8k=synthetic (test) in percent" in text and "1.5 minutes" in text
     assert "| rs-1 | 100.0 [43.9, 100.0] n=3 | 100.0 [43.9, 100.0] n=3 |" in text
@@ -27,7 +28,9 @@ def test_a_summary_names_scores_stages_and_versions(run):
     summary = json.loads((run.path / "summary.json").read_text())
     assert summary["packages"]["torch"].startswith("2.") and summary["seed"] == 0
     assert summary["scores"] == {
-        "rs-1": {kind: asdict(Score(1.0, pytest.approx(0.4385, abs=1e-4), 1.0, 3, 0)) for kind in ("greedy", "sampled")}
+        "rs-1": {
+            kind: asdict(Score(1.0, pytest.approx(0.4385, abs=1e-4), 1.0, 3, 0, 3)) for kind in ("greedy", "sampled")
+        }
     }
 
 
@@ -43,3 +46,15 @@ def test_a_summary_has_what_each_benchmark_reports_beside_success(tmp_path, suit
     assert "| policy | greedy | sampled | score |" in shop
     assert f"| sft | 0.0 [0.0, 65.8] n=2 | no episodes | {100 * score:.1f} |" in shop
     assert ("| policy | greedy | sampled | em | f1 |" in text) == bool(suites)
+
+
+def test_a_summary_has_a_table_for_tasks_of_unseen_templates(tmp_path):
+    data = DataConfig(suites="strategyqa", test_split=("test", "unseen"), test_tasks=2)
+    with RunFolder(tmp_path / "run", RunConfig(data=data)) as run:
+        play(run, tasks_to_test_on(data), run.config.test_rollout, "sft", stops)
+        result = evaluate(run, "sft", tmp_path)
+        text = write_summary(run, [], 1.0)
+        summary = json.loads((run.path / "summary.json").read_text())
+    assert "## strategyqa\n" in text and "## strategyqa unseen\n" in text and "(test, unseen)" in text
+    assert [*summary["benchmarks"]] == ["strategyqa", "strategyqa unseen"]
+    assert result["greedy"]["n"] == 2 and result["episodes"] == 4  # the first numbers are not of unseen templates

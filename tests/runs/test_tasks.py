@@ -47,13 +47,34 @@ def test_every_task_type_gives_tasks_to_learn_and_to_be_tested_on():
     assert [task.benchmark for task in tasks_to_test_on(config)] == suites
 
 
-def test_an_unseen_suite_is_tested_and_not_learned():
-    config = DataConfig(suites="math", unseen="sql", annotated=2, explore=1, test_tasks=1, examples=2)
+def test_a_held_out_suite_is_tested_and_not_learned():
+    config = DataConfig(suites="math", held_out="sql", annotated=2, explore=1, test_tasks=1, examples=2)
     assert {task.benchmark for task in training_tasks(config, 0).annotated} == {"gsm8k"}
     assert [task.benchmark for task in tasks_to_test_on(config)] == ["gsm8k", "intercode_sql"]
     assert list(examples_of(config)) == ["intercode_sql"]
     assert examples_of(config)["intercode_sql"] == synthetic_tasks("intercode_sql", "train", 2)
     assert examples_of(replace(config, examples=0)) == {}
+
+
+def test_each_split_of_a_built_in_suite_has_its_own_tasks():
+    config = DataConfig(suites="qa", test_split="test,unseen", test_tasks=2)
+    tasks = tasks_to_test_on(config)
+    assert [(task.benchmark, task.split) for task in tasks] == [
+        (name, split) for name in ("hotpotqa", "strategyqa") for split in ("test", "unseen") for _ in range(2)
+    ]
+    assert all(task.meta["template"] for task in tasks if task.split == "unseen")
+
+
+def test_a_file_has_no_split_of_unseen_templates(tmp_path, caplog):
+    (tmp_path / "test.jsonl").write_text(json.dumps({"question": "What is 1 + 1?", "answer": "<<1+1=2>>\n#### 2"}))
+    data = DataConfig(str(tmp_path), test=("gsm8k=test.jsonl",), test_split=("test", "unseen"))
+    with caplog.at_level("INFO"):
+        assert len(tasks_to_test_on(data)) == 1
+    assert "test.jsonl has no split unseen: it is tested on test" in caplog.text
+    with pytest.raises(
+        ConfigError, match=r"a split of gsm8k=.*test\.jsonl as --data\.test-split, got unseen, which bui"
+    ):
+        tasks_to_test_on(replace(data, test_split=("unseen",)))
 
 
 def test_training_tasks_of_a_synthetic_source_are_not_explored_twice():
@@ -130,7 +151,7 @@ def test_more_validation_tasks_than_a_file_has_are_refused(tmp_path):
     [
         DataConfig(test=("gsm8k=synthetic", "gsm8k=test.jsonl")),
         DataConfig(test=("svamp=synthetic", "mawps=dev.csv")),
-        DataConfig(suites="math,sql", unseen="sql"),
+        DataConfig(suites="math,sql", held_out="sql"),
     ],
 )
 def test_two_test_sources_of_one_benchmark_are_refused(data):
@@ -140,7 +161,7 @@ def test_two_test_sources_of_one_benchmark_are_refused(data):
 
 def test_training_data_of_a_benchmark_is_tested_on_in_its_environment(tmp_path):
     (tmp_path / "dev.csv").write_text("Question,Numbers,Equation,Answer\nTom has number0 nuts .,3,number0,3.0\n")
-    (task,) = tasks_to_test_on(DataConfig(test=("mawps=dev.csv",), folder=str(tmp_path), test_split="dev"))
+    (task,) = tasks_to_test_on(DataConfig(test=("mawps=dev.csv",), folder=str(tmp_path), test_split=("dev",)))
     assert task.benchmark == "svamp"
 
 
