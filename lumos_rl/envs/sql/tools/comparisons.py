@@ -6,7 +6,7 @@ from typing import Any
 
 from lumos_rl.envs.sql.tools.calls import INT
 from lumos_rl.envs.sql.tools.dialect import syntax_error
-from lumos_rl.envs.sql.tools.expressions import Expressions, Handler
+from lumos_rl.envs.sql.tools.expressions import Expressions, Handler, wrap
 from lumos_rl.envs.sql.tools.schema import NUMBERS, TIMES, Kind, Type
 from lumos_rl.envs.sql.tools.scope import Output, Scope
 from lumos_rl.errors import ToolError
@@ -24,6 +24,9 @@ def _compare(x: Expressions, node: Any, scope: Scope) -> Type:
     if node.this.key == "tuple":
         _tuples(x, node.this, node.expression, scope)
     else:
+        for part in (node.this, node.expression):
+            if part.key in HANDLERS and part.key not in ("exists", "subquery"):  # SQLite reads `a = b < c` otherwise
+                wrap(part, lambda inner: x.exp.Paren(this=inner.copy()))
         kind, other = x.read(node.this, scope), x.read(node.expression, scope)
         x.align(node.this, kind, [node.expression], [other])
     if node.key == "nullsafeeq":

@@ -80,8 +80,8 @@ def _refused(dump: str, where: str, statement: str, database: str, full_group_by
     """Why MySQL 8 would refuse a query; None if it would not, or if the server refuses it anyway."""
     try:
         tree = parse(statement)
-    except ToolError:
-        return None
+    except ToolError as error:
+        return error.with_traceback(None) if "SQL syntax" in str(error) else None
     try:
         if tree.key in ("select", "union", "intersect", "except"):
             translate(tree, _catalog(dump, where), database, full_group_by)
