@@ -83,7 +83,8 @@ class Completion:
         prompt_tokens: Tokens of the prompt.
         completion_tokens: Tokens written, the end-of-turn token included.
         latency_s: Seconds from `submit` to completion.
-        ids: Sampled token ids, the end-of-turn token included; None if the engine does not report them.
+        ids: Sampled token ids, the end-of-turn token included; None if the engine does not report them. A turn that the
+            model ended with another of its end tokens has the chat template's own in that place.
         logprobs: Their log-probabilities in the distribution that they were sampled from, at the request's temperature
             and top_p; of a greedy turn, in the model's own. None if not requested or not reported.
         failure: The infrastructure failure; None if there was none.

@@ -17,7 +17,7 @@ import logging
 import os
 import queue
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import replace
 from typing import Any
@@ -25,6 +25,7 @@ from typing import Any
 from lumos_rl.errors import ConfigError, InfrastructureError, MissingExtraError
 from lumos_rl.policies.base import Completion, Request, Sampling
 from lumos_rl.policies.encoding import encode_prompt, fingerprint
+from lumos_rl.policies.layout import Layout
 from lumos_rl.policies.settings import OpenAISettings
 
 try:
@@ -54,13 +55,20 @@ class OpenAIPolicy:
     Args:
         settings: Its address, models and limits.
         version: Stored on trajectories; "" takes the models' names.
+        chat_template: As the setting `model.chat_template`; only with a tokenizer.
 
     Raises:
-        ConfigError: The address or key is wrong, or no model is named and the endpoint does not have exactly one.
+        ConfigError: The address or key is wrong, no model is named and the endpoint does not have exactly one, or there
+            is a chat template but no tokenizer.
         InfrastructureError: The endpoint does not answer.
     """
 
-    def __init__(self, settings: OpenAISettings, version: str = "") -> None:
+    def __init__(self, settings: OpenAISettings, version: str = "", chat_template: Sequence[str] = ()) -> None:
+        if chat_template and not settings.tokenizer:
+            raise ConfigError(
+                "expected --model.openai.tokenizer with --model.chat-template, got none: an endpoint that gets text has"
+                " its own template; give the tokenizer, or start the server with another template"
+            )
         self.settings = settings
         self._tokenizer: Any = None
         self.tokenizer_hash = ""
@@ -78,7 +86,7 @@ class OpenAIPolicy:
             self._models = self._named(settings.models or (self._only_model(),))
             self.version = version or "+".join(dict.fromkeys(self._models.values()))
             if settings.tokenizer:
-                self._load_tokenizer(settings.tokenizer)
+                self._load_tokenizer(settings.tokenizer, chat_template)
             self._open = opened.pop_all()
 
     def submit(self, request: Request) -> None:
@@ -142,7 +150,11 @@ class OpenAIPolicy:
             body |= {
                 "max_tokens": min(sampling.max_new_tokens, self._context - len(prompt)),
                 "prompt": prompt,
-                "extra_body": {"return_token_ids": True, "skip_special_tokens": False},
+                "extra_body": {
+                    "return_token_ids": True,
+                    "skip_special_tokens": False,
+                    "stop_token_ids": list(self._ends),
+                },
                 **({"logprobs": 0} if sampling.logprobs else {}),
             }
             return await self._ask(self._client.completions.create, **body)
@@ -190,9 +202,11 @@ class OpenAIPolicy:
                 " tokenizer out for others"
             )
             return Completion(request.id, "", "failed", failure=failure)
+        if prompt is not None:
+            text, ids = self._turn(text, ids, request)
         return Completion(
             request_id=request.id,
-            text=self._text(text, ids, request) if prompt is not None else text,
+            text=text,
             finish_reason="length" if choice.finish_reason == "length" else "stop",
             prompt_tokens=counts[0],
             completion_tokens=counts[1],
@@ -203,12 +217,14 @@ class OpenAIPolicy:
             adapter=self._model(request),
         )
 
-    def _text(self, text: str, ids: list[int], request: Request) -> str:
-        """The completion's text, without the end-of-turn token."""
+    def _turn(self, text: str, ids: list[int], request: Request) -> tuple[str, list[int]]:
+        """The completion's text, without the end-of-turn token, and its ids."""
+        from lumos_rl.policies.checkpoints import cut_at_end
+
+        ids, ended = cut_at_end(ids, self._ends)
         if request.sampling.stop:
-            return text
-        ended = bool(ids) and ids[-1] == self._tokenizer.eos_token_id
-        return str(self._tokenizer.decode(ids[:-1] if ended else ids, skip_special_tokens=False))
+            return text, ids
+        return str(self._tokenizer.decode(ids[:-1] if ended else ids, skip_special_tokens=False)), ids
 
     async def _ask(self, call: Callable[..., Awaitable[Any]], **body: Any) -> Any:
         """The answer to a call of the client.
@@ -258,10 +274,11 @@ class OpenAIPolicy:
             raise ConfigError(f"expected one model at {self.settings.url}, got {names}; name the one to use")
         return names[0]
 
-    def _load_tokenizer(self, where: str) -> None:
-        from lumos_rl.policies.checkpoints import load_tokenizer
+    def _load_tokenizer(self, where: str, chat_template: Sequence[str]) -> None:
+        from lumos_rl.policies.checkpoints import end_ids, load_tokenizer
 
-        self._tokenizer = load_tokenizer(where)
+        self._tokenizer = load_tokenizer(where, chat_template)
+        self._ends = end_ids(Layout.of(where), self._tokenizer)
         told = [context for _, context in self._served() if context]  # adapters report none
         self._context = min(told, default=1 << 30)
         self.tokenizer_hash = fingerprint(self._tokenizer)

