@@ -126,6 +126,8 @@ class TaskType:
         suite: Its built-in suite; None without one.
         unseen: Whether that suite also has the split "unseen", whose templates (`meta["template"]` of each of its
             tasks) occur in no other split.
+        place: Key of `Task.meta` that says where a task takes place, such as a web site or a database: the same words
+            elsewhere are another task. None if the words alone are the task.
         resampler: Copies an annotated task with new numbers and recomputed answers; None if that is not possible.
         renames: Whether names, ids and values that a conversation only copies may be replaced by others.
         published: What Agent Lumos reached, as text; "" if nothing was published.
@@ -145,6 +147,7 @@ class TaskType:
     annotator: Annotator | str | None = None
     suite: Suite | str | None = None
     unseen: bool = False
+    place: str | None = None
     resampler: Resampler | str | None = None
     renames: bool = False
     published: str = ""

@@ -14,6 +14,7 @@ INTERCODE_SQL = TaskType(
     annotator="lumos_rl.envs.sql.annotate:annotated",
     suite="lumos_rl.envs.sql.suite:sql_stream",
     unseen=True,
+    place="db",
     renames=True,
     published="success rate 7.3 (13B, a task type it had not learned)",
 )
