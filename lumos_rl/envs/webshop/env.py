@@ -32,6 +32,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from lumos_rl.core import Action, Task
+from lumos_rl.data.synthetic import UNSEEN
 from lumos_rl.envs.base import Grade, LumosEnv, NotResetError
 from lumos_rl.envs.webshop import reader as files
 from lumos_rl.envs.webshop.suite import suite_catalogue, suite_goals, suite_tasks
@@ -83,6 +84,7 @@ class WebShopEnv(LumosEnv):
         tasks: Sequence[Task] | None = None,
         max_steps: int | None = None,
         render_mode: str | None = None,
+        **settings: Any,
     ) -> None:
         """Opens the shop; the first use of a folder builds its index, which takes a while.
 
@@ -95,7 +97,7 @@ class WebShopEnv(LumosEnv):
             max_turns: Steps after which an episode is truncated.
             nouns: Finds the lower-case nouns of a title, repeated as often as they occur; None uses spaCy if a model
                 is installed, otherwise rules.
-            split: "test", "dev" or "train"; None takes all goals, but of the built-in shop its test split unless
+            split: "test", "dev", "train" or, of the built-in shop, "unseen"; None takes all goals, but of the built-in shop its test split unless
                 `prices` are given.
             limit: How many goals, from the first on; None takes all.
             prices: Product id → price that overrides the catalogue's.
@@ -107,6 +109,7 @@ class WebShopEnv(LumosEnv):
             tasks: Tasks given directly, each with its goal in `meta["goal"]`.
             max_steps: The same as `max_turns`, under the name that every environment has.
             render_mode: As in every environment.
+            **settings: As for `LumosEnv`.
 
         Raises:
             LumosError: A setting is invalid, or files are missing or cannot be read.
@@ -125,6 +128,7 @@ class WebShopEnv(LumosEnv):
             max_steps=max_turns if max_steps is None else max_steps,
             tasks=found,
             render_mode=render_mode,
+            **settings,
         )
         self.goals_hash = self.goals_hash or manifest_hash([_goal_of(task) for task in self.tasks])
         self._rich, self._scorer = observation == "text_rich", scorer
@@ -162,8 +166,7 @@ class WebShopEnv(LumosEnv):
         """The reward of the purchase, 0 without one; the full reward is a success."""
         reward = self.session.reward or 0.0
         success = reward == 1.0
-        names = {"score": reward, "success": float(success), f"nouns:{self.shop.nouns.name}": 1.0}
-        return Grade(reward, success, names)
+        return Grade(reward, success, {"score": reward, "success": float(success)})
 
     def first(self, task: Task) -> str:
         """The page with the search bar."""
@@ -244,8 +247,9 @@ class WebShopEnv(LumosEnv):
         num_products: int | None,
     ) -> tuple[Sequence[Task], str]:
         """The tasks, and the hash of all goals."""
-        if split is not None and split not in files.SPLITS:
-            raise UnknownNameError("split of webshop", split, files.SPLITS)
+        known = (*files.SPLITS, UNSEEN) if self.source == BUILT_IN else files.SPLITS
+        if split is not None and split not in known:
+            raise UnknownNameError("split of webshop", split, known)
         if isinstance(goals, str) and not self.shop.prices:
             if self.source != BUILT_IN:
                 return files.folder_manifest(Path(self.source), goals, split, num_products)

@@ -4,7 +4,8 @@
     suite_catalogue()                           # the same as a catalogue in memory
     suite_tasks("train", limit=1)[0].subgoals   # the plan, each action with its result
 
-Each product to buy belongs to one split, so train, dev and test share none.
+Each product to buy belongs to one split, so train, dev and test share none. The split "unseen" asks for kinds of goods
+that no other split asks for, with other options and other numbers of attributes.
 """
 
 from __future__ import annotations
@@ -17,15 +18,17 @@ from functools import lru_cache
 from typing import Any
 
 from lumos_rl.core import Task
+from lumos_rl.data.synthetic import UNSEEN
 from lumos_rl.envs.webshop.plans import gold_plan
 from lumos_rl.envs.webshop.tools.catalogue import Catalogue
 from lumos_rl.envs.webshop.tools.goals import Goal, manifest_hash, synthetic_goals
 from lumos_rl.envs.webshop.tools.product import Product, read_product
 from lumos_rl.envs.webshop.tools.session import Shop
-from lumos_rl.envs.webshop.wares import BRANDS, WARES, Ware
+from lumos_rl.envs.webshop.wares import BRANDS, UNSEEN_WARES, WARES, Ware
 from lumos_rl.errors import UnknownNameError
 
 SPLIT_SHARES: Mapping[str, range] = {"test": range(3), "dev": range(3, 5), "train": range(5, 20)}  # of 20 products
+_UNSEEN_NOUNS = frozenset(ware.noun for ware in UNSEEN_WARES)
 _FILE_SEED = 1  # of the generated files; another seed gives another shop
 _COPY = ("made for every day", "loved by its owners", "tested in our workshop", "a gift that lasts", "new this season")
 
@@ -40,13 +43,20 @@ def shop_files(limit: int | None = None) -> tuple[list[dict[str, Any]], dict[str
         The records of the items file, and the attribute file's entry for each asin.
     """
     rng = random.Random(_FILE_SEED)
-    made = [_record(ware, pair, rng) for ware in WARES for pair in itertools.combinations(ware.attributes, 2)]
-    rng.shuffle(made)
+    made: list[tuple[dict[str, Any], dict[str, Any]]] = []
+    for wares in (WARES, UNSEEN_WARES):
+        some = [_record(ware, attributes, rng) for ware in wares for attributes in _combinations(ware)]
+        rng.shuffle(some)
+        made += some
     made = made[:limit]
     return [record for record, _ in made], {record["asin"]: entry for record, entry in made}
 
 
-def _record(ware: Ware, pair: tuple[str, ...], rng: random.Random) -> tuple[dict[str, Any], dict[str, Any]]:
+def _combinations(ware: Ware) -> Iterator[tuple[str, ...]]:
+    return itertools.combinations(ware.attributes, ware.attributes_each)
+
+
+def _record(ware: Ware, attributes: tuple[str, ...], rng: random.Random) -> tuple[dict[str, Any], dict[str, Any]]:
     brand, price = rng.choice(BRANDS), rng.randint(*ware.prices) + 0.99
     listed = f"${price}" if rng.random() < 0.8 else f"${price} - ${price + rng.randint(2, 20):.2f}"
     chosen = {
@@ -58,9 +68,9 @@ def _record(ware: Ware, pair: tuple[str, ...], rng: random.Random) -> tuple[dict
     asin = "B0" + "".join(rng.choices("BCDFGHJKLMNPQRSTVWXZ0123456789", k=8))
     record = {
         "asin": asin,
-        "name": f"{brand} {' '.join(pair).title()} {ware.noun.title()}",
+        "name": f"{brand} {' '.join(attributes).title()} {ware.noun.title()}",
         "full_description": f"{ware.noun.capitalize()} by {brand}: {rng.choice(_COPY)}.",
-        "small_description": [f"{pair[0]} and {pair[1]}", rng.choice(_COPY)],
+        "small_description": [" and ".join(attributes), rng.choice(_COPY)],
         "pricing": listed,
         "images": [],
         "category": ware.category,
@@ -69,9 +79,9 @@ def _record(ware: Ware, pair: tuple[str, ...], rng: random.Random) -> tuple[dict
         "customization_options": options,
     }
     entry = {
-        "attributes": list(pair),
-        "instruction": f"Find me {', '.join(pair)} {ware.noun}",
-        "instruction_attributes": list(pair),
+        "attributes": list(attributes),
+        "instruction": f"Find me {', '.join(attributes)} {ware.noun}",
+        "instruction_attributes": list(attributes),
     }
     return record, entry
 
@@ -98,10 +108,11 @@ def suite_goals(limit: int | None = None) -> tuple[Mapping[str, list[Goal]], str
     catalogue = suite_catalogue(limit)
     goals = synthetic_goals(catalogue)
     places = {product.asin: place for place, product in enumerate(catalogue)}
-    found: dict[str, list[Goal]] = {split: [] for split in SPLIT_SHARES}
+    found: dict[str, list[Goal]] = {split: [] for split in (*SPLIT_SHARES, UNSEEN)}
     for goal in goals:
         share = places[goal["asin"]] % 20
-        found[next(split for split, shares in SPLIT_SHARES.items() if share in shares)].append(goal)
+        seen = next(split for split, shares in SPLIT_SHARES.items() if share in shares)
+        found[UNSEEN if goal["query"] in _UNSEEN_NOUNS else seen].append(goal)
     return found, manifest_hash([goal for split in found.values() for goal in split])
 
 
@@ -111,7 +122,7 @@ def suite_tasks(
     """Tasks of the built-in shop with gold plans.
 
     Args:
-        split: "train", "dev" or "test".
+        split: "train", "dev", "test" or "unseen".
         limit: How many; None gives all. A smaller limit gives a prefix of a larger one.
         seed: Shuffles the order; 0 keeps the goals' order. The tasks are the same.
         products: Only so many products are in the shop; None takes all.
@@ -119,8 +130,9 @@ def suite_tasks(
     Raises:
         UnknownNameError: There is no such split.
     """
-    if split not in SPLIT_SHARES:
-        raise UnknownNameError("split of a built-in suite", split, SPLIT_SHARES)
+    splits = (*SPLIT_SHARES, UNSEEN)
+    if split not in splits:
+        raise UnknownNameError("split of a built-in suite", split, splits)
     return list(itertools.islice(suite_stream("webshop", split, seed, products), limit))
 
 
@@ -141,6 +153,6 @@ def _task(index: int, split: str, products: int | None) -> Task:
         instruction=goal["instruction_text"],
         answer=goal["asin"],
         split=split,
-        meta={"goal": goal},
+        meta={"goal": goal, "template": goal["query"]},
     )
     return dataclasses.replace(task, subgoals=gold_plan(Shop(suite_catalogue(products)), goal)[0])

@@ -1,6 +1,6 @@
 """The goods of the built-in shop: kinds of goods with their attributes, options and prices.
 
-One kind, from which `suite` makes a product for each pair of attributes:
+One kind, from which `suite` makes a product for each combination of attributes:
 
     Ware("desk lamp", "home", "Home & Kitchen › Lighting › Desk Lamps", ("dimmable", …), {"color": (…)}, (15, 90))
 """
@@ -19,9 +19,10 @@ class Ware:
         noun: Its name.
         category: Department.
         path: Its place in the tree of categories.
-        attributes: Possible attributes; each product has two of them.
+        attributes: Possible attributes.
         options: Option name → possible values.
         prices: Lowest and highest price in dollars.
+        attributes_each: How many of the attributes a product has.
     """
 
     noun: str
@@ -30,6 +31,7 @@ class Ware:
     attributes: tuple[str, ...]
     options: Mapping[str, tuple[str, ...]]
     prices: tuple[int, int]
+    attributes_each: int = 2
 
 
 BRANDS = (
@@ -168,5 +170,60 @@ WARES = (
         ("orthopedic foam", "removable cover", "chew proof", "calming", "raised edges", "self warming", "cooling gel"),
         {"color": ("brown", "gray", "beige"), "size": _SIZES},
         (18, 150),
+    ),
+)
+
+# Kinds with options and numbers of attributes that the others do not have; no other split asks for them.
+UNSEEN_WARES = (
+    Ware(
+        "garden hose",
+        "garden",
+        "Patio & Garden › Watering › Hoses",
+        ("kink free", "frost proof", "brass fittings", "drinking safe", "crush proof"),
+        {"length": ("10 meter", "25 meter", "50 meter"), "diameter": ("13 mm", "19 mm")},
+        (18, 120),
+        attributes_each=3,
+    ),
+    Ware(
+        "acoustic guitar",
+        "music",
+        "Musical Instruments › Guitars › Acoustic",
+        ("cedar top", "left handed", "cutaway body", "nylon strings", "matte finish"),
+        {"scale": ("half", "three quarter", "full")},
+        (90, 780),
+        attributes_each=3,
+    ),
+    Ware(
+        "jigsaw puzzle",
+        "toys",
+        "Toys & Games › Puzzles › Jigsaw Puzzles",
+        ("recycled board", "glow in the dark", "random cut", "linen print", "double wall box", "dust free"),
+        {"pieces": ("500", "1000", "2000"), "motif": ("harbor", "mountains")},
+        (9, 55),
+    ),
+    Ware(
+        "car battery",
+        "automotive",
+        "Automotive › Electrical › Batteries",
+        ("maintenance free", "start stop", "vibration proof", "leak proof", "cold cranking", "fully charged"),
+        {"voltage": ("6 v", "12 v"), "terminal": ("side post", "top post")},
+        (60, 260),
+    ),
+    Ware(
+        "baby bottle",
+        "baby",
+        "Baby › Feeding › Bottles",
+        ("anti colic", "wide neck", "bpa free", "glass body", "slow flow"),
+        {"flow": ("newborn", "three months"), "volume": ("120 ml", "240 ml"), "set": ("single", "trio")},
+        (6, 45),
+        attributes_each=3,
+    ),
+    Ware(
+        "fountain pen",
+        "office",
+        "Office Products › Writing › Fountain Pens",
+        ("gold plated", "piston filler", "smudge free", "screw cap", "brushed metal", "refillable"),
+        {"nib": ("fine", "medium", "broad"), "ink": ("sepia", "indigo")},
+        (12, 310),
     ),
 )

@@ -49,7 +49,7 @@ def test_a_purchase_in_the_shops_own_syntax(folder: Path) -> None:
     assert steps[-1][0].startswith("Thank you for shopping with us! [SEP] Your code: [SEP] None")
     info = steps[-1][4]
     assert (info["success"], info["clickables"], info["error"]) == (True, [], None)
-    assert info["metrics"] == {"score": 1.0, "success": 1.0, "nouns:split_nouns": 1.0}
+    assert info["metrics"] == {"score": 1.0, "success": 1.0}
     assert (info["nouns"], info["reward_details"]["r_att"]) == ("split_nouns", 1.0)
 
 

@@ -1,5 +1,6 @@
 """The built-in shop: real schema, disjoint splits, plans that earn the whole reward."""
 
+import itertools
 import os
 import subprocess
 import sys
@@ -30,7 +31,7 @@ from lumos_rl.runs.tasks import training_tasks
 TOOLS = ["Search", "Click", "FeatureRetrieve", "Click", "Click", "FeatureRetrieve", "Pick", "Click", "Click"]
 
 
-@pytest.mark.parametrize("split", ["test", "dev"])
+@pytest.mark.parametrize("split", ["test", "dev", "unseen"])
 def test_every_gold_plan_earns_the_whole_reward_with_the_results_it_carries(split: str) -> None:
     tasks = suite_tasks(split)
     env = gym.make("lumos_rl/WebShop-v0", tasks=tasks)
@@ -66,15 +67,28 @@ def test_the_other_item_is_not_worth_the_whole_reward() -> None:
 
 def test_no_product_is_bought_in_two_splits() -> None:
     asins = {split: {goal["asin"] for goal in goals} for split, goals in suite_goals()[0].items()}
-    assert set(asins) == set(SPLIT_SHARES)
-    assert not asins["train"] & asins["test"]
-    assert not asins["train"] & asins["dev"]
-    assert not asins["dev"] & asins["test"]
-    assert sum(map(len, asins.values())) == len(suite_catalogue()) == 294
+    assert set(asins) == {*SPLIT_SHARES, "unseen"}
+    for one, other in itertools.combinations(asins, 2):
+        assert not asins[one] & asins[other]
+    assert sum(map(len, asins.values())) == len(suite_catalogue()) == 294 + 75  # 3 x C(5, 3) + 3 x C(6, 2)
+
+
+def test_unseen_asks_for_kinds_of_goods_and_options_of_its_own() -> None:
+    goals = suite_goals()[0]
+    kinds = {split: {goal["query"] for goal in found} for split, found in goals.items()}
+    options = {split: {name for goal in found for name in goal["goal_options"]} for split, found in goals.items()}
+    assert len(kinds["unseen"]) == 6 and len(kinds["train"]) == 14
+    for split in SPLIT_SHARES:
+        assert not kinds["unseen"] & kinds[split] and not options["unseen"] & options[split]
 
 
 def test_sizes_ids_and_prefixes() -> None:
-    assert {split: len(goals) for split, goals in suite_goals()[0].items()} == {"test": 330, "dev": 219, "train": 1530}
+    assert {split: len(goals) for split, goals in suite_goals()[0].items()} == {
+        "test": 330,
+        "dev": 219,
+        "train": 1530,
+        "unseen": 410,
+    }
     assert [task.id for task in suite_tasks("dev", 2)] == ["webshop/dev/synthetic-0", "webshop/dev/synthetic-1"]
     assert suite_tasks("train", 5) == suite_tasks("train", 9)[:5]
     other = suite_tasks("train", 5, seed=7)
