@@ -12,7 +12,7 @@ import sys
 from importlib.metadata import version
 from pathlib import Path
 
-from lumos_rl.console import failed
+from lumos_rl.console import failed, until_pipe_closes
 from lumos_rl.errors import UnknownNameError
 
 FOLDER = Path(__file__).with_name("recipes")
@@ -24,7 +24,8 @@ def main() -> None:
     if words in (["--version"], ["-V"]):
         print(f"lumos_rl {version('lumos_rl')}")
     elif not words or words[0] in ("-h", "--help"):
-        print(listing())
+        with until_pipe_closes():
+            print(listing())
     elif words[0] not in (known := recipes()):
         sys.exit(failed(str(UnknownNameError("recipe", words[0], known))))
     else:

@@ -27,7 +27,8 @@ class Stopped(KeyboardInterrupt):
 
     def __init__(self, number: int) -> None:
         self.number = number
-        super().__init__(f"stopped by {signal.Signals(number).name}")
+        name = "Ctrl-C" if number == signal.SIGINT else signal.Signals(number).name
+        super().__init__(f"stopped by {name}")
 
     @property
     def exit_status(self) -> int:
@@ -57,6 +58,13 @@ def failed(message: str) -> int:
     """Prints an error, without passwords; the exit status."""
     print(f"error: {masked(message)}", file=sys.stderr)
     return 2
+
+
+def stopped(stop: KeyboardInterrupt, then: str = "") -> int:
+    """Prints that a signal ended the program, and how to continue; the exit status."""
+    signaled = stop if isinstance(stop, Stopped) else Stopped(signal.SIGINT)
+    print(f"\n{signaled}{then}", file=sys.stderr, flush=True)
+    return signaled.exit_status
 
 
 def duration(seconds: float) -> str:

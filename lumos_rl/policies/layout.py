@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from lumos_rl.core import Module
-from lumos_rl.errors import ConfigError
+from lumos_rl.errors import ConfigError, MissingFileError
 from lumos_rl.prompts import PROFILE_FILE, PromptProfile
 
 CHECKPOINTS = "checkpoints"  # the folder of a run that holds the checkpoints of all its stages
@@ -38,7 +38,9 @@ class Layout:
 
         Raises:
             ConfigError: The folder of an adapter's full model does not exist.
+            MissingFileError: It is the path of a folder that is not there.
         """
+        require_folder(path)
         names = [module.value for module in Module if (Path(path) / module.value).is_dir()]
         parts: dict[str | None, str] = {name: str(Path(path) / name) for name in names} or {None: str(path)}
         adapters = {name: part for name, part in parts.items() if (Path(part) / "adapter_config.json").is_file()}
@@ -75,6 +77,17 @@ class Layout:
             if key in self.bases:
                 return key
         raise ConfigError(f"expected a model for {module.value!r}, got models for {sorted(map(str, self.bases))}")
+
+
+def require_folder(where: str | Path) -> None:
+    """Checks that the path of a model is there, so that it is not taken for a name on the hub (ORG/MODEL).
+
+    Raises:
+        MissingFileError: It is not.
+    """
+    text = str(where)
+    if (text.startswith((".", "/", "~")) or text.count("/") > 1) and not Path(text).exists():
+        raise MissingFileError(f"expected a model or adapter in the folder {text}: not there (from {Path.cwd()})")
 
 
 def combine(folder: Path, parts: Mapping[Module, Path]) -> None:

@@ -24,7 +24,7 @@ import tyro
 
 from lumos_rl import task_types
 from lumos_rl.errors import MissingFileError
-from lumos_rl.policies.layout import CHECKPOINTS
+from lumos_rl.policies.layout import CHECKPOINTS, require_folder
 from lumos_rl.runs.config import DataConfig, Engine, RunConfig, check_samples
 from lumos_rl.runs.dry_run import describe_test
 from lumos_rl.runs.entries import words
@@ -80,6 +80,7 @@ def main(job: Job, run: RunFolder, config: EvaluateConfig) -> None:
 
     Raises:
         ConfigError: A model would play a task greedily more than once.
+        MissingFileError: The model is the path of a folder that is not there.
     """
     engine = config.run.model.engine
     if engine != Engine.SCRIPT:  # a function may draw as it likes
@@ -88,6 +89,8 @@ def main(job: Job, run: RunFolder, config: EvaluateConfig) -> None:
         version, where = config.policy, require_checkpoint(run.checkpoint(config.policy))
     else:
         version, where = _as_name(config.checkpoint), Path(config.checkpoint)
+        if engine in (Engine.HF, Engine.VLLM):
+            require_folder(config.checkpoint)  # as it was given: a `Path` would drop "./"
         if engine == Engine.SCRIPT:
             version += f"-{source_hash(config.checkpoint)}"  # a function that was changed is another policy
         elif where.is_dir():

@@ -11,21 +11,23 @@ be those that were stored. The exit status is 1 if anything differs, or a task i
 
 from __future__ import annotations
 
+import functools
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
 import tyro
 
-from lumos_rl.console import failed, until_pipe_closes
-from lumos_rl.core import Task, Trajectory, from_json
+from lumos_rl.console import failed, stopped, until_pipe_closes
+from lumos_rl.core import Task, Trajectory
 from lumos_rl.errors import LumosError, MissingFileError
 from lumos_rl.runs.folder import EVALUATION, TRAJECTORIES
 from lumos_rl.runs.job import Job
+from lumos_rl.runs.lines import Lines
 from lumos_rl.runs.replay import replay_all
-from lumos_rl.runs.stored import read_settings
+from lumos_rl.runs.stored import read_settings, revealed
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +50,7 @@ def main(config: ReplayConfig) -> int:
     settings = config.run / "config.json"
     if not settings.is_file():
         raise MissingFileError(f"expected a run in {config.run} (config.json): not there; give the folder of a run")
-    job = Job(read_settings(settings))
+    job = Job(revealed(read_settings(settings)))
     tasks: Mapping[str, Callable[[], Iterable[Task]]] = {
         TRAJECTORIES: lambda: job.training.explore,
         EVALUATION: lambda: [*job.test_tasks, *job.validation_tasks],
@@ -57,17 +59,12 @@ def main(config: ReplayConfig) -> int:
     for name, load in tasks.items():
         if not (config.run / name).is_file():
             continue
-        count = replay_all(_stored(config.run / name), load(), job.make_env, lambda line: print(name, line))  # noqa: B023
+        stored = Lines(config.run / name).all(Trajectory)
+        count = replay_all(stored, load(), job.make_env, functools.partial(print, name))
         missing = f", {count.missing} without their task" if count.missing else ""
         print(f"{name}: {count.episodes} episodes, {count.steps} steps, {count.differences} differences{missing}")
         wrong += count.differences + count.missing
     return int(wrong > 0)
-
-
-def _stored(path: Path) -> Iterator[Trajectory]:
-    with path.open(encoding="utf-8") as lines:
-        for number, line in enumerate(lines, 1):
-            yield from_json(Trajectory, line, f"{path}:{number}")
 
 
 if __name__ == "__main__":
@@ -76,3 +73,5 @@ if __name__ == "__main__":
             sys.exit(main(tyro.cli(ReplayConfig, description=__doc__)))
     except LumosError as error:
         sys.exit(failed(str(error)))
+    except KeyboardInterrupt as stop:
+        sys.exit(stopped(stop))

@@ -15,10 +15,7 @@ from __future__ import annotations
 
 import functools
 import logging
-import os
 import re
-import socket
-import textwrap
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -26,7 +23,7 @@ from dataclasses import replace
 from typing import Any, Self
 
 from lumos_rl.core import Trajectory
-from lumos_rl.errors import ConfigError, InfrastructureError, LumosError, MissingExtraError
+from lumos_rl.errors import ConfigError, InfrastructureError, LumosError
 from lumos_rl.policies.base import Policy
 from lumos_rl.policies.serving import Serving
 from lumos_rl.prompts import PromptProfile, get_profile
@@ -34,6 +31,7 @@ from lumos_rl.rollout.dispatch import Ledger, RolloutWorker
 from lumos_rl.rollout.loop import Env
 from lumos_rl.rollout.meters import Meters
 from lumos_rl.rollout.plans import EpisodePlan
+from lumos_rl.rollout.ray_cluster import connect, describe_error
 from lumos_rl.rollout.ray_config import RayConfig, count_engines, count_workers
 from lumos_rl.rollout.ray_engines import Engines, ServedPolicy
 
@@ -303,7 +301,7 @@ class _Rollout:
         if isinstance(cause, LumosError) and not isinstance(cause, InfrastructureError):
             raise cause from error
         was_ready, words = place.ready, self._last_words(error)
-        reason = f"{place.name}{self._job} {'died' if was_ready else 'did not get ready'}: {_describe(cause)}"
+        reason = f"{place.name}{self._job} {'died' if was_ready else 'did not get ready'}: {describe_error(cause)}"
         place.end()
         log.warning("%s; %d episodes were under way%s", reason, self._ledger.held(place.index), words)
         self._meters.death()
@@ -341,52 +339,6 @@ class _Rollout:
                 if text:  # at least Ray's markers
                     return text
             except (OSError, state.exception.RayStateApiException) as error:
-                reason = _describe(error)
+                reason = describe_error(error)
             time.sleep(pause)
         return f"(its output cannot be read: {reason})"
-
-
-def _describe(error: BaseException) -> str:
-    """One line about an error. Ray puts the informative part at the end of a long message."""
-    last = (str(error).strip().splitlines() or [""])[-1]
-    return f"{type(error).__name__}: {textwrap.shorten(last, 300, placeholder=' …')}"
-
-
-def connect(config: RayConfig) -> Any:
-    """Connects this process to its cluster, unless it is already connected, and returns the `ray` module.
-
-    Raises:
-        MissingExtraError: Ray is not installed.
-        InfrastructureError: No cluster at the address.
-    """
-    try:
-        import ray
-    except ImportError as error:
-        raise MissingExtraError("ray", "ray") from error
-    import ray.util.metrics
-    import ray.util.state
-
-    if ray.is_initialized():
-        return ray
-    address = config.address or os.environ.get("RAY_ADDRESS") or "local"
-    own: dict[str, Any] = {"include_dashboard": config.dashboard} if address == "local" else {}
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # a library must not start usage reports for its user
-    try:
-        _reach(address)
-        # Workers' output stays in Ray's log files; when a worker dies, the end of its output is logged here.
-        context = ray.init(address, ignore_reinit_error=True, log_to_driver=False, logging_level=logging.ERROR, **own)
-    except (OSError, RuntimeError, ValueError, ray.exceptions.RayError) as error:
-        raise InfrastructureError(
-            f"expected to reach a Ray cluster at {address!r}, got {_describe(error.__cause__ or error)}; start one with"
-            " `ray start --head`, or leave the address out. A cluster with a token asks for RAY_AUTH_MODE=token"
-        ) from error
-    if context.dashboard_url:
-        log.info("Ray dashboard: http://%s (if it asks for a token: ray get-auth-token)", context.dashboard_url)
-    return ray
-
-
-def _reach(address: str) -> None:
-    """Raises OSError if nothing listens at "host:port"; Ray itself would retry for minutes."""
-    host, _, port = address.rpartition("://")[2].rpartition(":")
-    if port.isdigit():
-        socket.create_connection((host.strip("[]"), int(port)), timeout=10).close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cache
@@ -11,6 +12,7 @@ from pathlib import Path
 
 from lumos_rl.core import Action, Subgoal, Task
 from lumos_rl.errors import ConfigError, LumosError, MissingExtraError
+from lumos_rl.masking import masked
 from lumos_rl.policies.layout import Layout
 from lumos_rl.rollout.plans import RolloutConfig
 from lumos_rl.runs.config import CONTROL, SWAP, Engine, RunConfig, check_samples
@@ -22,6 +24,7 @@ from lumos_rl.runs.refine_settings import Refine
 from lumos_rl.runs.stages import SCRATCH
 from lumos_rl.runs.stored import settings_of
 from lumos_rl.runs.tasks import test_sources, train_sources
+from lumos_rl.runs.trackers import check_trackers
 from lumos_rl.training.settings import DPOSettings, SFTSettings
 
 TO_PLAY = {"ray": "ray"}
@@ -55,7 +58,7 @@ def _described(job: Job, checks: Iterable[tuple[str, Check]], stages: Callable[[
             failed.append(f"{name}: {error}")
             lines.append(f"  FAILED  {name}: {error}")
     if failed:
-        print("\n".join(lines))
+        print(masked("\n".join(lines)))
         raise ConfigError(f"{len(failed)} checks failed: " + "; ".join(failed))
     lines += ["Stages", *(f"  {line}" for line in stages(job))]
     usual = settings_of(RunConfig())
@@ -73,6 +76,7 @@ def _checks(job: Job, sketch: Callable[[], Sketch]) -> Iterator[tuple[str, Check
     yield "packages", lambda: _packages(config, TO_TRAIN)
     yield "base model", lambda: _base(config)
     yield "devices", lambda: f"training on {_devices(config)}"
+    yield "trackers", lambda: _trackers(config)
     yield "run folder", lambda: _folder(config)
 
 
@@ -87,6 +91,7 @@ def _test_checks(job: Job, checkpoint: str) -> Iterator[tuple[str, Check]]:
         yield "devices", lambda: f"playing on {_devices(config)}"
     elif engine == Engine.SCRIPT:
         yield "function", lambda: _function(checkpoint)
+    yield "trackers", lambda: _trackers(config)
     yield "run folder", lambda: _folder(config)
 
 
@@ -159,6 +164,11 @@ def _model(where: str) -> str:
 def _function(name: str) -> str:
     scripted_reply(name)
     return name
+
+
+def _trackers(config: RunConfig) -> str:
+    check_trackers(config.track, os.environ)
+    return ", ".join(config.track) or "none"
 
 
 def _devices(config: RunConfig) -> str:

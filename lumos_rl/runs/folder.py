@@ -71,8 +71,9 @@ class RunFolder:
         self._held = _hold(self.path)
         settings = settings_of(config)
         self._write("config.json", settings)
+        for name in (TRAJECTORIES, EVALUATION, PAIRS, METRICS):
+            cut_broken_line(self.path / name)
         self._lines = {name: Lines(self.path / name) for name in (TRAJECTORIES, EVALUATION, PAIRS)}
-        cut_broken_line(self.path / METRICS)
         self._schedule = Schedule(seconds=self._times())
         self._trackers = trackers(config.track, self.path, settings)
         self.workers = RayWorkers(config.ray)  # they start with the first episodes

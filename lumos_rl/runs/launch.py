@@ -3,8 +3,9 @@
     launch(__doc__, RunConfig, main)     # the last line of every recipe; main(job, run_folder, settings)
 
 Settings come from a preset, or from the run in `--run-dir`; a file that `--config` names changes them, and flags win.
-An error that this package raises on purpose ends the program with one line and exit status 2; Ctrl-C and SIGTERM end it
-with the command to continue with, and status 130.
+An error that this package raises on purpose, a full disk and too little memory end the program with one line and exit
+status 2; Ctrl-C and SIGTERM end it with status 130 and 143, and the same command continues. Passwords are masked in all
+that it prints.
 """
 
 from __future__ import annotations
@@ -16,7 +17,8 @@ import os
 import shlex
 import signal
 import sys
-from collections.abc import Callable, Sequence
+import traceback
+from collections.abc import Callable, MutableMapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
@@ -24,18 +26,29 @@ from typing import Annotated, Any, TypeVar
 import tyro
 
 from lumos_rl import task_types
-from lumos_rl.console import failed, until_pipe_closes
-from lumos_rl.errors import LumosError, UnknownNameError
+from lumos_rl.console import failed, raise_stopped, stopped, until_pipe_closes
+from lumos_rl.errors import ConfigError, LumosError, UnknownNameError
+from lumos_rl.masking import masked
 from lumos_rl.runs.config import RunConfig
 from lumos_rl.runs.dry_run import describe_run
+from lumos_rl.runs.faults import explained
 from lumos_rl.runs.folder import RunFolder
 from lumos_rl.runs.help import short_help
 from lumos_rl.runs.job import Job
 from lumos_rl.runs.presets import PRESETS
-from lumos_rl.runs.stored import changed, plugins_in, read_settings
+from lumos_rl.runs.stages import SCRATCH
+from lumos_rl.runs.stored import changed, plugins_in, read_settings, revealed
 
 DEFAULT_PRESET = "tiny"
+TRAINING = "Supervised fine-tuning"  # a group of --help; recipes that do not train leave it out
 HELP = ("-h", "--help")
+QUIET = {  # what other libraries print while they work; the environment may say otherwise
+    "HF_DATASETS_DISABLE_PROGRESS_BARS": "1",
+    "HF_HUB_DISABLE_PROGRESS_BARS": "1",  # Transformers' bars follow it
+    "VLLM_LOGGING_LEVEL": "WARNING",
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",  # what Ray announces as its next default: workers without GPUs see all
+    "TOKENIZERS_PARALLELISM": "false",  # its threads and Ray's forks do not get along
+}
 Config = TypeVar("Config")
 
 
@@ -70,29 +83,48 @@ def launch(
         prepare: Turns the words of the command line into a preset and flags.
         describe: What --dry-run prints; None describes the main job.
     """
-    logging.basicConfig(format="%(asctime)s %(message)s", datefmt="%H:%M:%S", level=logging.WARNING)
-    logging.getLogger("lumos_rl").setLevel(logging.INFO)
-    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")  # its threads and Ray's forks do not get along
-    signal.signal(signal.SIGTERM, _interrupt)
+    prepare_process(os.environ)
     run: RunFolder | None = None
+    folder = Path()
     try:
         with until_pipe_closes():
             config = parse(about or "", kind, prepare(sys.argv[1:]))
             settings = run_config(config)
             if settings.dry_run:
                 job = Job(settings)
-                print(describe(job, config) if describe else describe_run(job))
+                print(masked(describe(job, config) if describe else describe_run(job)))
                 return
-        with RunFolder(settings.folder, settings) as run:
+        folder = settings.folder
+        with RunFolder(folder, settings) as run:
             main(Job(settings), run, config)
     except LumosError as error:
         sys.exit(failed(str(error)))
-    except KeyboardInterrupt:
-        print("\nStopped; everything that was finished is kept.", file=sys.stderr)
-        if run is not None:
-            print(f"Continue with: {_command()}", file=sys.stderr)
-        sys.stderr.flush()
-        sys.exit(130)
+    except KeyboardInterrupt as stop:
+        sys.exit(stopped(stop, "" if run is None else "; run the same command again to continue"))
+    except Exception as error:
+        told = explained(error, folder)
+        if told is None:
+            raise
+        sys.exit(failed(told))
+
+
+def prepare_process(environment: MutableMapping[str, str]) -> None:
+    """Sets up log, signals, and the environment that other libraries read when they are imported."""
+    handler = logging.StreamHandler()
+    handler.setFormatter(_Masking("%(asctime)s %(message)s", datefmt="%H:%M:%S"))
+    logging.basicConfig(handlers=[handler], level=logging.WARNING)
+    logging.getLogger("lumos_rl").setLevel(logging.INFO)
+    for name, value in QUIET.items():
+        environment.setdefault(name, value)
+    signal.signal(signal.SIGTERM, raise_stopped)
+    sys.excepthook = lambda kind, error, trace: sys.stderr.write(
+        masked("".join(traceback.format_exception(kind, error, trace)))
+    )
+
+
+class _Masking(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        return masked(super().format(record))
 
 
 def parse(about: str, kind: type[Config], argv: Sequence[str]) -> Config:
@@ -122,10 +154,42 @@ def parse(about: str, kind: type[Config], argv: Sequence[str]) -> Config:
         default=default if kind is RunConfig else kind(run=default),  # type: ignore[call-arg]
         description=about.strip(),
     )
-    run = run_config(config)
+    run = revealed(run_config(config))
     if run.run_dir is None:
         run = replace(run, run_dir=f"runs/{preset or DEFAULT_PRESET}-{run.seed}")
+    if TRAINING not in getattr(kind, "UNUSED", ()):
+        check_base(default, run)
     return run if kind is RunConfig else replace(config, run=run)  # type: ignore[return-value]
+
+
+def check_base(default: RunConfig, run: RunConfig) -> None:
+    """Refuses learning rates for a model from scratch with a pretrained one.
+
+    Args:
+        default: The preset or stored run that flags changed.
+        run: The settings.
+
+    Raises:
+        ConfigError: The base is pretrained, and learning rates are still those of a preset that builds its model.
+    """
+    if default.model.base != SCRATCH or run.model.base == SCRATCH:
+        return
+    rates = {
+        "--sft.learning-rate": lambda config: config.sft.learning_rate,
+        "--refine.rs.train.learning-rate": lambda config: config.refine.rs.train.learning_rate,
+        "--refine.dpo.train.learning-rate": lambda config: config.refine.dpo.train.learning_rate,
+    }
+    usual = RunConfig()
+    left = {flag: rate(run) for flag, rate in rates.items() if rate(run) == rate(default) != rate(usual)}
+    if left:
+        sft = run.sft
+        how = "all weights" if sft.lora_rank is None else f"adapters of rank {sft.lora_rank}"
+        raise ConfigError(
+            f"expected settings for the pretrained model {run.model.base!r}, got those of a preset for a model from"
+            f" scratch: {', '.join(f'{flag} {rate:g}' for flag, rate in left.items())} (it trains {how} in {sft.dtype},"
+            f" conversations of at most {sft.max_length} tokens); begin with another preset, as in"
+            f" `{shlex.join([*_program(), 'defaults', '--model.base', run.model.base])}`, or give these flags"
+        )
 
 
 def known_flags(kind: type[Config], flags: Sequence[str]) -> Config:
@@ -179,13 +243,3 @@ def _program() -> list[str]:
     """The words that start this program: `python -m lumos_rl.recipes.sft`."""
     spec = getattr(sys.modules["__main__"], "__spec__", None)
     return ["python", *(["-m", spec.name] if spec else sys.argv[:1])]
-
-
-def _command() -> str:
-    """This program's command line, with `--resume`."""
-    words = [*_program(), *sys.argv[1:]]
-    return shlex.join(words if "--resume" in words else [*words, "--resume"])
-
-
-def _interrupt(number: int, frame: object) -> None:
-    raise KeyboardInterrupt

@@ -1,6 +1,7 @@
 """A file of a run that grows by a line for each record, in which the records of one policy or stage are found at once.
 
-    lines = Lines(Path("runs/tiny-0/trajectories.jsonl"))    # drops a line that was being written when a process ended
+    cut_broken_line(path := Path("runs/tiny-0/trajectories.jsonl"))    # one that was being written when a process ended
+    lines = Lines(path)
     lines.add([trajectory])
     list(lines.of(Trajectory, "sft"))                        # reads the lines of the policy sft, and no others
 
@@ -44,7 +45,6 @@ class Lines:
         self.path = path
         self._index: dict[str, array[int]] | None = None  # key → number and offset of each line, in turn
         self._lines = self._size = 0  # of the indexed part
-        cut_broken_line(path)
 
     def add(self, records: Iterable[Trajectory | PreferencePair]) -> None:
         """Adds lines and hands them to the operating system at once."""
@@ -64,7 +64,10 @@ class Lines:
         if self.path.is_file():
             with self.path.open("rb") as file:
                 for number, line in enumerate(file, 1):
-                    yield self._record(kind, line, number)
+                    if line.endswith(b"\n"):
+                        yield self._record(kind, line, number)
+                    else:
+                        log.warning("%s:%d is cut off, or still being written: left out", self.path, number)
 
     def of(self, kind: type[Record], key: str) -> Iterator[Record]:
         """The records with this key, in the order of the file."""

@@ -17,7 +17,7 @@ from typing import Any
 from lumos_rl.core import Module, Task, Trajectory
 from lumos_rl.data.rows import ChatRow
 from lumos_rl.data.synthetic import UNSEEN
-from lumos_rl.policies.layout import combine
+from lumos_rl.policies.layout import combine, require_folder
 from lumos_rl.prompts import PromptProfile
 from lumos_rl.rollout.plans import RolloutConfig
 from lumos_rl.runs.config import ModelConfig
@@ -41,8 +41,12 @@ def base_stage(
         profile: Prompt profile to save with a model built here.
         texts: Training texts of its tokenizer; not used if a model is given.
         seed: Seed of its initial weights.
+
+    Raises:
+        MissingFileError: The given one is the path of a folder that is not there.
     """
     if model.base != SCRATCH:  # resolved, as an adapter names its base and may be loaded from another directory
+        require_folder(model.base)
         return Path(model.base).resolve() if Path(model.base).is_dir() else model.base
     folder = run.checkpoint("base")
 

@@ -109,3 +109,10 @@ def test_a_dry_run_is_of_the_test_alone(tmp_path, tiny_base, monkeypatch):
     with pytest.raises(MissingFileError, match=r"a trained model in .*rs-7"):
         said("--policy", "rs-7")
     assert not Path("runs").exists()
+
+
+def test_a_folder_that_is_not_there_is_not_taken_for_a_name_on_the_hub(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    config = EvaluateConfig(run=RunConfig(run_dir=str(tmp_path / "run")), checkpoint="./gpt2")
+    with RunFolder(tmp_path / "run", config.run) as run, pytest.raises(MissingFileError, match=r"folder \./gpt2: not"):
+        main(Job(config.run), run, config)

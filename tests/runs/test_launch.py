@@ -1,8 +1,8 @@
+import errno
 import json
 import logging
 import os
 import re
-import shlex
 import signal
 import subprocess
 import sys
@@ -10,7 +10,9 @@ from dataclasses import dataclass, field, replace
 from typing import Annotated
 
 import pytest
+import torch
 import tyro
+from safetensors import SafetensorError
 
 from lumos_rl.errors import ConfigError, DataError, UnknownNameError
 from lumos_rl.runs.config import Modules, RunConfig
@@ -215,17 +217,91 @@ def heeds_ctrl_c():
     signal.signal(signal.SIGINT, before)
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_an_interrupt_ends_with_the_command_to_go_on_with(program, capsys, tmp_path, heeds_ctrl_c, number):
-    folder = tmp_path / "my run"
+@pytest.mark.parametrize(
+    ("number", "name", "status"), [(signal.SIGINT, "Ctrl-C", 130), (signal.SIGTERM, "SIGTERM", 143)]
+)
+def test_a_signal_ends_a_run_with_its_own_status_and_says_how_to_continue(
+    program, capsys, tmp_path, heeds_ctrl_c, number, name, status
+):
+    words = ["--run-dir", str(tmp_path / "my run"), "--seed", "1"]
     with pytest.raises(SystemExit) as end:
-        program(lambda job, run, config: os.kill(os.getpid(), number), "--run-dir", str(folder), "--seed", "1")
-    assert end.value.code == 130
+        program(lambda job, run, config: os.kill(os.getpid(), number), *words)
+    assert end.value.code == status
+    assert capsys.readouterr().err == f"\nstopped by {name}; run the same command again to continue\n"
+    program(lambda job, run, config: None, *words)
+
+
+@pytest.mark.parametrize(
+    ("error", "says"),
+    [
+        (OSError(errno.ENOSPC, "No space left on device", "runs/a"), "expected room for runs/a, got No space left"),
+        (
+            OSError(errno.EIO, "Input/output error", "runs/a"),
+            "expected to read and write runs/a, got Input/output error",
+        ),
+        (SafetensorError("I/O error: No space left on device (os error 28)"), "expected room for the files of "),
+        (RuntimeError("PytorchStreamWriter failed writing file data/3: file write failed"), "expected room for the"),
+        (
+            torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB"),
+            "a smaller --sft.batch-size with as many",
+        ),
+        (MemoryError(), "--sft.gradient-checkpointing"),
+    ],
+)
+def test_a_full_disk_and_too_little_memory_are_one_line_with_a_cure(program, capsys, error, says):
+    def broken(job, run, config):
+        raise error
+
+    with pytest.raises(SystemExit) as end:
+        program(broken)
     said = capsys.readouterr().err
-    assert "everything that was finished is kept" in said
-    (command,) = re.findall(r"Continue with: python .*? (--.*)", said)
-    assert shlex.split(command) == ["--run-dir", str(folder), "--seed", "1", "--resume"]
-    program(lambda job, run, config: None, *shlex.split(command))
+    assert end.value.code == 2 and said.startswith("error: expected ") and says in said
+    assert said.count("\n") == 1 and "run the same command again: what was finished is kept" in said
+
+
+def test_any_other_error_keeps_its_traceback_without_passwords(program, capsys, monkeypatch):
+    monkeypatch.setattr("sys.excepthook", sys.excepthook)
+
+    def broken(job, run, config):
+        raise ZeroDivisionError("at mysql://root:hunter2@db")
+
+    with pytest.raises(ZeroDivisionError) as caught:
+        program(broken)
+    sys.excepthook(caught.type, caught.value, caught.tb)
+    said = capsys.readouterr().err
+    assert "Traceback" in said and "at mysql://root:***@db" in said and "hunter2" not in said
+
+
+def test_a_dry_run_shows_no_password(program, capsys):
+    sizes = ["--data.annotated", "6", "--data.resample", "0", "--data.explore", "5", "--data.test-tasks", "4"]
+    with pytest.raises(SystemExit):
+        program(
+            lambda job, run, config: None,
+            *sizes,
+            *("--data.env", "intercode_sql.backend=mysql://root:hunter2@127.0.0.1:1", "--dry-run"),
+        )
+    printed = capsys.readouterr()
+    assert "mysql://root:***@127.0.0.1:1" in printed.out + printed.err
+    assert "hunter2" not in printed.out + printed.err
+
+
+RATES = ("--sft.learning-rate", "--refine.rs.train.learning-rate", "--refine.dpo.train.learning-rate")
+
+
+def test_settings_for_a_model_from_scratch_are_refused_with_a_pretrained_one(tiny_base):
+    words = ("--model.base", str(tiny_base))
+    with pytest.raises(ConfigError) as caught:
+        read(*words)
+    said = str(caught.value)
+    assert "--sft.learning-rate 0.0018" in said and "all weights in float32" in said and "at most 256 tokens" in said
+    assert f"defaults --model.base {tiny_base}" in said
+    with pytest.raises(ConfigError, match=r"scratch: --refine\.rs\.train\.learning-rate 0\.001, --refine\.dpo"):
+        read(*words, "--sft.learning-rate", "2e-5")
+    given = [word for flag in RATES for word in (flag, "2e-5")]
+    assert read(*words, *given).sft.learning_rate == 2e-5
+    assert read("defaults", *words).model.base == str(tiny_base)
+    assert read("lumos-7b", *words).model.base == str(tiny_base)
+    assert read("svamp").model.base == "scratch"
 
 
 def test_a_dry_run_says_what_would_be_done_and_does_nothing(program, capsys, tmp_path):
@@ -246,7 +322,16 @@ def test_a_dry_run_says_what_would_be_done_and_does_nothing(program, capsys, tmp
 
 def test_a_dry_run_names_every_check_that_failed(program, capsys, tmp_path):
     (tmp_path / "empty").mkdir()
-    bad = ["--data.train", "gsm8k=no.jsonl", "--model.base", "empty", "--model.profile", "no/profile", "--dry-run"]
+    bad = [
+        "defaults",
+        "--data.train",
+        "gsm8k=no.jsonl",
+        "--model.base",
+        "empty",
+        "--model.profile",
+        "no/profile",
+        "--dry-run",
+    ]
     with pytest.raises(SystemExit) as end:
         program(lambda job, run, config: None, *bad)
     assert end.value.code == 2
@@ -260,7 +345,7 @@ def test_a_dry_run_names_every_check_that_failed(program, capsys, tmp_path):
 
 def test_a_dry_run_knows_whether_there_is_a_model(program, capsys, tiny_base):
     for base, code in ((str(tiny_base), None), ("nobody/nothing", 2)):
-        argv = ["--model.base", base, "--data.annotated", "1", "--data.explore", "1", "--dry-run"]
+        argv = ["defaults", "--model.base", base, "--data.annotated", "1", "--data.explore", "1", "--dry-run"]
         if code is None:
             program(lambda job, run, config: None, *argv)
             continue
