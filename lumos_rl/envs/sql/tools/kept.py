@@ -11,7 +11,10 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
+from dataclasses import dataclass
 from typing import Any, Generic, ParamSpec, TypeVar
+
+from lumos_rl.errors import ToolError
 
 Given = ParamSpec("Given")
 Found = TypeVar("Found")
@@ -70,3 +73,21 @@ def kept(most: int, size: Callable[[Found], int]) -> Callable[[Callable[Given, F
 def text_bytes(value: Any) -> int:
     """Bytes of a text; 0 for anything else, which is shared or small."""
     return len(value) * (1 if value.isascii() else 4) if isinstance(value, str) else 0
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why a statement is refused, in a form to keep: an exception would keep its traceback and so the whole parser."""
+
+    kind: type[ToolError]
+    message: str
+
+    @classmethod
+    def of(cls, error: ToolError) -> Refusal:
+        """The refusal that this error says."""
+        return cls(type(error), str(error))
+
+    @property
+    def error(self) -> ToolError:
+        """The error to raise."""
+        return self.kind(self.message)

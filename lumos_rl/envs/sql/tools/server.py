@@ -20,11 +20,13 @@ import functools
 import re
 import secrets
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, Self, TypeVar
 
 from lumos_rl.envs.sql.tools.accounts import admin, client, connect, escaped, load, new_name, settings
 from lumos_rl.envs.sql.tools.dialect import MAX_STATEMENT, parse, syntax_error
 from lumos_rl.envs.sql.tools.dump import read_dump
+from lumos_rl.envs.sql.tools.kept import Refusal, kept, text_bytes
 from lumos_rl.envs.sql.tools.queries import translate
 from lumos_rl.envs.sql.tools.results import MAX_CHARACTERS, MAX_ROWS, STATEMENT_S, Result, gold_result
 from lumos_rl.envs.sql.tools.schema import Catalog, Row
@@ -70,26 +72,33 @@ _DESCRIBES = re.compile(
 Given = TypeVar("Given")
 
 
+@dataclass(frozen=True, eq=False)
+class _Known:
+    """The tables of a dump; compared by identity, so that it can be part of a key."""
+
+    catalog: Catalog
+
+
 @functools.lru_cache(maxsize=4)
-def _catalog(dump: str, where: str) -> Catalog:
-    return read_dump(dump, where).catalog
+def _known(dump: str, where: str) -> _Known:
+    return _Known(read_dump(dump, where).catalog)
 
 
-@functools.lru_cache(maxsize=20_000)
-def _refused(dump: str, where: str, statement: str, database: str, full_group_by: bool) -> ToolError | None:
+@kept(16_000_000, lambda found: text_bytes(found.message) if found else 0)
+def _refused(known: _Known, statement: str, database: str, full_group_by: bool) -> Refusal | None:
     """Why MySQL 8 would refuse a query; None if it would not, or if the server refuses it anyway."""
     try:
         tree = parse(statement)
-    except ToolError as error:
-        return error.with_traceback(None) if "SQL syntax" in str(error) else None
+    except ToolError:
+        return None
     try:
         if tree.key in ("select", "union", "intersect", "except"):
-            translate(tree, _catalog(dump, where), database, full_group_by)
+            translate(tree, known.catalog, database, full_group_by)
     except ToolError as error:
         is_own = isinstance(error, RefusedQueryError) or "SQL syntax" in str(error)
-        return error.with_traceback(None) if is_own else None
+        return Refusal.of(error) if is_own else None
     except RecursionError:
-        return ToolLimitError("expected a simpler statement, got one that is nested too deeply")
+        return Refusal(ToolLimitError, "expected a simpler statement, got one that is nested too deeply")
     except (AttributeError, IndexError, KeyError, TypeError, ValueError):
         return None  # a tree that valid MySQL does not produce
     return None
@@ -111,7 +120,7 @@ class ServerDatabase:
 
     def __init__(self, address: str, dump: str, where: str = "the dump") -> None:
         self._address, self._dump, self._where = address, dump, where
-        self.catalog = _catalog(dump, where)
+        self.catalog = _known(dump, where).catalog
         self.database, self.full_group_by = "", True
         self._copies: dict[str, str] = {}  # database → this episode's copy of it, after the first write
         self._name = new_name()
@@ -215,9 +224,9 @@ class ServerDatabase:
         Raises:
             ToolError: It is such a statement.
         """
-        error = _refused(self._dump, self._where, statement, self.database, self.full_group_by)
-        if isinstance(error, RefusedQueryError | ToolLimitError) or (error is not None and not self._copies):
-            raise error.with_traceback(None)  # the cached error would otherwise collect tracebacks
+        found = _refused(_known(self._dump, self._where), statement, self.database, self.full_group_by)
+        if found and (issubclass(found.kind, RefusedQueryError | ToolLimitError) or not self._copies):
+            raise found.error
 
     def _fetch(self, statement: str) -> list[Row] | None:
         pymysql = client()

@@ -26,6 +26,7 @@ from lumos_rl.envs.sql.tools.calls import cell
 from lumos_rl.envs.sql.tools.dialect import parse, syntax_error
 from lumos_rl.envs.sql.tools.dump import read_dump
 from lumos_rl.envs.sql.tools.functions import MAX_TEXT, install
+from lumos_rl.envs.sql.tools.kept import Refusal, kept, text_bytes
 from lumos_rl.envs.sql.tools.layout import INFORMATION, index_definitions, information, table_definition
 from lumos_rl.envs.sql.tools.queries import Translation, translate
 from lumos_rl.envs.sql.tools.results import MAX_CHARACTERS, MAX_ROWS, STATEMENT_S, Result, gold_result
@@ -37,6 +38,9 @@ from lumos_rl.errors import ConfigError, DataError, InfrastructureError, ToolErr
 _OLDEST = (3, 39)  # the first with RIGHT JOIN
 _STEPS = 200  # of SQLite's virtual machine between two checks of the time: only a few rows, as a row can be slow
 MAX_BYTES = 128_000_000  # of a copy that an episode changes
+_MOST_KEPT = 16_000_000  # bytes of translations; InterCode's gold queries and recorded turns take about 1 MB
+_COLUMN = 200  # bytes of a column's objects
+_PREPARED = 8  # statements that a connection keeps prepared
 _QUERIES = ("select", "union", "intersect", "except", "subquery")
 _READING = frozenset({sqlite3.SQLITE_SELECT, sqlite3.SQLITE_READ, sqlite3.SQLITE_FUNCTION, sqlite3.SQLITE_RECURSIVE})
 _REFUSED = frozenset(
@@ -49,6 +53,8 @@ _LIMITS = {
     sqlite3.SQLITE_LIMIT_ATTACHED: 0,
     sqlite3.SQLITE_LIMIT_WORKER_THREADS: 0,
     sqlite3.SQLITE_LIMIT_TRIGGER_DEPTH: 1,
+    sqlite3.SQLITE_LIMIT_VDBE_OP: 1_000_000,
+    sqlite3.SQLITE_LIMIT_SQL_LENGTH: MAX_TEXT,
 }
 _COMMENTS = re.compile(r"(?:\s|/\*(?!!).*?\*/|(?:--(?=\s)|#)[^\n]*\n)*+", re.DOTALL)
 _SET = re.compile(r"SET\b(?!\s+(?:PASSWORD|ROLE|DEFAULT))", re.IGNORECASE)
@@ -146,7 +152,9 @@ class SqliteDatabase:
         return self._connection
 
     def _opened(self, data: bytes) -> sqlite3.Connection:
-        connection = sqlite3.connect(":memory:", check_same_thread=False, isolation_level=None)
+        connection = sqlite3.connect(
+            ":memory:", check_same_thread=False, isolation_level=None, cached_statements=_PREPARED
+        )
         connection.deserialize(data)
         _install(connection, self._budget)
         for limit, value in _LIMITS.items():
@@ -217,11 +225,11 @@ class SqliteDatabase:
         found = _translate(statement, self.catalog, self.database, self.full_group_by)
         if isinstance(found, Translation):
             return found
-        raise found if isinstance(found, ToolError) else syntax_error(statement)
+        raise found.error if isinstance(found, Refusal) else syntax_error(statement)
 
-    def _rows(self, found: Translation | ToolError | None, statement: str) -> list[Row] | None:
-        if isinstance(found, ToolError):
-            raise found.with_traceback(None)  # the cached error would otherwise collect tracebacks
+    def _rows(self, found: Translation | Refusal | None, statement: str) -> list[Row] | None:
+        if isinstance(found, Refusal):
+            raise found.error
         if found is None:
             self._write(statement)
             return None
@@ -306,22 +314,28 @@ def _too_slow() -> ToolLimitError:
     )
 
 
-def _translate(statement: str, catalog: Catalog, database: str, full_group_by: bool) -> Translation | ToolError | None:
-    """The query for SQLite, the error if it is refused, or None if it is not a query."""
+def _translate(statement: str, catalog: Catalog, database: str, full_group_by: bool) -> Translation | Refusal | None:
+    """The query for SQLite, why it is refused, or None if it is not a query."""
     try:
         tree = parse(statement)
         if tree.key not in _QUERIES:
             return None
         return translate(tree, catalog, database, full_group_by)
     except ToolError as error:
-        return error.with_traceback(None)
+        return Refusal.of(error)
     except RecursionError:
-        return ToolLimitError("expected a simpler statement, got one that is nested too deeply")
+        return Refusal(ToolLimitError, "expected a simpler statement, got one that is nested too deeply")
     except (AttributeError, IndexError, KeyError, TypeError, ValueError):
         # The parser accepts many dialects; a tree that valid MySQL does not produce may lack expected parts.
-        return syntax_error(statement)
+        return Refusal.of(syntax_error(statement))
 
 
-@functools.lru_cache(maxsize=20_000)
-def _translated(image: Image, statement: str, database: str, full_group_by: bool) -> Translation | ToolError | None:
+def _bytes(found: Translation | Refusal | None) -> int:
+    if isinstance(found, Translation):
+        return text_bytes(found.sql) + sum(_COLUMN + text_bytes(column.name) for column in found.columns)
+    return text_bytes(found.message) if found else 0
+
+
+@kept(_MOST_KEPT, _bytes)
+def _translated(image: Image, statement: str, database: str, full_group_by: bool) -> Translation | Refusal | None:
     return _translate(statement, image.catalog, database, full_group_by)
