@@ -89,9 +89,6 @@ def _refused(known: _Known, statement: str, database: str, full_group_by: bool) 
     """Why MySQL 8 would refuse a query; None if it would not, or if the server refuses it anyway."""
     try:
         tree = parse(statement)
-    except ToolError:
-        return None
-    try:
         if tree.key in ("select", "union", "intersect", "except"):
             translate(tree, known.catalog, database, full_group_by)
     except ToolError as error:
