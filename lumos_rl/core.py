@@ -198,6 +198,7 @@ class Trajectory:
         profile: Hash of the prompt profile, the fixed text of its prompts; "" if not recorded.
         tokenizer: `encoding.fingerprint` of the tokenizer that all ids belong to; "" without ids.
         best_reward: The highest reward that the task can give.
+        counts: Numbers about the episode that are no scores, e.g. the steps of its task.
     """
 
     id: str
@@ -223,6 +224,7 @@ class Trajectory:
     profile: str = ""
     tokenizer: str = ""
     best_reward: float = 1.0
+    counts: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def score(self) -> float:

@@ -26,6 +26,7 @@ ROWS = [
     ["task_types"],
     ["data"],
     ["envs/arguments", "envs/registration", "envs/spaces", "envs/tasks"],
+    ["envs/episode"],
     ["envs/base"],
     FAMILIES,
     ["rollout", "training"],

@@ -15,21 +15,23 @@ bounds the actions of a step.
 
 from __future__ import annotations
 
-import difflib
-import operator
+import copy
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import gymnasium
-from gymnasium.error import ResetNeeded
+from gymnasium.envs.registration import EnvSpec
 
 from lumos_rl import task_types
 from lumos_rl.core import Action, Task
-from lumos_rl.data import load_tasks
+from lumos_rl.envs.arguments import check_arguments, refuse_unknown
+from lumos_rl.envs.episode import Episode, cut, say
+from lumos_rl.envs.episode import Grade as Grade
+from lumos_rl.envs.episode import NotResetError as NotResetError
 from lumos_rl.envs.spaces import MAX_LENGTH, UnicodeText
+from lumos_rl.envs.tasks import Shard, TaskList, found_tasks
 from lumos_rl.errors import ActionParseError, ActionTypeError, ConfigError, EpisodeError, ToolError
 from lumos_rl.language import parse_actions
 from lumos_rl.records import well_formed
@@ -38,48 +40,6 @@ from lumos_rl.tools.finish import FINISH, Finish
 
 MAX_STEPS = 16  # the longest annotated plans have 9 subgoals; this leaves room for Finish and for corrected mistakes
 MAX_ACTIONS = 64  # in one text; the longest plan of the built-in suites, written as one text, has 13
-
-
-class NotResetError(EpisodeError, ResetNeeded):
-    """Used before `reset`; also a subclass of Gymnasium's own error, so that code catching either one works."""
-
-
-@dataclass(frozen=True, slots=True)
-class Grade:
-    """The score of an episode.
-
-    Attributes:
-        reward: Reward of the last step.
-        success: Whether the task counts as solved.
-        metrics: The benchmark's own metrics of this episode.
-    """
-
-    reward: float
-    success: bool
-    metrics: Mapping[str, float]
-
-
-@dataclass(slots=True)
-class _Episode:
-    """The current episode.
-
-    Attributes:
-        task: Its task.
-        first: Its first observation.
-        executor: Runs its actions.
-        finished: Whether `Finish` ended it.
-        answer: The answer given to `Finish`; None if there is none.
-        ended: Whether it is over, for whatever reason.
-        transcript: Each action with the observation it led to.
-    """
-
-    task: Task
-    first: str
-    executor: Executor
-    finished: bool = False
-    answer: str | None = None
-    ended: bool = False
-    transcript: list[tuple[str, str]] = field(default_factory=list)
 
 
 class LumosEnv(gymnasium.Env[str, str], ABC):
@@ -93,32 +53,53 @@ class LumosEnv(gymnasium.Env[str, str], ABC):
         max_steps: Steps after which an episode is truncated.
     """
 
-    metadata = {"render_modes": ["ansi"], "render_fps": 1}  # noqa: RUF012 (Gymnasium declares it this way)
+    metadata = {"render_modes": ["ansi", "human"], "render_fps": 1}  # noqa: RUF012 (Gymnasium declares it this way)
+
+    _spec: EnvSpec | None = None
+
+    def __new__(cls, *args: Any, **settings: Any) -> Self:
+        """Names an unknown setting, where Python would only refuse it.
+
+        Raises:
+            UnknownNameError: A setting is unknown; the known ones are listed.
+        """
+        check_arguments(cls, settings)
+        return super().__new__(cls)
 
     def __init__(
         self,
         benchmark: str,
         source: str | Path = "synthetic",
-        split: str = "test",
+        split: str | None = None,
         limit: int | None = None,
         max_steps: int = MAX_STEPS,
         tasks: Sequence[Task] | None = None,
         render_mode: str | None = None,
+        shard: Shard | None = None,
+        **unknown: Any,
     ) -> None:
         """Loads the tasks.
 
         Args:
             benchmark: Benchmark of every task; fixed by the environment's id.
             source: Where tasks come from, as `lumos_rl.data.load_tasks` takes it.
-            split: Split of the source.
+            split: Split of the source; None takes that in the name of a file, otherwise "test".
             limit: How many tasks, from the first on; None takes all.
             max_steps: Steps after which an episode is truncated.
             tasks: Tasks given directly; `source` and `split` are then not used.
-            render_mode: With "ansi", `render` returns the episode so far as text; with None, it returns None.
+            render_mode: With "ansi", `render` returns the episode so far as text; with "human", it is printed as it
+                goes; with None, neither.
+            shard: Plays tasks in order instead of drawing them: (i, n) those at i, i + n, i + 2n, …; n alone takes i
+                from the seed of `reset`, so that n sub-environments of `gym.make_vec` play each task once. After the
+                last task of the shard, its next round begins. None draws tasks at random.
+            **unknown: Settings that no class took; any is an error.
 
         Raises:
+            UnknownNameError: A setting is unknown; the known ones are listed.
+            DataError: No record of the source can be read; single ones are left out with a warning.
             ConfigError: No task, a task of another benchmark, or a setting out of range.
         """
+        refuse_unknown(type(self), unknown)
         if max_steps < 1:
             raise ConfigError(f"expected max_steps >= 1, got {max_steps}")
         if render_mode not in (None, *self.metadata["render_modes"]):
@@ -127,23 +108,38 @@ class LumosEnv(gymnasium.Env[str, str], ABC):
             )
         if limit is not None and limit < 1:
             raise ConfigError(f"expected limit >= 1 or None, got {limit}")
-        found = load_tasks(benchmark, source, split, limit) if tasks is None else tasks[:limit]
+        found = found_tasks(benchmark, source, split, limit) if tasks is None else tasks[:limit]
         if not found:
-            raise ConfigError(
-                f"expected at least one {benchmark} task, got none (source {str(source)!r}, split {split!r})"
-            )
+            where = f"source {str(source)!r}, split {split or 'by default'!r}"
+            raise ConfigError(f"expected at least one {benchmark} task, got none ({where})")
         self.benchmark = benchmark
-        self.tasks = tuple(self._own(task) for task in found)
+        self._tasks = TaskList(benchmark, found, shard)
         self.max_steps = max_steps
         self.render_mode = render_mode
         self.observation_space = UnicodeText()
         self.action_space = UnicodeText()
-        self._episode: _Episode | None = None
+        self._episode: Episode | None = None
+
+    @property
+    def tasks(self) -> tuple[Task, ...]:
+        """The tasks to draw from."""
+        return self._tasks.all
 
     @property
     def num_tasks(self) -> int:
         """How many tasks there are to draw from."""
-        return len(self.tasks)
+        return len(self._tasks)
+
+    @property  # type: ignore[override]  # Gymnasium declares an attribute; `make` sets it without the number of steps
+    def spec(self) -> EnvSpec | None:
+        """How it was made, and `max_steps` as `max_episode_steps`; None if not by `gym.make`."""
+        return self._spec
+
+    @spec.setter
+    def spec(self, made: EnvSpec | None) -> None:
+        self._spec = copy.copy(made)
+        if self._spec is not None:
+            self._spec.max_episode_steps = self.max_steps
 
     @abstractmethod
     def tools(self, task: Task) -> Mapping[str, Tool]:
@@ -211,10 +207,12 @@ class LumosEnv(gymnasium.Env[str, str], ABC):
 
         Args:
             seed: Seeds the generator that tasks are drawn with; None keeps the current generator.
-            options: `{"task": …}`, an index into `tasks`, a task id, or a `Task`; without it a task is drawn.
+            options: `{"task": …}`, an index into `tasks`, a task id, or a `Task`; without it a task is drawn, or is the
+                next one of the shard.
 
         Returns:
-            The first observation, and info: `task_id`, `instruction`, `tools` (name → one-line usage).
+            The first observation, and info: `task_id`, `instruction`, `tools` (name → one-line usage); with a shard
+            also `round`, 0 until each of its tasks was played.
 
         Raises:
             ConfigError: Unknown option, no such task, or a task of another benchmark.
@@ -223,12 +221,15 @@ class LumosEnv(gymnasium.Env[str, str], ABC):
         options = options or {}
         if unknown := options.keys() - {"task"}:
             raise ConfigError(f"expected options with the key 'task' or none, got also {sorted(map(str, unknown))}")
+        self._tasks.begin(seed)
         task = self._pick(options.get("task"))
         tools = {**self.tools(task), FINISH: Finish()}
-        first = _cut(self.first(task))
-        self._episode = _Episode(task, first, Executor(tools))
+        first = cut(self.first(task))
+        self._episode = Episode(task, first, Executor(tools))
         usage = {name: tool.usage for name, tool in tools.items()}
-        info = {"task_id": task.id, "instruction": task.instruction, "tools": usage}
+        if self.render_mode == "human":
+            say(f"Task {task.id}\n{first}")
+        info = self._place(task) | {"instruction": task.instruction, "tools": usage}
         return first, well_formed(info | self._prompting() | self.inform())
 
     def step(self, action: str) -> tuple[str, float, bool, bool, dict[str, Any]]:
@@ -236,8 +237,8 @@ class LumosEnv(gymnasium.Env[str, str], ABC):
 
         Returns:
             Observation, reward (at the end the benchmark's metric, before that `reward()`), whether the task ended,
-            whether the step budget ran out, and info: `results` (output → text), `error` (what the action did wrong, or
-            None), and at the end `success`, `metrics` and `answer`.
+            whether the step budget ran out, and info: `task_id`, `results` (output → text), `error` (what the action
+            did wrong, or None), and at the end `success`, `metrics`, `answer` and, if there are any, `counts`.
 
         Raises:
             NotResetError: There is no episode yet.
@@ -253,19 +254,22 @@ class LumosEnv(gymnasium.Env[str, str], ABC):
         execution = self._run(episode, action)
         terminated = episode.finished or self.over()
         truncated = not terminated and len(episode.transcript) + 1 >= self.max_steps
-        observation = _cut(self.observe(action, execution, self._notes(episode, execution, truncated)))
+        observation = cut(self.observe(action, execution, self._notes(episode, execution, truncated)))
         episode.transcript.append((action, observation))
-        info: dict[str, Any] = {"results": dict(execution.results), "error": execution.error}
+        if self.render_mode == "human":
+            say(f"> {cut(action)}\n{observation}")
+        info = self._place(episode.task) | {"results": dict(execution.results), "error": execution.error}
         info |= well_formed(self.inform())
         if not (terminated or truncated):
             return observation, self.reward(), False, False, info
         episode.ended = True
         grade = self.grade(episode.task, episode.answer)
         info |= {"success": grade.success, "metrics": dict(grade.metrics), "answer": episode.answer}
+        info |= {"counts": dict(grade.counts)} if grade.counts else {}
         return observation, grade.reward, terminated, truncated, info
 
     def render(self) -> str | None:
-        """The episode so far as text, in render mode "ansi"; otherwise None.
+        """The episode so far as text, in render mode "ansi"; otherwise None. In mode "human" it is printed already.
 
         Raises:
             NotResetError: There is no episode yet.
@@ -276,10 +280,9 @@ class LumosEnv(gymnasium.Env[str, str], ABC):
                 'render() has nothing to do without a render mode; make the env with render_mode="ansi"'
             )
             return None
-        lines = [f"Task {episode.task.id}", episode.first]
-        for action, observation in episode.transcript:
-            lines += [f"> {_cut(action)}", observation]
-        return "\n".join(lines)
+        if self.render_mode == "human":
+            return None
+        return episode.text
 
     def _prompting(self) -> dict[str, Any]:
         """The entries of `info` that decide how the agent's prompts show results, where they are not the defaults."""
@@ -287,12 +290,12 @@ class LumosEnv(gymnasium.Env[str, str], ABC):
         told = {"reads_results": kind.reads_results, "tells_actions": kind.tells_actions} if kind else {}
         return {name: value for name, value in told.items() if value}
 
-    def _current(self, called: str) -> _Episode:
+    def _current(self, called: str) -> Episode:
         if self._episode is None:
             raise NotResetError(f"expected reset() first, got {called}()")
         return self._episode
 
-    def _run(self, episode: _Episode, text: str) -> Execution:
+    def _run(self, episode: Episode, text: str) -> Execution:
         self.begin_step()
         if len(text) > MAX_LENGTH:
             return Execution({}, f"expected at most {MAX_LENGTH} characters, got {len(text)}")
@@ -308,7 +311,7 @@ class LumosEnv(gymnasium.Env[str, str], ABC):
             return execution
         return Execution(execution.results, self._finish(episode, actions[end].args))
 
-    def _finish(self, episode: _Episode, args: str) -> str | None:
+    def _finish(self, episode: Episode, args: str) -> str | None:
         """Ends the episode, unless `args` names an unknown result; returns the error, or None."""
         try:
             value = self.conclude(episode.task, episode.executor, args)
@@ -318,7 +321,7 @@ class LumosEnv(gymnasium.Env[str, str], ABC):
         episode.answer = value.text if value else None
         return None if value else f"{FINISH}: there is no result yet that could be the answer"
 
-    def _notes(self, episode: _Episode, execution: Execution, truncated: bool) -> list[str]:
+    def _notes(self, episode: Episode, execution: Execution, truncated: bool) -> list[str]:
         lines = []
         if execution.error is not None:
             lines.append(f"Error: {execution.error}")
@@ -330,38 +333,10 @@ class LumosEnv(gymnasium.Env[str, str], ABC):
         return lines
 
     def _pick(self, wanted: Any) -> Task:
-        if wanted is None:
-            return self.tasks[self.draw()]
-        if isinstance(wanted, Task):
-            return self._own(wanted)
-        if isinstance(wanted, str):
-            return self._by_id(wanted)
-        try:
-            index = operator.index(wanted)
-        except TypeError as error:
-            raise ConfigError(f"expected task as an index, an id or a Task, got {type(wanted).__name__}") from error
-        if not 0 <= index < len(self.tasks):
-            raise ConfigError(f"expected a task index from 0 to {len(self.tasks) - 1}, got {index}")
-        return self.tasks[index]
+        if wanted is not None:
+            return self._tasks.pick(wanted)
+        return self._tasks[self.draw()] if self._tasks.count is None else self._tasks.next()
 
-    def _by_id(self, wanted: str) -> Task:
-        for task in self.tasks:
-            if task.id == wanted:
-                return task
-        known = [task.id for task in self.tasks]
-        close = difflib.get_close_matches(wanted, known, n=3) or known[:3]
-        raise ConfigError(f"expected one of {len(known)} task ids such as {', '.join(close)}; got {wanted!r}")
-
-    def _own(self, task: Task) -> Task:
-        if task.benchmark != self.benchmark:
-            raise ConfigError(f"expected a {self.benchmark} task, got one of {task.benchmark} (task {task.id!r})")
-        return task
-
-
-def _cut(text: str) -> str:
-    """The text as well-formed Unicode, cut with a note if it is longer than the space allows."""
-    text = well_formed(text)
-    if len(text) <= MAX_LENGTH:
-        return text
-    note = f" … (cut: {len(text)} characters in all)"
-    return text[: MAX_LENGTH - len(note)] + note
+    def _place(self, task: Task) -> dict[str, Any]:
+        """The entries of `info` that tell which task this is."""
+        return {"task_id": task.id} | ({} if self._tasks.round is None else {"round": self._tasks.round})

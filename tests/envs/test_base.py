@@ -84,11 +84,12 @@ def test_reset_tells_task_instruction_and_tools() -> None:
 
 def test_a_step_shows_its_results_and_finish_ends_the_episode(env: DoorEnv) -> None:
     assert env.step("R1 = Walk(3)") == (
-        "You stand at door 3.", 0.0, False, False, {"results": {"R1": "3"}, "error": None},
+        "You stand at door 3.", 0.0, False, False, {"task_id": "door/test/3", "results": {"R1": "3"}, "error": None},
     )  # fmt: skip
     observation, reward, terminated, truncated, info = env.step("Finish(R1)")
     assert (observation, reward, terminated, truncated) == ("The episode ended with the answer 3.", 0.3, True, False)
-    assert info == {"results": {}, "error": None, "success": True, "metrics": {"position": 3.0}, "answer": "3"}
+    graded = {"success": True, "metrics": {"position": 3.0}, "answer": "3"}
+    assert info == {"task_id": "door/test/3", "results": {}, "error": None, **graded}
 
 
 @pytest.mark.parametrize(
@@ -228,7 +229,11 @@ def test_reset_says_which_tasks_and_options_there_are(options: dict[str, Any], m
         ({"limit": 0}, "limit >= 1 or None, got 0"),
         ({"tasks": []}, "at least one door task, got none"),
         ({"tasks": [Task("shop/test/0", "shop", "Buy a door.")]}, "expected a door task, got one of shop"),
-        ({"render_mode": "human"}, "None or one of .'ansi'., got 'human'"),
+        ({"render_mode": "rgb_array"}, "None or one of .'ansi', 'human'., got 'rgb_array'"),
+        ({"shard": 0}, "number of parts, got 0"),
+        ({"shard": (4, 4)}, r"0 <= part < parts.* got \(4, 4\)"),
+        ({"shard": 6}, "at most 5 shards, because there are 5 tasks, got 6"),
+        ({"tusks": 3}, "unknown argument of DoorEnv 'tusks'; did you mean 'tasks'. Known: .*limit, max_steps, "),
     ],
 )
 def test_settings_that_cannot_work_are_refused(settings: dict[str, Any], message: str) -> None:

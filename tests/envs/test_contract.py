@@ -27,7 +27,7 @@ from lumos_rl.core import Task
 from lumos_rl.data import load_tasks
 from lumos_rl.data.synthetic import synthetic_tasks
 from lumos_rl.envs.base import LumosEnv
-from lumos_rl.errors import ActionTypeError, EpisodeError, LumosError
+from lumos_rl.errors import ActionTypeError, EpisodeError, LumosError, UnknownNameError
 from lumos_rl.language import format_actions
 from lumos_rl.task_types import TaskType
 
@@ -247,6 +247,117 @@ def test_the_budget_truncates_the_episode(case: Case) -> None:
     assert env.step(case.malformed)[2:4] == (False, False)
     _, reward, terminated, truncated, info = env.step(case.malformed)
     assert (reward, terminated, truncated, info["success"]) == (0.0, False, True, False)
+
+
+def played(env: gym.Env[str, str], case: Case) -> list[Any]:
+    """A whole episode: its outcomes, with the observation of the next one behind them."""
+    outcomes: list[Any] = [env.reset(options={"task": case.task})]
+    outcomes += [env.step(text) for text in case.steps]
+    return [*outcomes, env.reset()]
+
+
+def test_an_environment_can_be_pickled_at_any_time_and_continues_equally(case: Case) -> None:
+    env = make(case, tasks=(case.task,)).unwrapped
+    fresh = pickle.loads(pickle.dumps(env))
+    env.reset(seed=3)
+    begun = pickle.loads(pickle.dumps(env))
+    fresh.reset(seed=3)
+    assert played(fresh, case) == played(begun, case) == played(env, case)
+    env.reset(options={"task": case.task})
+    for index, text in enumerate(case.steps):
+        middle = pickle.loads(pickle.dumps(env))
+        expected = env.step(text)
+        assert middle.step(text) == expected, index
+        for rest in case.steps[index + 1 :]:
+            last = middle.step(rest)
+    over = pickle.loads(pickle.dumps(env))
+    with pytest.raises(EpisodeError):
+        over.step(case.steps[0])
+    assert len(case.steps) == 1 or last[1:] == expected[1:]
+    assert over.reset() == env.reset()
+
+
+def test_a_pickled_wrapper_stack_continues_equally(case: Case) -> None:
+    env = OrderEnforcing(RecordEpisodeStatistics(make(case, tasks=(case.task,))))
+    env.reset(seed=1)
+    env.step(case.malformed)
+    other = pickle.loads(pickle.dumps(env))
+    assert other.spec == env.spec
+    assert other.step(case.steps[0]) == env.step(case.steps[0])
+
+
+def test_the_spec_says_how_many_steps_an_episode_has(case: Case) -> None:
+    env = make(case)
+    assert env.spec is not None and env.spec.max_episode_steps == lumos(env).max_steps > 1
+    short = make(case, max_steps=3)
+    assert short.spec is not None and short.spec.max_episode_steps == 3
+    again = gym.make(pickle.loads(pickle.dumps(short.spec)))
+    again.reset(options={"task": case.task})
+    assert [again.step(case.malformed)[3] for _ in range(3)] == [False, False, True]
+    long = make(case, max_steps=200)
+    long.reset(options={"task": case.task})
+    assert not any(long.step(case.malformed)[3] for _ in range(100))
+
+
+def test_metrics_are_scores_that_the_task_type_declares(case: Case) -> None:
+    env = make(case)
+    declared = {each.env_id: {metric.name for metric in each.metrics} for each in task_types.every() if each.env}
+    for steps in (case.steps, (case.wrong,)):
+        env.reset(options={"task": case.task})
+        for text in steps:
+            info = env.step(text)[4]
+        assert set(info["metrics"]) <= declared[case.id]
+        assert all(isinstance(value, float) and -1 <= value <= 1 for value in info["metrics"].values())
+
+
+def test_an_unknown_argument_is_told_with_the_known_ones(case: Case) -> None:
+    for wrong, right in (("sorce", "source"), ("max_step", "max_steps"), ("tasks_", "tasks"), ("shards", "shard")):
+        with pytest.raises(UnknownNameError, match=rf"unknown argument of \w+ '{wrong}'; did you mean '{right}'\?"):
+            make(case, **{wrong: 3})
+        with pytest.raises(UnknownNameError, match=r"Known: .*limit, .*max_steps, .*render_mode, .*tasks"):
+            gym.make_vec(case.id, num_envs=2, **{wrong: 3})
+
+
+def test_human_mode_prints_the_episode_as_it_goes(case: Case, capsys: pytest.CaptureFixture[str]) -> None:
+    env = make(case, render_mode="human")
+    first, _ = env.reset(options={"task": case.task})
+    assert capsys.readouterr().out == f"Task {case.task.id}\n{first}\n"
+    observation = env.step(case.malformed)[0]
+    assert capsys.readouterr().out == f"> {case.malformed}\n{observation}\n"
+    assert env.render() is None and capsys.readouterr().out == ""
+
+
+def shares(envs: Any, count: int, tasks: int, wrong: str, seed: int = 0) -> list[str]:
+    """Ids of the tasks whose episodes ended in the first round, as a program that evaluates would collect them."""
+    _, info = envs.reset(seed=seed)
+    ids: list[str] = []
+    for _ in range(4 * tasks):
+        _, _, ended, cut, info = envs.step((wrong,) * count)
+        for index in range(count):
+            if (ended[index] or cut[index]) and info["round"][index] == 0:
+                ids.append(info["task_id"][index])
+        if len(ids) >= tasks and min(info["round"]) > 0:
+            break
+    return ids
+
+
+@MODES
+def test_vector_environments_play_every_task_exactly_once(case: Case, mode: str) -> None:
+    envs = gym.make_vec(case.id, num_envs=3, vectorization_mode=mode, limit=7, shard=3, **case.settings)
+    try:
+        ids = shares(envs, 3, 7, case.wrong)
+    finally:
+        envs.close()
+    assert sorted(ids) == sorted(task.id for task in lumos(make(case, limit=7)).tasks)
+
+
+def test_sub_environments_with_shares_of_their_own_play_every_task_once(case: Case) -> None:
+    def maker(index: int) -> Callable[[], gym.Env[str, str]]:
+        return lambda: make(case, limit=5, shard=(index, 2))
+
+    envs = gym.vector.SyncVectorEnv([maker(0), maker(1)])
+    ids = shares(envs, 2, 5, case.wrong, seed=77)
+    assert sorted(ids) == sorted(task.id for task in lumos(make(case, limit=5)).tasks)
 
 
 def test_copies_specs_and_settings_survive_pickling(case: Case) -> None:

@@ -46,7 +46,7 @@ class Mind2WebEnv(LumosEnv):
     """Tasks whose recorded steps are predicted one by one.
 
     Attributes:
-        ranker_name: Name of the ranker in the metrics.
+        ranker_name: Name of the ranker in `info`.
     """
 
     def __init__(
@@ -58,27 +58,24 @@ class Mind2WebEnv(LumosEnv):
         ranker: Ranker | str | Path | None = None,
         observation: Observation = "page",
         *,
-        limit: int | None = None,
         max_steps: int = MAX_STEPS,
-        tasks: Sequence[Task] | None = None,
-        render_mode: str | None = None,
+        **settings: Any,
     ) -> None:
         """Locates the tasks in their files; the first use of a file takes a while.
 
         Args:
             benchmark: "mind2web"; fixed by the environment's id.
             source: "synthetic" (the built-in websites), a folder as distributed, or one of its files.
-            split: Of a folder: train, test_task (default), test_website or test_domain; of the built-in websites: test
+            split: Of a folder: train, test_task (default), test_website or test_domain; of a file
+                by default that in its name; of the built-in websites: test
                 (default), dev, train or unseen.
             top_k: How many candidates are shown, and can be chosen by id.
             ranker: A function (query, text of a candidate) → score, or a folder with a cross-encoder that Transformers
                 can load; None takes the lexical ranker.
             observation: "page" shows the page around the candidates; "feedback" shows no page, but describes the
                 recorded action in a sentence, as Lumos does.
-            limit: How many tasks, from the first on; None takes all.
             max_steps: Steps after which an episode is truncated.
-            tasks: Tasks given directly.
-            render_mode: As in every environment.
+            **settings: As for `LumosEnv`.
 
         Raises:
             LumosError: A setting is invalid, or files are missing or cannot be read.
@@ -87,8 +84,7 @@ class Mind2WebEnv(LumosEnv):
             raise ConfigError(f"expected observation 'page' or 'feedback', got {observation!r}")
         if top_k < 1:
             raise ConfigError(f"expected top_k >= 1, got {top_k}")
-        default = "test" if str(source) == BUILT_IN else "test_task"
-        super().__init__(benchmark, source, split or default, limit, max_steps, tasks, render_mode)
+        super().__init__(benchmark, source, split, max_steps=max_steps, **settings)
         self._ranker = _ranker(ranker)
         self.ranker_name = str(getattr(self._ranker, "name", getattr(self._ranker, "__name__", "given")))
         self._top_k, self._mode = top_k, observation
@@ -145,12 +141,14 @@ class Mind2WebEnv(LumosEnv):
         return "\n".join((*notes, "All steps are done." if self.session.over else self._page()))
 
     def inform(self) -> dict[str, Any]:
-        """The position in the task, the ids that can be chosen, and the scores of the last step."""
+        """How it is played, the position in the task, the ids that can be chosen, and the scores of the last step."""
         session = self.session
         ids = {} if session.over else dict(session.view.elements)
         best = float(len(session.texts))
         told = {
             "best_reward": best,
+            "ranker": self.ranker_name,
+            "observation_mode": self._mode,
             "position": session.position,
             "previous_actions": list(session.previous),
             "elements": ids,
@@ -175,13 +173,11 @@ class Mind2WebEnv(LumosEnv):
         success = scores["task_success"] == 1.0
         metrics = {
             **{name: scores[name] for name in ("element_acc", "action_f1", "step_acc", "task_success")},
-            "steps": float(len(self.session.texts)),
             "exact_step_acc": sum(found.exact for found in made) / len(self.session.texts),
             **_of_predicted(made),
-            f"ranker:{self.ranker_name}": 1.0,
-            f"observation:{self._mode}": 1.0,
         }
-        return Grade(self.reward(), success, metrics)
+        counts = {"steps": float(len(self.session.texts)), "lumos_steps": float(min(len(made), LUMOS_STEPS))}
+        return Grade(self.reward(), success, metrics, counts)
 
     def _page(self) -> str:
         session = self.session
@@ -195,8 +191,7 @@ def _of_predicted(made: Sequence[Prediction]) -> dict[str, float]:
         return {}
     ranks = [found.rank for found in made]
     recalls = {f"recall@{k}": recall_at(ranks, k) for k in RECALLS} if any(rank is not None for rank in ranks) else {}
-    lumos = {"lumos_step_sr": lumos_step_sr([[found.lumos for found in made]])}
-    return {**lumos, "lumos_steps": float(min(len(made), LUMOS_STEPS)), **recalls}
+    return {"lumos_step_sr": lumos_step_sr([[found.lumos for found in made]]), **recalls}
 
 
 def _scores(found: Prediction) -> dict[str, Any]:

@@ -158,24 +158,27 @@ def split_scores(trajectories: Iterable[Trajectory]) -> dict[str, dict[str, floa
 
     `lumos_step_sr`, a mean over predicted steps, is added. Failed episodes are excluded.
     """
-    by_split: dict[str, list[Mapping[str, float]]] = {}
+    by_split: dict[str, list[Trajectory]] = {}
     for trajectory in trajectories:
         if trajectory.failure is None:
-            by_split.setdefault(trajectory.split, []).append(trajectory.metrics)
+            by_split.setdefault(trajectory.split, []).append(trajectory)
     return {split: _pooled(found) for split, found in by_split.items()}
 
 
-def _pooled(found: Sequence[Mapping[str, float]]) -> dict[str, float]:
+def _pooled(found: Sequence[Trajectory]) -> dict[str, float]:
     names = ("element_acc", "action_f1", "step_acc")
     micro = {name: _weighted(found, name, "steps") for name in names}
-    macro = {f"marco_{name}": _mean([metrics[name] for metrics in found]) for name in names}
-    solved = _mean([metrics["task_success"] for metrics in found])
+    macro = {f"marco_{name}": _mean([played.metrics[name] for played in found]) for name in names}
+    solved = _mean([played.metrics["task_success"] for played in found])
     return {**micro, **macro, "task_success": solved, "lumos_step_sr": _weighted(found, "lumos_step_sr", "lumos_steps")}
 
 
-def _weighted(found: Sequence[Mapping[str, float]], name: str, weight: str) -> float:
-    total = math.fsum(metrics.get(weight, 0.0) for metrics in found)
-    return math.fsum(metrics.get(name, 0.0) * metrics.get(weight, 0.0) for metrics in found) / total if total else 0.0
+def _weighted(found: Sequence[Trajectory], name: str, weight: str) -> float:
+    """Mean of a metric, weighted with a count of each episode; earlier versions stored counts among the metrics."""
+    weights = [played.counts.get(weight, played.metrics.get(weight, 0.0)) for played in found]
+    total = math.fsum(weights)
+    values = (played.metrics.get(name, 0.0) for played in found)
+    return math.fsum(value * own for value, own in zip(values, weights, strict=True)) / total if total else 0.0
 
 
 def recall_at(ranks: Sequence[int | None], k: int) -> float:

@@ -1,6 +1,6 @@
 """The task type of Mind2Web."""
 
-from lumos_rl.task_types import Metric, Scale, TaskType
+from lumos_rl.task_types import Metric, TaskType
 
 MIND2WEB = TaskType(
     name="mind2web",
@@ -15,10 +15,8 @@ MIND2WEB = TaskType(
         Metric("action_f1", reported=True),
         Metric("step_acc", reported=True),
         Metric("task_success"),
-        Metric("steps", Scale.COUNT),
         Metric("exact_step_acc"),
         Metric("lumos_step_sr"),
-        Metric("lumos_steps", Scale.COUNT),
         *(Metric(f"recall@{k}") for k in (1, 5, 10, 50)),
     ),
     reader="lumos_rl.envs.mind2web.reader:READER",

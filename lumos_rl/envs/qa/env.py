@@ -104,7 +104,8 @@ class QAEnv(LumosEnv):
         recall = self._recall(supporting_titles(task))
         if self._decisive:
             right = verdict(answer) is not None and yes_no_match(answer, gold)
-            return Grade(float(right), right, {"accuracy": float(right), **self._oracle(), **recall})
+            oracle = {"oracle_accuracy": float(right)} if self._is_oracle else {}
+            return Grade(float(right), right, {"accuracy": float(right), **oracle, **recall})
         right = exact_match(answer, gold)
         metrics = {"em": float(right), "f1": token_f1(answer, gold), **recall}
         if self.judge is not None:
@@ -119,9 +120,10 @@ class QAEnv(LumosEnv):
             raise ConfigError(f"expected a judge that returns text, got {type(said).__name__} from {judge!r}")
         return yes_no(said) is True
 
-    def _oracle(self) -> dict[str, float]:
-        """Marks an episode whose source was the facts that its question was made from."""
-        return {"oracle_facts": 1.0} if isinstance(self._source, Facts) else {}
+    @property
+    def _is_oracle(self) -> bool:
+        """Whether the source is the facts that the question was made from; such an accuracy has a name of its own."""
+        return isinstance(self._source, Facts)
 
     def _recall(self, wanted: Iterable[str]) -> dict[str, float]:
         """Share of the supporting documents that `ParagraphRetrieve` showed or `QA` read.
@@ -130,7 +132,7 @@ class QAEnv(LumosEnv):
         has no titles.
         """
         keys = {key_of(title) for title in wanted}
-        if not keys or self._oracle():
+        if not keys or self._is_oracle:
             return {}
         tools = self._tools.values()
         read = [piece for tool in tools if isinstance(tool, ParagraphRetrieve | QA) for piece in tool.found]

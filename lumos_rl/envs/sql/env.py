@@ -51,7 +51,7 @@ class SqlEnv(LumosEnv):
         self,
         benchmark: str,
         source: str | Path = "synthetic",
-        split: str = "test",
+        split: str | None = None,
         limit: int | None = None,
         max_steps: int | None = None,
         tasks: Sequence[Task] | None = None,
@@ -60,13 +60,14 @@ class SqlEnv(LumosEnv):
         reward: Literal["iou_kendall", "iou"] = "iou_kendall",
         protocol: Literal["submit", "try_again"] = "submit",
         max_turns: int = MAX_TURNS,
+        **settings: Any,
     ) -> None:
         """Loads the tasks; a database is opened when an episode first needs it.
 
         Args:
             benchmark: Benchmark of every task; fixed by the environment's id.
             source: "synthetic", or a file or folder of tasks; the dump of the databases is in the same folder.
-            split: Split of the source.
+            split: Split of the source; None takes that in the name of a file, otherwise "test".
             limit: How many tasks, from the first on; None takes all.
             max_steps: The same as `max_turns`, under the name that every environment has; None uses `max_turns`.
             tasks: Tasks given directly; `source` and `split` are then not used.
@@ -76,6 +77,7 @@ class SqlEnv(LumosEnv):
             reward: "iou_kendall" (the release's newest) or "iou".
             protocol: "submit" or "try_again".
             max_turns: Steps after which an episode is truncated.
+            **settings: As for `LumosEnv`.
 
         Raises:
             ConfigError: No task, a task of another benchmark, or a setting out of range.
@@ -86,7 +88,7 @@ class SqlEnv(LumosEnv):
         if backend != "sqlite" and not backend.startswith("mysql://"):
             raise ConfigError(f"expected backend 'sqlite' or 'mysql://user:password@host:port', got {backend!r}")
         steps = max_turns if max_steps is None else max_steps
-        super().__init__(benchmark, source, split, limit, steps, tasks, render_mode)
+        super().__init__(benchmark, source, split, limit, steps, tasks, render_mode, **settings)
         self.backend, self.protocol = backend, protocol
         self._score = REWARDS[reward]
         self._databases: dict[str, Database] = {}

@@ -97,8 +97,8 @@ class WebShopEnv(LumosEnv):
             max_turns: Steps after which an episode is truncated.
             nouns: Finds the lower-case nouns of a title, repeated as often as they occur; None uses spaCy if a model
                 is installed, otherwise rules.
-            split: "test", "dev", "train" or, of the built-in shop, "unseen"; None takes all goals, but of the built-in shop its test split unless
-                `prices` are given.
+            split: "test", "dev", "train" or, of the built-in shop, "unseen"; None takes all goals, but of the built-in
+                shop its test split unless `prices` are given.
             limit: How many goals, from the first on; None takes all.
             prices: Product id → price that overrides the catalogue's.
             search: Finds ids of products for a list of keywords, instead of the catalogue's own engine.

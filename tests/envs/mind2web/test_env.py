@@ -91,7 +91,7 @@ def test_whatever_is_predicted_the_recorded_page_follows() -> None:
     assert "City -> TYPE: New York" in first[0]
     metrics = second[4]["metrics"]
     assert (metrics["element_acc"], metrics["step_acc"], metrics["task_success"]) == (0.5, 0.5, 0.0)
-    assert (metrics["action_f1"], metrics["steps"], second[4]["success"]) == (0.5, 2.0, False)
+    assert (metrics["action_f1"], second[4]["counts"]["steps"], second[4]["success"]) == (0.5, 2.0, False)
 
 
 def test_a_value_that_is_partly_right_counts_for_the_operation_alone() -> None:
@@ -130,7 +130,7 @@ def test_steps_that_were_not_predicted_count_0() -> None:
     _, _, last = play(make(), "TYPE [0] New York", "Finish()")
     metrics = last[4]["metrics"]
     assert (last[1], metrics["step_acc"], metrics["task_success"], last[4]["success"]) == (0.0, 0.5, 0.0, False)
-    assert (metrics["lumos_step_sr"], metrics["lumos_steps"], metrics["exact_step_acc"]) == (1.0, 1.0, 0.5)
+    assert (metrics["lumos_step_sr"], last[4]["counts"]["lumos_steps"], metrics["exact_step_acc"]) == (1.0, 1.0, 0.5)
 
 
 def test_a_step_whose_target_was_lost_counts_0() -> None:
@@ -149,8 +149,8 @@ def test_only_the_best_candidates_are_shown_and_can_be_chosen_by_id() -> None:
     start, first, _ = play(env, "TYPE [101] New York", "CLICK [0]")
     assert start[1]["elements"] == {"0": "104"} and "Search" in start[0]
     assert first[1] == 0.0
-    metrics = play(env, "R1 = TYPE(Env, QUERY: x, TEXT: y)", "CLICK [0]")[-1][4]["metrics"]
-    assert (metrics["recall@1"], metrics["recall@5"], metrics["ranker:home_first"]) == (0.0, 1.0, 1.0)
+    info = play(env, "R1 = TYPE(Env, QUERY: x, TEXT: y)", "CLICK [0]")[-1][4]
+    assert (info["metrics"]["recall@1"], info["metrics"]["recall@5"], info["ranker"]) == (0.0, 1.0, "home_first")
 
 
 def test_the_flattered_pool_is_only_in_its_own_metric() -> None:
@@ -179,7 +179,7 @@ def test_without_pages_only_sentences_are_seen() -> None:
     assert start[0] == "Find a bed" and start[1]["elements"] == {}
     assert first[0].startswith("We have already ") and first[0].endswith("New York in the textbox City.")
     assert first[4]["results"]["R1"][1:] in first[0]
-    assert last[4]["success"] and last[4]["metrics"]["observation:feedback"] == 1.0
+    assert last[4]["success"] and last[4]["observation_mode"] == "feedback"
     assert not any(name.startswith("recall") for name in last[4]["metrics"])
 
 

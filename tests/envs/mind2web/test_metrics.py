@@ -124,18 +124,20 @@ def test_lumos_averages_over_the_first_15_steps_of_each_task():
     assert lumos_step_sr([]) == 0.0
 
 
-def episode(split, failure=None, **metrics):
+def episode(split, failure=None, counts=(), **metrics):
     common = {"formulation": "iterative", "policy": "p", "sample": 0, "seed": 0, "temperature": 0.0, "turns": ()}
     ended = {"reward": 0.0, "success": False, "answer": None, "stop_reason": "ended"}
-    return Trajectory("t#0", "t", "mind2web", split, "…", **common, **ended, metrics=metrics, failure=failure)
+    return Trajectory(
+        "t#0", "t", "mind2web", split, "…", **common, **ended, metrics=metrics, failure=failure, counts=dict(counts)
+    )
 
 
 def test_episodes_are_pooled_by_split():
     same = {"element_acc": 1.0, "action_f1": 0.5, "task_success": 0.0}
     played = [
-        episode("test_task", **same, step_acc=1.0, steps=3.0, lumos_step_sr=1.0, lumos_steps=1.0),
-        episode("test_task", **same, step_acc=0.0, steps=1.0, lumos_step_sr=0.0, lumos_steps=3.0),
-        episode("test_domain", **same, step_acc=0.25, steps=4.0),
+        episode("test_task", **same, step_acc=1.0, lumos_step_sr=1.0, counts={"steps": 3.0, "lumos_steps": 1.0}),
+        episode("test_task", **same, step_acc=0.0, steps=1.0, lumos_step_sr=0.0, lumos_steps=3.0),  # as stored earlier
+        episode("test_domain", **same, step_acc=0.25, counts={"steps": 4.0}),
         episode("test_domain", failure="worker died"),
     ]
     scores = split_scores(played)

@@ -135,7 +135,7 @@ def test_oracle_facts_are_named_in_results():
     env = gym.make("lumos_rl/StrategyQA-v0", tasks=(STRATEGY,))
     assert env.reset(options={"task": 0})[1]["knowledge"] == "facts (oracle)"
     info = env.step("Finish(no)")[4]
-    assert info["metrics"] == {"accuracy": 1.0, "oracle_facts": 1.0}
+    assert info["metrics"] == {"accuracy": 1.0, "oracle_accuracy": 1.0}
 
 
 def test_a_strategy_is_graded_by_the_word_it_says():
