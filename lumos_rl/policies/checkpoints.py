@@ -13,12 +13,14 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, GenerationConfig
 
-from lumos_rl.errors import MissingExtraError, MissingFileError
+from lumos_rl.errors import DataError, MissingExtraError, MissingFileError
 from lumos_rl.policies.encoding import check_template, end_of_turn
 from lumos_rl.policies.layout import Layout
 from lumos_rl.policies.templates import use_template
+from lumos_rl.policies.weights import folder_damage
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
@@ -35,11 +37,13 @@ def load_tokenizer(path: str | Path, chat_template: Sequence[str] = ()) -> Any:
 
     Raises:
         MissingFileError: No tokenizer there.
+        DataError: A file is cut off.
         ConfigError: No such template; or it does not end turns with a single token, or rewrites earlier turns.
     """
     try:
         tokenizer = AutoTokenizer.from_pretrained(str(path))
     except (OSError, ValueError) as error:
+        _raise_if_damaged(path, error)
         raise _missing(path, error) from error
     use_template(tokenizer, chat_template)
     if tokenizer.pad_token_id is None:
@@ -97,13 +101,29 @@ def load_model(path: str | Path, dtype: torch.dtype = torch.float32, trainable: 
 
     Raises:
         MissingFileError: No model there.
+        DataError: A file is cut off.
     """
     try:
         if (Path(path) / "adapter_config.json").is_file():
             return _with_adapter(Layout.of(path).bases[None], str(path), dtype, is_trainable=trainable)
         return AutoModelForCausalLM.from_pretrained(str(path), dtype=dtype)
-    except OSError as error:
+    except (OSError, ValueError, SafetensorError) as error:
+        _raise_if_damaged(path, error)
+        if not isinstance(error, OSError):
+            raise
         raise _missing(path, error) from error
+
+
+def _raise_if_damaged(path: str | Path, error: Exception) -> None:
+    """Raises DataError if loading failed because a file in the folder, or in that of an adapter's base, is cut off."""
+    damage = folder_damage(Path(path))
+    if not damage and (Path(path) / "adapter_config.json").is_file():
+        damage = folder_damage(Path(Layout.of(path).bases[None]))
+    if damage:
+        raise DataError(
+            f"expected a whole model in {path}, got a damaged one: {damage}; copy it again, or, if a run trained it,"
+            " remove that folder and the stage's file in stages/, and run the same command again"
+        ) from error
 
 
 def free_memory() -> None:

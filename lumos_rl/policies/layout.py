@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from lumos_rl.core import Module
-from lumos_rl.errors import ConfigError, MissingFileError
+from lumos_rl.errors import ConfigError, DataError, MissingFileError
 from lumos_rl.prompts import PROFILE_FILE, PromptProfile
 
 CHECKPOINTS = "checkpoints"  # the folder of a run that holds the checkpoints of all its stages
@@ -134,4 +134,8 @@ def _base_of(adapter: str) -> str:
 
 
 def _config(adapter: str) -> dict[str, Any]:
-    return dict(json.loads((Path(adapter) / "adapter_config.json").read_text(encoding="utf-8")))
+    path = Path(adapter) / "adapter_config.json"
+    try:
+        return dict(json.loads(path.read_text(encoding="utf-8")))
+    except (ValueError, TypeError) as error:
+        raise DataError(f"{path} is cut off or no JSON: {error}; copy the adapter again, or train it again") from error

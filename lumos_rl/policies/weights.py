@@ -1,4 +1,4 @@
-"""Whether a file of weights is whole, judged by its header. Loads no weights, and no torch.
+"""Whether the files of a model are whole; of weights, the header is enough to know. Loads no weights, and no torch.
 
 damage(Path("runs/demo/checkpoints/sft/model.safetensors"))    # "" if it is whole
 damage(Path("half.safetensors"))        # "half.safetensors ends after 4096 bytes of 88214"
@@ -37,6 +37,20 @@ def model_damage(folder: Path) -> str:
         if missing := sorted(part for part in parts if not (folder / part).is_file()):
             return f"{folder} lacks {', '.join(missing)}"
     return next((found for file in sorted(folder.glob("*.safetensors")) if (found := damage(file))), "")
+
+
+def folder_damage(folder: Path) -> str:
+    """What is wrong with the JSON files and the weights of a model or adapter; "" if nothing is, or there is no folder.
+
+    Raises:
+        OSError: A file cannot be read.
+    """
+    for file in sorted(folder.glob("*.json")):
+        try:
+            json.loads(file.read_text(encoding="utf-8"))
+        except ValueError as error:
+            return f"{file} is cut off or no JSON: {error}"
+    return model_damage(folder)
 
 
 def _safetensors_damage(file: Path) -> str:
