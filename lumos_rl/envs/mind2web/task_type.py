@@ -23,6 +23,7 @@ MIND2WEB = TaskType(
     annotator="lumos_rl.envs.mind2web.annotate:annotated",
     suite="lumos_rl.envs.mind2web.suite:web_stream",
     unseen=True,
+    place="website",
     renames=True,
     published="step success rate 31.3 (7B: 27.6), lumos_step_sr here",
 )
