@@ -145,8 +145,15 @@ class Catalogue:
     ) -> None:
         self.folder, self.report = folder, dict(report or {})
         self._blob, self._columns = blob, columns
+        self._index = index
         self._decode = lru_cache(maxsize=KEPT_PRODUCTS)(self._decoded)
         self._hits = lru_cache(maxsize=KEPT_SEARCHES)(lambda query: tuple(index.search(query)))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """A copy in another process: the same folder, or the same arrays, without what was found so far."""
+        if self.folder is not None:
+            return Catalogue.open, (self.folder,)
+        return Catalogue, (self._blob, self._columns, self._index, None, self.report)
 
     @classmethod
     def build(cls, products: Iterable[Product], report: Mapping[str, Any] | None = None) -> Catalogue:
