@@ -15,6 +15,7 @@ The planner reads the result of a search and names the items, because the ground
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Iterator, Sequence
 
 from lumos_rl.core import Action, Subgoal
@@ -36,7 +37,9 @@ def gold_plan(shop: Shop, goal: Goal) -> tuple[tuple[Subgoal, ...], str]:
     session = Session(shop, goal, goal["instruction_text"])
     executor = Executor(shop_tools(session))
     subgoals: list[Subgoal] = []
-    for sentence, text in _steps(goal, executor):
+    product = shop.catalogue.get(str(goal["asin"]).upper())
+    offered = [value for values in product.options.values() for value in values] if product else []
+    for sentence, text in _steps(goal, executor, offered):
         try:
             actions = _run(text, executor)
         except ValueError as error:  # words that cannot be written as an action, or an action that failed
@@ -45,6 +48,17 @@ def gold_plan(shop: Shop, goal: Goal) -> tuple[tuple[Subgoal, ...], str]:
     if session.reward != 1.0:
         return (), f"the purchase earns {session.reward:.2f}"
     return tuple(subgoals), ""
+
+
+def _as_offered(value: str, offered: Sequence[str]) -> str:
+    """An option's value as its page spells it: people write "black/red" for "black | red"."""
+    if value in offered:
+        return value
+    return next((option for option in offered if _plain(option) == _plain(value)), value)
+
+
+def _plain(value: str) -> str:
+    return " ".join(re.split(r"[\s|/]+", value.strip().lower()))
 
 
 def _run(text: str, executor: Executor) -> tuple[Action, ...]:
@@ -65,11 +79,11 @@ def _run(text: str, executor: Executor) -> tuple[Action, ...]:
     return tuple(actions)
 
 
-def _steps(goal: Goal, executor: Executor) -> Iterator[tuple[str, str]]:
+def _steps(goal: Goal, executor: Executor, offered: Sequence[str]) -> Iterator[tuple[str, str]]:
     """Sentence and actions of each subgoal; a generator, because later subgoals use the results of earlier ones."""
     wanted, noun = goal["attributes"], goal["query"]
     options = goal["goal_options"]
-    values: Sequence[str] = list(options.values() if isinstance(options, dict) else options)
+    values = [_as_offered(value, offered) for value in (options.values() if isinstance(options, dict) else options)]
     query, choice = " ".join((*wanted, noun)), ", ".join(values)
     features = choice or query
     yield f"Find two {noun} items that are {' and '.join(wanted)}.", f"R1 = Search({query})"

@@ -20,8 +20,10 @@ from functools import partial
 from html import escape
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from ipaddress import ip_address
 from itertools import count
 from pathlib import Path
+from socket import gethostname
 from typing import Literal
 from urllib.parse import parse_qs, urlsplit
 
@@ -36,6 +38,8 @@ from lumos_rl.errors import ConfigError, EpisodeError, LumosError, MissingFileEr
 
 MAX_VISITS = 1000  # open visits; beyond that the oldest are dropped
 MAX_BODY = 65_536  # bytes of a form
+IDLE_S = 10.0  # after which an idle connection is closed
+_DIGITS = 9  # of a Content-Length; more cannot be within MAX_BODY
 _LISTED = 200  # goals and trajectories on the front page
 
 
@@ -190,13 +194,17 @@ def _task_of(trajectory: Trajectory, env: WebShopEnv) -> object:
 class _Handler(BaseHTTPRequestHandler):
     """Routes requests to a site."""
 
+    timeout = IDLE_S
+
     def __init__(self, site: Site, *args: object) -> None:
         self.site = site
         super().__init__(*args)  # type: ignore[arg-type]  # the server's arguments
 
     def do_GET(self) -> None:  # http.server calls this name
         """Shows a page."""
-        parts = [part for part in urlsplit(self.path).path.split("/") if part]
+        parts = self._parts()
+        if parts is None:
+            return
         try:
             match parts:
                 case []:
@@ -216,8 +224,11 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         """Takes a step of a visit."""
+        parts = self._parts()
+        if parts is None:
+            return
         length = self.headers.get("Content-Length") or "0"
-        if not (length.isascii() and length.isdigit()):
+        if not (length.isascii() and length.isdigit() and len(length) <= _DIGITS):
             self.send_error(HTTPStatus.BAD_REQUEST)
             return
         size = int(length)
@@ -225,7 +236,6 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_error(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
             return
         form = parse_qs(self.rfile.read(size).decode("utf-8", "replace"), keep_blank_values=True)
-        parts = [part for part in urlsplit(self.path).path.split("/") if part]
         searching = form.get("act") == ["search"]
         text = (form.get("query" if searching else "target") or [""])[0]
         try:
@@ -234,6 +244,22 @@ class _Handler(BaseHTTPRequestHandler):
             self._missing("There is no such visit, or no longer.")
             return
         self._see(self.path)
+
+    def _parts(self) -> list[str] | None:
+        """The parts of the address; None if it is refused, with the answer sent.
+
+        A page of a foreign site can have its name resolved to this machine, and then sends that name as Host.
+        """
+        try:
+            parts = [part for part in urlsplit(self.path).path.split("/") if part]
+            host = urlsplit(f"//{self.headers.get('Host', '')}").hostname or ""
+        except ValueError:  # such as an open bracket
+            self.send_error(HTTPStatus.BAD_REQUEST)
+            return None
+        if host and host not in ("localhost", self.site.settings.host, gethostname().lower()) and not _is_address(host):
+            self.send_error(HTTPStatus.MISDIRECTED_REQUEST, f"This site is not {host[:60]!r}")
+            return None
+        return parts
 
     def log_message(self, format: str, *args: object) -> None:
         """Keeps the terminal quiet."""
@@ -260,6 +286,20 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
 
 
+def _is_address(host: str) -> bool:
+    try:
+        ip_address(host)
+    except ValueError:
+        return False
+    return True
+
+
+class _Server(ThreadingHTTPServer):
+    """Takes many connections at once."""
+
+    request_queue_size = 128
+
+
 def read_trajectories(path: Path) -> list[Trajectory]:
     """The shop's trajectories in a file with one per line.
 
@@ -283,7 +323,7 @@ def make_server(settings: Settings) -> ThreadingHTTPServer:
     site = Site(settings, read_trajectories(settings.trajectories) if settings.trajectories else ())
     site.new_env()
     try:
-        return ThreadingHTTPServer((settings.host, settings.port), partial(_Handler, site))
+        return _Server((settings.host, settings.port), partial(_Handler, site))
     except (OSError, OverflowError) as error:  # OverflowError for a port out of range
         raise ConfigError(
             f"expected to listen on {settings.host}:{settings.port}, got {error}; try --port 0"

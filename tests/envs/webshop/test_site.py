@@ -1,5 +1,6 @@
 """People can shop: pages over a real server, in a real browser where there is one."""
 
+import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,7 +17,7 @@ import lumos_rl.envs  # noqa: F401 (registers the ids)
 from lumos_rl.core import Trajectory, Turn, to_json
 from lumos_rl.data import load_tasks
 from lumos_rl.envs.webshop.html import SECURITY_POLICY, page_html
-from lumos_rl.envs.webshop.site import MAX_BODY, Settings, main, make_server
+from lumos_rl.envs.webshop.site import MAX_BODY, Settings, _Handler, main, make_server
 from lumos_rl.envs.webshop.tools.pages import index_page
 from lumos_rl.errors import ConfigError, MissingFileError
 from lumos_rl.language import format_actions
@@ -193,6 +194,45 @@ def test_a_form_of_no_length_is_refused(length: str) -> None:
             urlopen(request, timeout=5)
         error.value.close()
         assert error.value.code == 400
+
+
+def raw(site: str, *lines: str) -> bytes:
+    """What the server answers to a request that no library would send."""
+    host, _, port = site.removeprefix("http://").partition(":")
+    with socket.create_connection((host, int(port)), timeout=30) as connection:
+        connection.sendall("\r\n".join([*lines, "", ""]).encode())
+        return b"".join(iter(lambda: connection.recv(4096), b""))
+
+
+@pytest.mark.parametrize(
+    ("status", "lines"),
+    [
+        (400, ("GET http://[::1/ HTTP/1.0",)),
+        (400, ("POST http://[::1/ HTTP/1.0", "Content-Length: 3")),
+        (400, ("POST /visit/x HTTP/1.0", "Content-Length: " + "9" * 5000)),
+        (400, ("GET / HTTP/1.0", "Host: [::1")),
+        (421, ("GET / HTTP/1.0", "Host: shop.example.org")),
+        (421, ("POST /visit/x HTTP/1.0", "Host: shop.example.org:3000", "Content-Length: 0")),
+        (200, ("GET / HTTP/1.0",)),
+        (200, ("GET / HTTP/1.0", "Host: localhost:3000")),
+        (200, ("GET / HTTP/1.0", "Host: 192.168.0.7")),
+        (200, ("GET / HTTP/1.0", "Host: [::1]:3000")),
+    ],
+)
+def test_addresses_and_names_that_are_not_its_own_are_refused(status: int, lines: tuple[str, ...]) -> None:
+    with serving() as site:
+        assert raw(site, *lines).startswith(f"HTTP/1.0 {status}".encode())
+
+
+def test_idle_connections_end_and_many_wait_for_their_turn(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert _Handler.timeout == 10
+    monkeypatch.setattr(_Handler, "timeout", 0.2)
+    with serving() as site:
+        idle = [socket.create_connection(("127.0.0.1", int(site.rpartition(":")[2])), timeout=30) for _ in range(100)]
+        assert "goals" in fetch(site)
+        assert [connection.recv(1) for connection in idle] == [b""] * 100
+        for connection in idle:
+            connection.close()
 
 
 def test_a_form_to_nowhere_or_too_large_is_refused() -> None:

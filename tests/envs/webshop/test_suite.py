@@ -8,10 +8,11 @@ from pathlib import Path
 
 import gymnasium as gym
 import pytest
-from tiny_shop import write_files
+from tiny_shop import FLOOR, LAMP, SHOES, options, write_files
 
 import lumos_rl.envs  # noqa: F401 (registers the ids)
 from lumos_rl import task_types
+from lumos_rl.core import Task
 from lumos_rl.data import load_tasks
 from lumos_rl.data.annotate import annotate
 from lumos_rl.data.conversations import conversations
@@ -165,3 +166,20 @@ def test_a_policy_that_knows_the_plans_shops_through_the_rollout_as_it_was_train
         (1.0, True, "ended")
     ] * 3
     assert all(len(episode.turns) == 12 for episode in episodes)
+
+
+def test_a_plan_spells_options_as_their_page_does(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """People wrote "black/red" for what the page offers as "black | red"."""
+    monkeypatch.setenv(CACHE_VARIABLE, str(tmp_path / "cache"))
+    lamp = {**LAMP, "customization_options": options(Color=["Red", "Black/Red"], Size=["Small ", "Large"])}
+    written = {
+        "instruction": "i want a long lasting lamp.",
+        "instruction_attributes": ["long lasting"],
+        "instruction_options": ["black/red", "SMALL"],
+    }
+    folder = write_files(tmp_path, [lamp, SHOES, FLOOR], human={"B001": [written]})
+    [task] = load_tasks("webshop", f"{folder}#human")
+    found = annotate(task)
+    assert isinstance(found, Task), found
+    assert [action.args for action in found.subgoals[-2].actions[-2:]] == ["black | red", "small"]
+    assert found.subgoals[-1].actions[-1].result == "1.0"

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
 
 from lumos_rl.envs.webshop.tools.analysis import terms
 from lumos_rl.envs.webshop.tools.fuzzy import token_set_ratio
@@ -28,17 +29,24 @@ BETWEEN_PARTS = " - "  # between the id and the title of an item
 SHOWN_ITEMS = 2  # Yin et al. 2023: a search gives its first two products
 CLOSEST = 3  # Yin et al. 2023: FeatureRetrieve gives the three closest features
 _RESULT = re.compile(r"R[0-9]+")
-_FEATURES = re.compile(r"(?P<features>.*?),\s*Query:\s*(?P<query>.*)", re.DOTALL)
-_PICK = re.compile(
-    r"Item_names:\s*(?P<names>.*?),\s*Item_features:\s*\[(?P<features>.*?)\],\s*Query:\s*(?P<query>.*)", re.DOTALL
-)
+_NAMES = re.compile(r"Item_names:")
+_ITEM_FEATURES = re.compile(r",\s*Item_features:\s*\[")
+_END_AND_QUERY = re.compile(r"\],\s*Query:")
+_QUERY = re.compile(r",\s*Query:")
+MAX_QUERY = 300  # characters; comparing two texts takes the product of their lengths
+MAX_LIST = 3000  # characters of a list that is written in the action
 
 
 def lexical_score(query: str, text: str) -> float:
     """Share of the query's words in the text; ties are broken by the similarity of the two."""
-    wanted = set(terms(query))
-    share = len(wanted & set(terms(text))) / len(wanted) if wanted else 0.0
+    wanted = _terms(query)
+    share = len(wanted & _terms(text)) / len(wanted) if wanted else 0.0
     return share + token_set_ratio(query, text) / 10_000
+
+
+@lru_cache(maxsize=1 << 12)
+def _terms(text: str) -> frozenset[str]:
+    return frozenset(terms(text))
 
 
 class Search:
@@ -110,11 +118,11 @@ class FeatureRetrieve:
         Raises:
             ToolError: The arguments cannot be parsed, or a name is not bound.
         """
-        match = _FEATURES.fullmatch(args)
-        if match is None:
+        parts = _between(args, _QUERY)
+        if parts is None:
             raise ToolError(f"expected FeatureRetrieve(R2, Query: words), got {args[:60]!r}")
-        query = _text(match["query"], bindings)
-        features = _without_buttons(_items(match["features"], bindings))
+        query = _query(parts[1], bindings)
+        features = _without_buttons(_items(parts[0], bindings))
         ranked = sorted(features, key=lambda feature: -self.scorer(query, feature))
         return _listed(ranked[:CLOSEST] or ["none"], ", ")
 
@@ -139,12 +147,12 @@ class Pick:
             ToolError: The arguments cannot be parsed, a name is not bound, or there is not one list of features per
                 item.
         """
-        match = _PICK.fullmatch(args)
-        if match is None:
+        parts = _between(args, _NAMES, _ITEM_FEATURES, _END_AND_QUERY)
+        if parts is None or parts[0]:
             raise ToolError(f"expected Pick(Item_names: R1, Item_features: [R3, R6], Query: words), got {args[:60]!r}")
-        query = _text(match["query"], bindings)
-        names = _items(match["names"], bindings)
-        features = [_text(part, bindings) for part in match["features"].split(",") if part.strip()]
+        query = _query(parts[3], bindings)
+        names = _items(parts[1], bindings)
+        features = [_text(part, bindings) for part in _written(parts[2]).split(",") if part.strip()]
         if not names or len(names) != len(features):
             raise ToolError(f"expected features for each of the {len(names)} items, got {len(features)}")
         scores = [self.scorer(query, f"{name}, {feature}") for name, feature in zip(names, features, strict=True)]
@@ -170,6 +178,41 @@ class Act:
         return Value.of(self.session.page.text())
 
 
+def _between(text: str, *marks: re.Pattern[str]) -> list[str] | None:
+    """The texts before, between and after the first marks in this order; None if one is missing."""
+    parts, start = [], 0
+    for mark in marks:
+        found = mark.search(text, start)
+        if found is None:
+            return None
+        parts.append(text[start : found.start()])
+        start = found.end()
+    return [part.strip() for part in (*parts, text[start:])]
+
+
+def _query(args: str, bindings: Mapping[str, Value]) -> str:
+    """The words that something should fit.
+
+    Raises:
+        ToolError: They are too long.
+    """
+    query = _text(args, bindings)
+    if len(query) > MAX_QUERY:
+        raise ToolError(f"expected a query of at most {MAX_QUERY} characters, got {len(query)}")
+    return query
+
+
+def _written(text: str) -> str:
+    """A list that is written in the action.
+
+    Raises:
+        ToolError: It is too long.
+    """
+    if len(text) > MAX_LIST:
+        raise ToolError(f"expected a list of at most {MAX_LIST} characters, got {len(text)}; use a result such as R1")
+    return text
+
+
 def _text(args: str, bindings: Mapping[str, Value]) -> str:
     args = args.strip()
     return lookup(args, bindings).text if _RESULT.fullmatch(args) else args
@@ -179,7 +222,7 @@ def _items(args: str, bindings: Mapping[str, Value]) -> list[str]:
     """The items of a bound list, or of a list written in the action."""
     args = args.strip()
     if not _RESULT.fullmatch(args):
-        separator = BETWEEN_ITEMS.strip() if BETWEEN_ITEMS.strip() in args else ","
+        separator = BETWEEN_ITEMS.strip() if BETWEEN_ITEMS.strip() in _written(args) else ","
         return [part.strip() for part in args.removeprefix("[").removesuffix("]").split(separator) if part.strip()]
     value = lookup(args, bindings)
     return [item.text for item in value.exact] if isinstance(value.exact, tuple) else [value.text]

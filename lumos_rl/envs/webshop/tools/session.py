@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import json
 import random
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -30,7 +29,7 @@ from lumos_rl.errors import ToolError
 
 Search = Callable[[list[str]], Sequence[str]]  # keywords → ids of products, best first
 
-_ACTION = re.compile(r"(.+)\[(.+)\]")
+MAX_WORDS = 1024  # of a search: Lucene's limit of clauses
 _SEARCH, _BUY, _BACK, _NEXT, _PREVIOUS = (
     title.lower() for title in (pages.SEARCH, pages.BUY, pages.BACK, pages.NEXT, pages.PREVIOUS)
 )
@@ -139,12 +138,11 @@ class Session:
         Raises:
             ToolError: The action has no effect; the message says why.
         """
-        match = _ACTION.match(text)
-        if match is None or match[1] not in ("search", "click"):
+        name, target = _named(text)
+        if name not in ("search", "click"):
             self._check_open()
             raise ToolError("expected search[words] or click[one of the clickables]")
-        target = match[2].lower()
-        if match[1] == "search":
+        if name == "search":
             self.search(target)
         else:
             self.click(target)
@@ -156,7 +154,10 @@ class Session:
             ToolError: The shop cannot do this search, and the page stays open.
         """
         self._check_open()
-        self._results(query.split(" "), 1)
+        words = query.split(" ")
+        if len(set(words)) > MAX_WORDS:
+            raise ToolError(f"a search takes at most {MAX_WORDS} different words, got {len(set(words))}")
+        self._results(words, 1)
 
     def click(self, target: str) -> None:
         """Clicks the target with this text, in lower case.
@@ -227,3 +228,11 @@ class Session:
         self.details = reward_details(product.purchased(), self.goal, price, self.options, extract)
         self.reward = float(self.details["reward"])
         self.page = pages.done_page(product.asin, self.options, self.reward)
+
+
+def _named(text: str) -> tuple[str, str]:
+    r"""Name and target of an action as the original's `(.+)\[(.+)\]` finds them, in linear time; else ("", "")."""
+    line = text.partition("\n")[0]
+    close = line.rfind("]")
+    start = line.rfind("[", 1, max(close - 1, 1))
+    return ("", "") if start < 0 else (line[:start], line[start + 1 : close].lower())
