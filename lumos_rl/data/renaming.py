@@ -11,14 +11,18 @@ Math needs computed results, so `lumos_rl.envs.math.resample` makes its copies.
 
 from __future__ import annotations
 
+import logging
 import random
 import re
 from collections import Counter, defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from lumos_rl.core import Message
+from lumos_rl.data.overlap import HeldOut
 from lumos_rl.data.rows import ChatRow
+
+log = logging.getLogger(__name__)
 
 _WORD = re.compile(r"(?<!Subgoal )(?<![^\W_])[^\W_]{2,}")
 _MOST_SHARE = 0.05  # of a benchmark's tasks; a word that more tasks use belongs to the benchmark's language
@@ -27,7 +31,7 @@ _SHORTEST_ID = 4  # characters of an id of letters and digits; names such as R1 
 _LETTERS, _DIGITS = "bcdfghjklmnpqrstvwxz", "0123456789"
 
 
-def renamed(rows: Sequence[ChatRow], copies: int, seed: int, held_out: Collection[str] = ()) -> list[ChatRow]:
+def renamed(rows: Sequence[ChatRow], copies: int, seed: int, held_out: HeldOut | None = None) -> list[ChatRow]:
     """Copies of conversations with new words for those that are only copied.
 
     A word may change if every conversation of its task writes it, each after reading it; if few tasks of the benchmark
@@ -39,7 +43,7 @@ def renamed(rows: Sequence[ChatRow], copies: int, seed: int, held_out: Collectio
         rows: Conversations; those of one task have the same id.
         copies: How many of each.
         seed: Seed of the new words.
-        held_out: Texts of tasks that no copy may contain.
+        held_out: Tasks whose words no copy may contain, however they are written; None for none.
 
     Returns:
         The copies, ids `{row.id}~1`, …, without token ids; none for a task without such words.
@@ -58,13 +62,18 @@ def renamed(rows: Sequence[ChatRow], copies: int, seed: int, held_out: Collectio
     for (benchmark, _), words in free.items():
         pools[benchmark].update(filter(str.isalpha, words))
     found: list[ChatRow] = []
+    refused = 0
     for (benchmark, key), own in tasks.items():
         rng = random.Random(f"{seed}/{benchmark}/{key}")
         pool = sorted(pools[benchmark])
         for number in range(1, copies + 1):
             new = _rename(own, free[benchmark, key], pool, rng, f"{key}~{number}")
-            if new and not any(text in row.messages[0]["content"] for row in new for text in held_out):
+            if held_out is None or not any(held_out.in_text(row.messages[0]["content"]) for row in new):
                 found += new
+            else:
+                refused += 1
+    if refused:
+        log.info("%d copies with other names equal tasks that are held out, and are not learned", refused)
     return found
 
 

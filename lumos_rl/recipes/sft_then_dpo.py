@@ -20,6 +20,7 @@ from lumos_rl.runs.config import BASE, CONTROL, SWAP, RunConfig
 from lumos_rl.runs.folder import RunFolder
 from lumos_rl.runs.job import Job
 from lumos_rl.runs.launch import launch
+from lumos_rl.runs.overlap import OVERLAP
 from lumos_rl.runs.refine import refine
 from lumos_rl.runs.stages import base_stage, best_stage, control_stage, evaluate_stage, sft_stage, swap
 from lumos_rl.runs.summary import write_summary
@@ -33,6 +34,8 @@ def main(job: Job, run: RunFolder, config: RunConfig) -> None:
     """
     job.check_trainable()
     began = time.monotonic()
+    if job.overlap:
+        run.stage(OVERLAP, lambda: job.overlap)
     player, learner = job.player(run), job.learner(run)
 
     def test(version: str, checkpoint: Path) -> None:

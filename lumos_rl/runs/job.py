@@ -17,9 +17,11 @@ from typing import Any
 
 from lumos_rl import task_types
 from lumos_rl.core import Formulation, Task
+from lumos_rl.data.overlap import HeldOut
 from lumos_rl.data.renaming import renamed
 from lumos_rl.data.rows import ChatRow, annotation_rows, weighted
 from lumos_rl.errors import ConfigError, DataError
+from lumos_rl.policies.settings import template_parts
 from lumos_rl.prompts import PromptProfile
 from lumos_rl.rollout.loop import Env
 from lumos_rl.runs import tasks
@@ -29,9 +31,10 @@ from lumos_rl.runs.entries import by_benchmark, env_options
 from lumos_rl.runs.environments import make_env
 from lumos_rl.runs.folder import RunFolder
 from lumos_rl.runs.learn import Learner
+from lumos_rl.runs.overlap import learned_by_part, refuse_chats
 from lumos_rl.runs.play import Player
 from lumos_rl.runs.policies import Factory, policy_of
-from lumos_rl.runs.stages import base_texts
+from lumos_rl.runs.stages import SCRATCH, base_texts
 
 
 class Job:
@@ -56,7 +59,18 @@ class Job:
 
     @cached_property
     def _chats(self) -> list[ChatRow]:
-        return chat_rows(self.config.data)
+        found = chat_rows(self.config.data)
+        if found:
+            refuse_chats(found, self.test_tasks, self.config.data)
+        return found
+
+    @cached_property
+    def overlap(self) -> dict[str, tuple[int, int]]:
+        """By part of the scores, how many of how many test tasks are learned; {} unless `data.allow_overlap` is set."""
+        if not self.config.data.allow_overlap:
+            return {}
+        learned = [*self.training.annotated, *self.training.explore, *self.validation_tasks]
+        return learned_by_part(learned, self._chats, self.test_tasks)
 
     @cached_property
     def training(self) -> tasks.TrainingTasks:
@@ -112,12 +126,15 @@ class Job:
         if not copies:
             return []
         free = [row for row in rows if (kind := task_types.find(row.benchmark)) is not None and kind.renames]
-        held_out = {task.instruction for task in self.test_tasks + self.validation_tasks}
-        return renamed(free, copies, self.config.seed, held_out)
+        return renamed(free, copies, self.config.seed, self._held_out)
+
+    @cached_property
+    def _held_out(self) -> HeldOut:
+        return HeldOut([*self.test_tasks, *self.validation_tasks])
 
     def resampled(self, solved: Sequence[Task], copies: int) -> list[Task]:
         """Copies of tasks with plans, with other numbers, names and things; held-out ones are left out."""
-        return tasks.resampled(solved, copies, self.config.data, self.config.seed)
+        return tasks.resampled(solved, copies, self.config.data, self.config.seed, self._held_out)
 
     def base_texts(self) -> Iterator[str]:
         """Texts for the tokenizer of a model from scratch."""
@@ -145,14 +162,15 @@ class Job:
 
     def learner(self, run: RunFolder) -> Learner:
         """The learner that trains the run's modules."""
-        return Learner(run, self.config.model.modules, self.config.seed, self.profile)
+        model = self.config.model
+        return Learner(run, model.modules, self.config.seed, self.profile, model.chat_template)
 
     def check_trainable(self) -> None:
         """Checks settings that are valid alone but not together.
 
         Raises:
-            ConfigError: The engine's model cannot be trained, modules are separate but the formulation has only one, or
-                a step would repeat greedy episodes.
+            ConfigError: The engine's model cannot be trained, modules are separate but the formulation has only one, a
+                model that is built here has no such chat template, or a step would repeat greedy episodes.
         """
         config = self.config
         learned = config.rollout.formulation
@@ -164,6 +182,12 @@ class Job:
         if config.model.modules == Modules.SEPARATE and learned not in (Formulation.ITERATIVE, Formulation.ONETIME):
             raise ConfigError(
                 f"expected --model.modules shared, as {learned} has one module, got {config.model.modules}"
+            )
+        template, _ = template_parts(config.model.chat_template)
+        if config.model.base == SCRATCH and template not in (None, "lumos"):
+            raise ConfigError(
+                f"expected --model.base of a model that knows the chat template {template}, got a model that is built"
+                " here, with Lumos's markup; leave --model.chat-template out"
             )
         check_samples("evaluate", config.test_rollout)
         for step in tasks.refine_steps(config, []):

@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from lumos_rl import task_types
-from lumos_rl.core import Trajectory
+from lumos_rl.core import Task, Trajectory
 from lumos_rl.data.synthetic import UNSEEN
 from lumos_rl.metrics import mean_interval, share_interval
 from lumos_rl.task_types import Scale
@@ -58,8 +58,8 @@ class Score:
         return f"{scale * self.value:.{decimals}f}{interval} n={self.n}{tasks}{excluded}"
 
 
-def part(trajectory: Trajectory) -> str:
-    """What its score belongs to: its benchmark, and apart from that the tasks of unseen templates.
+def part(trajectory: Trajectory | Task) -> str:
+    """What the score of an episode or task belongs to: its benchmark, and the tasks of unseen templates apart.
 
     >>> part(episode)
     'gsm8k unseen'

@@ -12,6 +12,7 @@ from typing import Any
 from lumos_rl import task_types
 from lumos_rl.metrics import detectable_difference
 from lumos_rl.runs.folder import RunFolder
+from lumos_rl.runs.overlap import OVERLAP, learned
 from lumos_rl.runs.score import KINDS, Score, benchmark_of
 from lumos_rl.runs.stages import swapped
 from lumos_rl.runs.tasks import graded_as, split_source, test_sources
@@ -92,7 +93,13 @@ def _markdown(summary: dict[str, Any]) -> str:
     ]
     for benchmark, scores in summary["benchmarks"].items():
         others = list(dict.fromkeys(name for each in scores.values() for name in each["metrics"]))
-        lines += [f"## {benchmark}", "", _row("policy", *KINDS, *others), _row(*["---"] * (3 + len(others)))]
+        lines += [
+            f"## {benchmark}",
+            "",
+            *_learned(summary["stages"].get(OVERLAP, {}).get(benchmark)),
+            _row("policy", *KINDS, *others),
+            _row(*["---"] * (3 + len(others))),
+        ]
         for name, found in scores.items():
             means = [f"{100 * found['metrics'][each]:.1f}" if each in found["metrics"] else "" for each in others]
             lines.append(_row(name, *(Score(**found[kind]) for kind in KINDS), *means))
@@ -105,9 +112,14 @@ def _markdown(summary: dict[str, Any]) -> str:
     lines += [
         _stage_line(name, result)
         for name, result in summary["stages"].items()
-        if not name.startswith(("evaluate", "validate")) and name != "best"
+        if not name.startswith(("evaluate", "validate")) and name not in ("best", OVERLAP)
     ]
     return "\n".join(lines) + "\n"
+
+
+def _learned(counts: Sequence[int] | None) -> list[str]:
+    """What a table of scores says of tasks that were learned."""
+    return [] if counts is None else [f"**{learned(counts)}**", ""]
 
 
 def _smallest(scores: Mapping[str, Any]) -> list[str]:

@@ -17,11 +17,13 @@ from lumos_rl import task_types
 from lumos_rl.core import Task
 from lumos_rl.data import load_tasks
 from lumos_rl.data.annotate import annotate
+from lumos_rl.data.overlap import HeldOut
 from lumos_rl.data.synthetic import DEFAULT_SIZE, UNSEEN, splits_of, synthetic_tasks
 from lumos_rl.errors import ConfigError
 from lumos_rl.rollout.plans import RolloutConfig
 from lumos_rl.runs.config import DataConfig, RunConfig
 from lumos_rl.runs.entries import source_parts
+from lumos_rl.runs.overlap import refuse_overlap
 from lumos_rl.runs.refine_settings import Refine
 
 log = logging.getLogger(__name__)
@@ -45,19 +47,26 @@ class TrainingTasks:
 def training_tasks(config: DataConfig, seed: int) -> TrainingTasks:
     """The training tasks of all sources, in the sources' order.
 
+    A source without a training split gives those that are not tested on. What equals a validation task is left out.
+
     Raises:
         MissingFileError: A source's file does not exist.
-        ConfigError: All tasks of a built-in suite are asked for, or no training task is left.
+        ConfigError: All tasks of a built-in suite are asked for, no training task is left, or some are tested on.
     """
-    parts = [_training_tasks(source, config, seed) for source in train_sources(config)]
-    return TrainingTasks(
+    tested, chosen_by = test_tasks(config), validation_tasks(config)
+    held_out = HeldOut([*tested, *chosen_by])
+    parts = [_training_tasks(source, config, seed, HeldOut(chosen_by), held_out) for source in train_sources(config)]
+    parts = [part if number == 1 else _apart(part, parts[: number - 1], number) for number, part in enumerate(parts, 1)]
+    found = TrainingTasks(
         [task for part in parts for task in part.annotated],
         [task for part in parts for task in part.explore],
         sum(part.rejected for part in parts),
     )
+    refuse_overlap([*found.annotated, *found.explore], tested, config)
+    return found
 
 
-def _training_tasks(source: str, config: DataConfig, seed: int) -> TrainingTasks:
+def _training_tasks(source: str, config: DataConfig, seed: int, chosen_by: HeldOut, held_out: HeldOut) -> TrainingTasks:
     benchmark, where = split_source(source, config)
     if where == "synthetic":
         if config.annotated is None or config.explore is None:
@@ -69,19 +78,17 @@ def _training_tasks(source: str, config: DataConfig, seed: int) -> TrainingTasks
         annotated, rejected = tasks[: config.annotated], 0
         explore = tasks[config.annotated :]
     else:
-        read = _untested(benchmark, where, config)
-        if len(read) <= config.validation_tasks:
-            raise ConfigError(
-                f"expected more than data.validation_tasks={config.validation_tasks} training tasks in {source}, got"
-                f" {len(read)} besides the test tasks; lower data.validation_tasks or data.test_tasks"
-            )
-        explore = read[: len(read) - config.validation_tasks]
-        found = [annotate(task) for task in explore]
+        read = _learnable(benchmark, where, config)
+        read = read[: len(read) - config.validation_tasks]
+        kept = [task for task in read if task not in chosen_by]
+        if len(kept) < len(read):
+            log.info("%s: %d tasks equal one of validation and are left out", source, len(read) - len(kept))
+        found = [annotate(task) for task in kept]
         plans = [task for task in found if isinstance(task, Task)]
         rejected = len(found) - len(plans)
         annotated = plans[: config.annotated]
-        explore = explore[: config.explore]
-    copies = resampled(annotated, config.resample, config, seed)
+        explore = kept[: config.explore]
+    copies = resampled(annotated, config.resample, config, seed, held_out)
     log.info("%s: %d annotated tasks, %d copies", source, len(annotated), len(copies))
     own = graded_as(benchmark)
     return TrainingTasks(
@@ -91,20 +98,36 @@ def _training_tasks(source: str, config: DataConfig, seed: int) -> TrainingTasks
     )
 
 
-def _untested(benchmark: str, where: str, config: DataConfig) -> list[Task]:
-    """The training tasks of a file or folder. If it has no training split, the test tasks are left out."""
-    if Path(where).is_file() and (benchmark, where) in (
-        split_source(source, config) for source in test_sources(config)
-    ):
-        log.warning("%s is both training and test source: its scores only show what was memorised", where)
+def _learnable(benchmark: str, where: str, config: DataConfig) -> list[Task]:
+    """The training tasks of a file or folder, those for validation too. Without a training split, what is not tested.
+
+    Raises:
+        ConfigError: None is left for training.
+    """
     tasks = load_tasks(benchmark, where, "train")
-    if all(task.split == "train" for task in tasks):
-        return tasks
-    tested = {(task.id, task.instruction) for task in test_tasks(config)}
-    kept = [task for task in tasks if (task.id, _cased(task, config).instruction) not in tested]
-    if len(kept) < len(tasks):
-        log.info("%s has no training split: %d of its tasks are used for tests only", where, len(tasks) - len(kept))
+    kept = tasks
+    if not all(task.split == "train" for task in tasks):
+        tested = HeldOut(test_tasks(config))
+        kept = [task for task in tasks if task not in tested]
+        if len(kept) < len(tasks):
+            log.info("%s has no training split: %d of its tasks are used for tests only", where, len(tasks) - len(kept))
+    if len(kept) <= config.validation_tasks:
+        raise ConfigError(
+            f"expected more than data.validation_tasks={config.validation_tasks} training tasks in {benchmark}={where},"
+            f" got {len(kept)} besides the test tasks; lower data.validation_tasks or data.test_tasks"
+        )
     return kept
+
+
+def _apart(part: TrainingTasks, others: Sequence[TrainingTasks], number: int) -> TrainingTasks:
+    """The tasks of a source, with ids of their own where other sources use the same: `gsm8k/train/0@2`."""
+    used = {task.id for other in others for task in (*other.annotated, *other.explore)}
+    if not any(task.id in used for task in (*part.annotated, *part.explore)):
+        return part
+    annotated, explore = (
+        [replace(task, id=f"{task.id}@{number}") for task in tasks] for tasks in (part.annotated, part.explore)
+    )
+    return replace(part, annotated=annotated, explore=explore)
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +183,9 @@ def _next(tasks: Sequence[Task], begun: int, count: int) -> list[Task]:
     return found
 
 
-def resampled(tasks: Sequence[Task], copies: int, config: DataConfig, seed: int) -> list[Task]:
+def resampled(
+    tasks: Sequence[Task], copies: int, config: DataConfig, seed: int, held_out: HeldOut | None = None
+) -> list[Task]:
     """Copies of tasks with other numbers, names and things; copies that equal a held-out task are left out.
 
     Args:
@@ -168,15 +193,19 @@ def resampled(tasks: Sequence[Task], copies: int, config: DataConfig, seed: int)
         copies: How many of each.
         config: Names the test and validation tasks, which are held out.
         seed: Seed of the new numbers.
+        held_out: Those tasks; None finds them.
     """
-    sources = {*test_sources(config), *train_sources(config)} if copies else ()  # training sources: for validation
-    held_out = set().union(*(_held_out(source, config) for source in sources))
-    return [
-        copy
-        for task in tasks
-        for copy in _resampled(task, copies, seed)
-        if _plan(copy, task.meta.get("kind")) not in held_out
-    ]
+    if not copies:
+        return []
+    sources = {*test_sources(config), *train_sources(config)}  # training sources: for validation
+    plans = set().union(*(_held_out_plans(source, config) for source in sources))
+    if held_out is None:
+        held_out = HeldOut([*test_tasks(config), *validation_tasks(config)])
+    made = [(copy, task) for task in tasks for copy in _resampled(task, copies, seed)]
+    kept = [copy for copy, task in made if _plan(copy, task.meta.get("kind")) not in plans and copy not in held_out]
+    if len(kept) < len(made):
+        log.info("%d of %d copies equal tasks that are held out, and are not learned", len(made) - len(kept), len(made))
+    return kept
 
 
 def _resampled(task: Task, copies: int, seed: int) -> Sequence[Task]:
@@ -192,7 +221,7 @@ def _plan(task: Task, kind: str | None) -> Plan:
     return kind, tuple(action.args for subgoal in task.subgoals for action in subgoal.actions)
 
 
-def _held_out(source: str, config: DataConfig) -> set[Plan]:
+def _held_out_plans(source: str, config: DataConfig) -> set[Plan]:
     """Plans that a copy must not have: those of a built-in suite's dev and test splits."""
     benchmark, where = split_source(source, config)
     if where != "synthetic" or task_types.get(benchmark).get_resampler() is None:
@@ -255,14 +284,17 @@ def _splits(benchmark: str, where: str, config: DataConfig) -> list[str]:
 
 def validation_tasks(config: DataConfig) -> list[Task]:
     """Tasks of every training source for choosing the best policy; errors as for `training_tasks`."""
+    if not config.validation_tasks:
+        return []
     found: list[Task] = []
     for benchmark, where in (split_source(source, config) for source in train_sources(config)):
         count, own = config.validation_tasks, graded_as(benchmark)
         if where == "synthetic":
             tasks = synthetic_tasks(benchmark, "dev", count)
         else:
-            tasks = _untested(benchmark, where, config)[-count:] if count else []
+            tasks = _learnable(benchmark, where, config)[-count:]
         found += [replace(_cased(task, config), benchmark=own, subgoals=()) for task in tasks]
+    refuse_overlap(found, test_tasks(config), config, "used for validation")
     return found
 
 

@@ -3,7 +3,8 @@ from dataclasses import replace
 
 import pytest
 
-from lumos_rl.core import Formulation, Transcript
+from lumos_rl.core import Formulation, Task, Transcript
+from lumos_rl.data.overlap import HeldOut
 from lumos_rl.data.renaming import renamed
 from lumos_rl.data.rows import ChatRow, annotation_rows
 from lumos_rl.data.synthetic import synthetic_tasks
@@ -116,7 +117,7 @@ def test_no_copy_becomes_a_held_out_task():
     rows = rows_of("hotpotqa", count=10)
     copies = renamed(rows, 2, 0)
     first = contents(copies)[0].removeprefix("Plan: ")
-    left = renamed(rows, 2, 0, {first})
+    left = renamed(rows, 2, 0, HeldOut([Task("webshop/test/0", "webshop", first.upper())]))
     assert [copy for copy in copies if copy.id != copies[0].id] == left
 
 

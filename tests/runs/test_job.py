@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from lumos_rl.data.overlap import key
 from lumos_rl.data.synthetic import synthetic_tasks
 from lumos_rl.errors import ConfigError, DataError
 from lumos_rl.rollout.plans import RolloutConfig
@@ -40,12 +41,14 @@ def test_no_copies_without_being_asked_for():
 
 
 def test_what_a_run_is_tested_on_or_chosen_by_is_held_out(monkeypatch):
-    texts = set()
-    monkeypatch.setattr("lumos_rl.runs.job.renamed", lambda rows, copies, seed, held_out: texts.update(held_out) or [])
+    keys = set()
+    monkeypatch.setattr(
+        "lumos_rl.runs.job.renamed", lambda rows, copies, seed, held_out: keys.update(held_out.keys) or []
+    )
     assert Job(CONFIG).renamed_rows([], 2) == []
     for benchmark in ("gsm8k", "webshop", "intercode_sql"):
-        assert {task.instruction for task in synthetic_tasks(benchmark, "test", 20)} <= texts
-        assert {task.instruction for task in synthetic_tasks(benchmark, "dev", 5)} <= texts
+        assert {key(task) for task in synthetic_tasks(benchmark, "test", 20)} <= keys
+        assert {key(task) for task in synthetic_tasks(benchmark, "dev", 5)} <= keys
 
 
 def annotated(config):

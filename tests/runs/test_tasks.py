@@ -8,6 +8,7 @@ from tiny_shop import record, write_files
 
 from lumos_rl import task_types
 from lumos_rl.core import Task
+from lumos_rl.data.overlap import HeldOut
 from lumos_rl.data.synthetic import synthetic_tasks
 from lumos_rl.errors import ConfigError, MissingFileError, UnknownNameError
 from lumos_rl.rollout.plans import RolloutConfig
@@ -105,8 +106,10 @@ def test_copies_are_no_validation_problems_of_what_is_learned(monkeypatch):
     chosen_by = synthetic_tasks("gsm8k", "dev", 320)
     monkeypatch.setattr(task_types.TaskType, "get_resampler", lambda self: lambda task, copies, seed: [task])
     config = DataConfig(test=("svamp=SVAMP.json",), validation_tasks=320)
-    assert resampled(chosen_by, 1, config, 0) == []
-    assert resampled(chosen_by, 1, replace(config, train=("gsm8k=train.jsonl",)), 0) == chosen_by
+    assert resampled(chosen_by, 1, config, 0, HeldOut()) == []
+    elsewhere = replace(config, train=("gsm8k=train.jsonl",))
+    assert resampled(chosen_by, 1, elsewhere, 0, HeldOut()) == chosen_by
+    assert resampled(chosen_by, 1, elsewhere, 0, HeldOut(chosen_by[1:])) == chosen_by[:1]  # by text, of any source
 
 
 @pytest.mark.parametrize(
@@ -142,7 +145,7 @@ def test_more_validation_tasks_than_a_file_has_are_refused(tmp_path):
     (tmp_path / "train.jsonl").write_text("\n".join(lines))
     config = DataConfig(train=("gsm8k=train.jsonl",), folder=str(tmp_path), annotated=None, explore=None)
     assert len(training_tasks(replace(config, validation_tasks=3), 0).explore) == 1
-    with pytest.raises(ConfigError, match=r"more than data\.validation_tasks=4 .* in gsm8k=train\.jsonl, got 4"):
+    with pytest.raises(ConfigError, match=r"more than data\.validation_tasks=4 .* in gsm8k=.*train\.jsonl, got 4"):
         training_tasks(replace(config, validation_tasks=4), 0)
 
 
@@ -185,14 +188,6 @@ def test_what_is_tested_of_a_source_without_splits_is_not_learned(tmp_path, monk
     assert len(training_tasks(elsewhere, 0).explore) == 3  # with the same ids, and other tasks
     with pytest.raises(ConfigError, match="got 0 besides the test tasks"):
         training_tasks(replace(data, test_tasks=None), 0)
-
-
-def test_one_file_to_learn_and_to_be_tested_on_is_told(tmp_path, caplog):
-    (tmp_path / "all.jsonl").write_text(json.dumps({"question": "What is 1 + 1?", "answer": "<<1+1=2>>\n#### 2"}))
-    training_tasks(DataConfig(str(tmp_path), train=("gsm8k=all.jsonl",), test=("gsm8k=synthetic",)), 0)
-    assert not [message for message in caplog.messages if "by heart" in message]
-    training_tasks(DataConfig(str(tmp_path), train=("gsm8k=all.jsonl",), test=("gsm8k=all.jsonl",)), 0)
-    assert "all.jsonl is both training and test source: its scores only show what was memorised" in caplog.text
 
 
 TASKS = [Task(f"{name}{number}", name, "", "1") for name, count in (("a", 5), ("b", 3)) for number in range(count)]
