@@ -14,15 +14,12 @@ from collections.abc import Sequence
 
 from lumos_rl import task_types
 from lumos_rl.core import Task
-from lumos_rl.errors import DataError
+from lumos_rl.errors import DataError, InfrastructureError
 from lumos_rl.task_types import Reject
 
 log = logging.getLogger(__name__)
 
-MALFORMED = "malformed record"
-# What the content of one record can raise, from a wrong equation to a number of 10,000 digits. One record never ends a
-# conversion or a run.
-CONTENT_ERRORS = (ArithmeticError, LookupError, RecursionError, TypeError, ValueError)
+MALFORMED, OUTAGE = "malformed record", "infrastructure failure"
 
 
 def annotate(task: Task) -> Task | Reject:
@@ -32,6 +29,7 @@ def annotate(task: Task) -> Task | Reject:
 
     Raises:
         UnknownNameError: This benchmark has no annotator; the benchmarks with one are listed.
+        ImportError: The annotator needs a package that is not installed.
     """
     if task.subgoals:
         return task
@@ -40,7 +38,11 @@ def annotate(task: Task) -> Task | Reject:
         return annotator(task)
     except DataError as error:
         return Reject(task.id, MALFORMED, str(error))
-    except CONTENT_ERRORS as error:
+    except ImportError:
+        raise
+    except InfrastructureError as error:
+        return Reject(task.id, OUTAGE, str(error))
+    except Exception as error:  # whatever the content of one record makes the rules raise: it ends nothing else
         log.warning("%s: the rules stopped", task.id, exc_info=True)
         return Reject(task.id, MALFORMED, f"{type(error).__name__}: {str(error)[:200]}")
 
@@ -53,6 +55,8 @@ def resample(task: Task, n: int, seed: int) -> Sequence[Task]:
     resampler = task_types.get(task.benchmark).get_resampler()
     try:
         return resampler(task, n, seed) if resampler is not None and n else ()
-    except CONTENT_ERRORS as error:
+    except ImportError:
+        raise
+    except Exception as error:  # as above
         log.warning("%s: no copies with other numbers, because of %r", task.id, error)
         return ()

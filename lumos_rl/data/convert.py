@@ -12,16 +12,17 @@ writes to the folder `--out`:
     prompt_profile.json               the fixed text of the conversations
 
 and prints the yield. An unreadable record is rejected with file, line, field, expected and actual value, and the
-conversion continues. Each file is written completely or not at all.
+conversion continues; so it does whatever else a record makes code raise. Each file is written completely or not at all.
 """
 
 from __future__ import annotations
 
 import json
+import logging
 import sys
 import tempfile
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
@@ -35,9 +36,15 @@ from lumos_rl.core import Formulation, Module, Task
 from lumos_rl.data.annotate import MALFORMED, annotate, resample
 from lumos_rl.data.annotations import annotation_record
 from lumos_rl.data.conversations import conversations
+from lumos_rl.data.files import default_split, is_file, named_split
 from lumos_rl.errors import ConfigError, DataError, LumosError
 from lumos_rl.prompts import PromptProfile, get_profile
+from lumos_rl.records import well_formed
 from lumos_rl.task_types import Reject
+
+log = logging.getLogger(__name__)
+
+UNREAD, UNWRITABLE = "the rest could not be read", "the plan cannot be written"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +56,8 @@ class Settings:
             installed or from `plugin`.
         source: A file, a folder as the benchmark distributes it, or hf:NAME or hf:NAME:CONFIG.
         out: Folder to write to; created if missing. Files of an earlier run are replaced.
-        split: Which file of a folder, or split of a hub data set; part of the ids. By default the split in the file's
-            name, else the benchmark's first.
+        split: Which file of a folder, or split of a hub data set; part of the ids. By default that in the name of the
+            file, otherwise test; of a folder or a hub data set, the benchmark's first.
         formulation: Which conversations to write.
         profile: Prompt profile of the conversations: lumos, compact, or a folder with a prompt_profile.json.
         resample: New tasks per kept one, with the same program and other numbers, where that is safe. Never train on
@@ -109,20 +116,60 @@ def convert(settings: Settings) -> Conversion:
     def report(key: str, error: DataError) -> None:
         result.rejects.append(Reject(key, MALFORMED, str(error)))
 
-    for task in islice(reader.read(settings.source, split, report), settings.limit):
+    profile = get_profile(settings.profile)
+    read = reader.read(settings.source, split, report)
+    for task in islice(_whatever_is_read(read, settings.source, result), settings.limit):
         annotated = annotate(task)
+        if not isinstance(annotated, Reject):
+            annotated = _unwritable(annotated, settings, profile) or annotated
         if isinstance(annotated, Reject):
             result.rejects.append(annotated)
             continue
         result.kept.append(annotated)
-        result.resampled.extend(resample(annotated, settings.resample, settings.seed))
+        copies = resample(annotated, settings.resample, settings.seed)
+        result.resampled.extend(copy for copy in copies if _unwritable(copy, settings, profile) is None)
     return result
 
 
+def _whatever_is_read(tasks: Iterator[Task], source: str, result: Conversion) -> Iterator[Task]:
+    """The tasks up to a failure of the reader itself, which becomes a reject if something was read before."""
+    while True:
+        try:
+            task = next(tasks, None)
+        except Exception as error:  # e.g. a disk or a network that fails: what was converted is worth writing
+            if not result.kept and not result.rejects:
+                raise
+            result.rejects.append(Reject(source, UNREAD, f"{type(error).__name__}: {error}"))
+            log.warning("%s: the rest could not be read: %r", source, error)
+            return
+        if task is None:
+            return
+        yield task
+
+
+def _unwritable(task: Task, settings: Settings, profile: PromptProfile) -> Reject | None:
+    """Why an annotated task cannot be written, e.g. because a subgoal reads as the decision to stop; None if it can."""
+    try:
+        json.dumps(annotation_record(task))
+        for formulation in _formulations(settings):
+            conversations(task, formulation, profile)
+    except Exception as error:  # whatever the content of one record makes code raise
+        return Reject(task.id, UNWRITABLE, f"{type(error).__name__}: {str(error)[:200]}")
+    return None
+
+
+def _formulations(settings: Settings) -> list[Formulation]:
+    both = (Formulation.ITERATIVE, Formulation.ONETIME)
+    return [each for each in both if settings.formulation in ("both", each.value)]
+
+
 def split_of(source: str, splits: Sequence[str]) -> str:
-    """The split in a file's name: "test" for `SVAMP_test.json`; the first of `splits` if there is none."""
-    name = "" if source.startswith("hf:") else Path(source).name.lower()
-    return next((split for split in (*splits, "train", "dev", "test") if split in name), splits[0])
+    """The split to convert where none was given.
+
+    Of a file it is the same as in an environment (`files.default_split`): that in its name, otherwise the test split.
+    Of a folder it is that in its name, otherwise the first of `splits`; of the hub the first.
+    """
+    return default_split(source, splits) if is_file(source) else named_split(source, splits) or splits[0]
 
 
 def write(conversion: Conversion, settings: Settings) -> None:
@@ -135,12 +182,12 @@ def write(conversion: Conversion, settings: Settings) -> None:
     tasks = [*conversion.kept, *conversion.resampled]
     files: dict[str, Iterable[Mapping[str, Any]]] = {
         "annotations.jsonl": map(annotation_record, tasks),
-        "rejects.jsonl": ({"id": key.id, "reason": key.text} for key in conversion.rejects),
+        "rejects.jsonl": (well_formed({"id": key.id, "reason": key.text}) for key in conversion.rejects),
     }
-    for formulation, suffix in ((Formulation.ITERATIVE, ""), (Formulation.ONETIME, "_onetime")):
-        if settings.formulation in ("both", formulation.value):
-            for module in (Module.PLANNER, Module.GROUNDER):
-                files[f"{module.value}{suffix}.jsonl"] = _records(tasks, formulation, module, profile)
+    for formulation in _formulations(settings):
+        suffix = "_onetime" if formulation == Formulation.ONETIME else ""
+        for module in (Module.PLANNER, Module.GROUNDER):
+            files[f"{module.value}{suffix}.jsonl"] = _records(tasks, formulation, module, profile)
     for name, records in files.items():
         lines = (json.dumps(record, ensure_ascii=False) + "\n" for record in records)
         _write_whole(settings.out / name, lines)

@@ -1,16 +1,20 @@
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from lumos_rl.core import Task
+from lumos_rl import task_types
+from lumos_rl.core import Action, Subgoal, Task
 from lumos_rl.data.annotations import annotation_record, read_annotations
 from lumos_rl.data.convert import Settings, convert, main, split_of
-from lumos_rl.errors import DataError, UnknownNameError
+from lumos_rl.data.files import Reader, text_field
+from lumos_rl.errors import DataError, InfrastructureError, UnknownNameError
 from lumos_rl.language import parse_actions
 from lumos_rl.prompts import LUMOS_PROFILE, PromptProfile
+from lumos_rl.task_types import Reject, TaskType
 from lumos_rl.tools.base import Executor
 from lumos_rl.tools.math import math_tools
 
@@ -216,3 +220,130 @@ def test_the_command_explains_its_flags():
     command = [sys.executable, "-m", "lumos_rl.data.convert", "--help"]
     shown = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     assert all(flag in shown for flag in ("--benchmark", "--source", "--out", "--resample", "--formulation", "--limit"))
+
+
+BREAKING = [
+    ZeroDivisionError("1/0"),
+    AttributeError("'NoneType' object has no attribute 'text'"),
+    AssertionError(),
+    RecursionError("too deep"),
+    KeyError("x"),
+    OverflowError("int too large"),
+    UnicodeDecodeError("utf-8", b"\xff", 0, 1, "invalid"),
+    MemoryError(),
+    OSError("disk"),
+]
+
+
+def plan_of(task):
+    action = Action(("R1",), "Calculator", "1 + 1", "2")
+    return replace(task, subgoals=(Subgoal("Add.", (action,)),))
+
+
+def mine(monkeypatch, annotator, resampler=None, task=None):
+    """A task type of three records, known for one test."""
+
+    def read(row, split):
+        return Task(f"mine/{split}/{row.index}", "mine", text_field(row, "question"), "2", split)
+
+    reader = Reader("mine", "a file", {"train": ("train.jsonl",)}, task or read)
+    own = TaskType("mine", "mine/Mine-v0", (), (), reader=reader, annotator=annotator, resampler=resampler)
+    monkeypatch.setattr(task_types, "_added", {"mine": own})
+
+
+def convert_mine(tmp_path, *flags):
+    source = write_source(tmp_path / "train.jsonl", *({"question": f"Q{index}?"} for index in range(3)))
+    out = tmp_path / "out"
+    assert main(["--benchmark=mine", f"--source={source}", f"--out={out}", *flags]) == 0
+    return out
+
+
+def rejects_of(out):
+    return {reject["id"]: reject["reason"] for reject in read(out / "rejects.jsonl")}
+
+
+@pytest.mark.parametrize("error", BREAKING, ids=lambda error: type(error).__name__)
+def test_whatever_one_record_raises_is_one_reject(tmp_path, monkeypatch, error):
+    def annotator(task):
+        if task.id == "mine/train/1":
+            raise error
+        return plan_of(task)
+
+    mine(monkeypatch, annotator)
+    out = convert_mine(tmp_path)
+    assert [row["id"] for row in read(out / "planner.jsonl")] == ["mine/train/0", "mine/train/2"]
+    assert list(rejects_of(out)) == ["mine/train/1"]
+    assert type(error).__name__ in rejects_of(out)["mine/train/1"]
+
+
+def test_an_outage_is_a_reject_of_its_own_kind(tmp_path, monkeypatch):
+    def annotator(task):
+        if task.id == "mine/train/0":
+            raise InfrastructureError("no server")
+        return plan_of(task)
+
+    mine(monkeypatch, annotator)
+    assert rejects_of(convert_mine(tmp_path)) == {"mine/train/0": "infrastructure failure: no server"}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda task: replace(task, subgoals=(Subgoal("Yes, I will stop planning.", task.subgoals[0].actions),)),
+        lambda task: replace(task, subgoals=(Subgoal("Add.", ()),)),
+        lambda task: replace(task, meta={"numbers": {1, 2}}),
+    ],
+    ids=["reads as the end", "no action", "no JSON"],
+)
+def test_a_plan_that_cannot_be_written_is_one_reject(tmp_path, monkeypatch, change):
+    mine(monkeypatch, lambda task: change(plan_of(task)) if task.id == "mine/train/1" else plan_of(task))
+    out = convert_mine(tmp_path)
+    for name in FILES[:5]:
+        assert [row["id"] for row in read(out / f"{name}.jsonl")] == ["mine/train/0", "mine/train/2"]
+    assert rejects_of(out)["mine/train/1"].startswith("the plan cannot be written: ")
+    assert json.loads((out / "yield.json").read_text())["read"] == 3
+
+
+def test_a_failing_copy_leaves_its_task(tmp_path, monkeypatch):
+    def resampler(task, n, seed):
+        if task.id == "mine/train/1":
+            raise AttributeError("by its content")
+        return [replace(task, id=f"{task.id}~1")]
+
+    mine(monkeypatch, plan_of, resampler)
+    ids = [row["id"] for row in read(convert_mine(tmp_path, "--resample=1") / "annotations.jsonl")]
+    assert ids == [f"mine/train/{index}" for index in range(3)] + ["mine/train/0~1", "mine/train/2~1"]
+
+
+def test_a_source_that_fails_in_the_middle_leaves_what_was_read(tmp_path, monkeypatch):
+    class Failing(Reader):
+        def read(self, source, split, report=None):
+            for index, task in enumerate(Reader.read(self, source, split, report)):
+                if index == 2:
+                    raise OSError("the disk does not answer")
+                yield task
+
+    mine(monkeypatch, plan_of)
+    own = task_types.get("mine")
+    monkeypatch.setattr(
+        task_types,
+        "_added",
+        {"mine": replace(own, reader=Failing("mine", "a file", own.reader.files, own.reader.task))},
+    )
+    out = convert_mine(tmp_path)
+    assert [row["id"] for row in read(out / "planner.jsonl")] == ["mine/train/0", "mine/train/1"]
+    [reason] = rejects_of(out).values()
+    assert reason == "the rest could not be read: OSError: the disk does not answer"
+
+
+def test_half_characters_do_not_end_the_writing(tmp_path, monkeypatch):
+    mine(monkeypatch, lambda task: Reject(task.id, "no \ud800 plan") if task.id[-1] == "0" else plan_of(task))
+    assert rejects_of(convert_mine(tmp_path)) == {"mine/train/0": "no � plan"}
+
+
+def test_a_file_that_holds_no_records_is_said_and_nothing_is_written(tmp_path, capsys):
+    source = tmp_path / "train.json"
+    source.write_text(json.dumps({"name": "mine", "examples": [GOOD]}, indent=1))
+    assert main(["--benchmark=gsm8k", f"--source={source}", f"--out={tmp_path / 'out'}"]) == 2
+    assert "got one JSON object with the keys 'name', 'examples'" in capsys.readouterr().err
+    assert list((tmp_path / "out").iterdir()) == []

@@ -1,23 +1,30 @@
 """What `LumosEnv` promises to every benchmark, on a toy benchmark with a state of its own."""
 
+import json
 import pickle
 from collections.abc import Mapping
 from copy import deepcopy
+from pathlib import Path
 from typing import Any
 
+import gymnasium as gym
 import pytest
 from gymnasium.error import ResetNeeded
 
+import lumos_rl.envs  # noqa: F401 (registers the ids)
 from lumos_rl.core import Action, Task
+from lumos_rl.data.convert import Settings, convert
 from lumos_rl.envs.base import MAX_ACTIONS, Grade, LumosEnv
 from lumos_rl.envs.spaces import MAX_LENGTH
 from lumos_rl.errors import (
     ActionTypeError,
     ConfigError,
+    DataError,
     EpisodeError,
     InfrastructureError,
     LumosError,
     ToolError,
+    UnknownNameError,
 )
 from lumos_rl.tools.base import Execution, Tool, Value
 
@@ -295,3 +302,103 @@ def test_info_is_new_at_every_call(env: DoorEnv) -> None:
     info = env.step("R1 = Walk(1)")[4]
     info["results"]["R1"] = "changed"
     assert env.step("Finish(R1)")[4]["answer"] == "1"
+
+
+def file_env(path: Path, **settings: Any) -> LumosEnv:
+    env = gym.make("lumos_rl/GSM8K-v0", source=path, **settings).unwrapped
+    assert isinstance(env, LumosEnv)
+    return env
+
+
+GOOD = json.dumps({"question": "Tom had 3 apples and ate 1. How many are left?", "answer": "#### 2"})
+BAD = json.dumps({"question": "How many?", "answer": 7})
+
+
+def test_unreadable_records_are_left_out_with_one_warning(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    path = tmp_path / "mine.jsonl"
+    path.write_text("\n".join([GOOD, BAD, GOOD, "{", GOOD]))
+    for _ in range(3):
+        assert [task.id for task in file_env(path).tasks] == [f"gsm8k/test/{index}" for index in (0, 2, 4)]
+    [said] = [record.getMessage() for record in caplog.records]
+    assert said.startswith(f"{path}: 2 of 5 records cannot be read and are left out: mine.jsonl:2: field 'answer': ")
+    assert "; mine.jsonl:4: expected one JSON object" in said
+
+
+def test_a_file_without_a_readable_record_is_an_error(tmp_path: Path) -> None:
+    path = tmp_path / "mine.jsonl"
+    path.write_text(f"{BAD}\n{BAD}\n")
+    with pytest.raises(DataError, match=r"got none that can be read: mine\.jsonl:1: field 'answer'.* and 1 more"):
+        file_env(path)
+    path.write_text("\n")
+    with pytest.raises(ConfigError, match="at least one gsm8k task, got none"):
+        file_env(path)
+
+
+def test_environments_over_one_file_share_its_tasks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "mine.jsonl"
+    path.write_text("\n".join([GOOD] * 5))
+    reads: list[Path] = []
+    read_bytes = Path.read_bytes
+    monkeypatch.setattr(Path, "read_bytes", lambda self: reads.append(self) or read_bytes(self))
+    envs = [file_env(path, limit=limit) for limit in (2, None, 5, 3)]
+    assert [env.num_tasks for env in envs] == [2, 5, 5, 3] and reads == [path]
+    assert all(env.tasks[0] is envs[0].tasks[0] for env in envs)
+    path.write_text("\n".join([GOOD] * 6))
+    assert file_env(path).num_tasks == 6 and reads == [path, path]
+
+
+@pytest.mark.parametrize(("name", "split"), [("mine.jsonl", "test"), ("my_train.jsonl", "train")])
+def test_an_environment_and_a_conversion_give_a_file_the_same_split(tmp_path: Path, name: str, split: str) -> None:
+    path = tmp_path / name
+    path.write_text(json.dumps({"question": "Tom had 3 apples and ate 1.", "answer": "3-1=<<3-1=2>>2\n#### 2"}))
+    kept = convert(Settings("gsm8k", str(path), tmp_path / "out")).kept
+    assert [task.id for task in kept] == [task.id for task in file_env(path).tasks] == [f"gsm8k/{split}/0"]
+
+
+def test_a_shard_plays_its_tasks_in_order_round_after_round() -> None:
+    env = DoorEnv(shard=(1, 2))
+    played = [env.reset()[1] for _ in range(5)]
+    assert [(info["task_id"][-1], info["round"]) for info in played] == [
+        ("1", 0), ("3", 0), ("1", 1), ("3", 1), ("1", 2),
+    ]  # fmt: skip
+    assert env.step("Finish()")[4]["round"] == 2
+    assert env.reset(options={"task": 4})[1]["task_id"] == TASKS[4].id  # which is not one of the shard's turns
+    assert env.reset()[1]["task_id"] == TASKS[3].id
+    assert env.reset(seed=8)[1] | {"tools": 0} == played[0] | {"tools": 0}
+
+
+def test_a_number_of_shards_takes_the_part_from_the_seed() -> None:
+    env = DoorEnv(shard=3)
+    with pytest.raises(ConfigError, match=r"expected reset\(seed=…\) first, got reset\(\) with shard=3"):
+        env.reset()
+    assert [env.reset(seed=7)[1]["task_id"], env.reset()[1]["task_id"]] == [TASKS[1].id, TASKS[4].id]
+    assert env.reset()[1] | {"tools": 0} == env.reset(seed=1)[1] | {"tools": 0, "round": 1}
+    assert "round" not in DoorEnv().reset()[1]
+
+
+def test_what_human_mode_prints_cannot_command_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    env = DoorEnv(render_mode="human", tasks=[Task("door/test/0", "door", "Open\x1b[2J\x07\tit\x9b1m.\n")])
+    env.reset()
+    assert capsys.readouterr().out == "Task door/test/0\nOpen�[2J�\tit�1m.\n You stand at door 0.\n"
+
+
+def test_a_setting_that_a_subclass_takes_for_itself_is_known() -> None:
+    class Own(DoorEnv):
+        def __init__(self, **settings: Any) -> None:
+            self.colour = settings.pop("colour")
+            super().__init__(**settings)
+
+    assert Own(colour="red", limit=2).num_tasks == 2
+    with pytest.raises(UnknownNameError, match="unknown argument of Own 'color'"):
+        Own(colour="red", color="red")
+
+
+def test_what_is_no_score_is_in_the_counts() -> None:
+    class Counting(DoorEnv):
+        def grade(self, task: Task, answer: str | None) -> Grade:
+            return Grade(1.0, True, {"right": 1.0}, {"doors": 7.0})
+
+    env = Counting()
+    env.reset()
+    info = env.step("Finish()")[4]
+    assert (info["metrics"], info["counts"]) == ({"right": 1.0}, {"doors": 7.0})

@@ -1,6 +1,7 @@
 """Mind2Web as a Gymnasium environment: recorded steps, both action syntaxes, what is shown, and the metrics."""
 
 import json
+import pickle
 import subprocess
 import sys
 from pathlib import Path
@@ -66,6 +67,21 @@ def test_the_first_observation_is_task_and_page() -> None:
     assert observation == f"Task: Find a bed\nPrevious actions:\nNone\nPage:\n{text}"
     assert info["elements"] == {str(number): key for key, number in mapping.items()}
     assert (info["position"], info["previous_actions"]) == (0, [])
+
+
+IRREGULAR = PAGE.replace("<a ", "<!-- a comment --><a ")
+DEEP = '<div backend_node_id="9">' * 600 + PAGE + "</div>" * 600
+
+
+@pytest.mark.parametrize("page", [PAGE, IRREGULAR, DEEP], ids=["regular", "irregular", "deep"])
+def test_an_environment_on_any_page_can_be_pickled_and_continues_equally(page: str) -> None:
+    actions = [{**action("TYPE", "New York", "101"), "cleaned_html": page}, action("CLICK", "", "102")]
+    reprs = ["[textbox]  City -> TYPE: New York", "[button]  Search -> CLICK"]
+    env = make(Task("mind2web/test/x", "mind2web", "Find a bed", meta={"actions": actions, "reprs": reprs})).unwrapped
+    env.reset(options={"task": 0})
+    for text in ("TYPE [0] New York", "R2 = CLICK(R1, QUERY: search button)"):
+        other = pickle.loads(pickle.dumps(env))
+        assert other.step(text) == env.step(text)
 
 
 def test_right_steps_by_id_are_rewarded_one_by_one() -> None:

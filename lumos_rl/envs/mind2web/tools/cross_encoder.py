@@ -47,6 +47,7 @@ class CrossEncoder:
         except ImportError as error:
             raise MissingExtraError("transformers", "train") from error
         self.name, self._batch = Path(model).name, batch
+        self._made_from = model, device, batch
         try:
             self._tokenizer = transformers.AutoTokenizer.from_pretrained(model, local_files_only=True)
             classifier = transformers.AutoModelForSequenceClassification
@@ -88,6 +89,10 @@ class CrossEncoder:
         with self._torch.inference_mode():
             logits = self._model(**encoded).logits  # (texts, 1)
         return [float(score) for score in self._torch.sigmoid(logits.float()).flatten().tolist()]
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """A copy in another process, which loads the model again."""
+        return CrossEncoder, self._made_from
 
     def __deepcopy__(self, memo: object) -> CrossEncoder:
         """The ranker itself, so that copies of an environment share the model."""

@@ -74,6 +74,10 @@ class StepPage:
         """The page itself."""
         return self
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """A copy in another process, made from the step again: trees of lxml cannot be pickled."""
+        return StepPage, (self.step,)
+
     def text(self, key: str) -> str:
         """The text of a candidate for rankers."""
         if key not in self._texts:

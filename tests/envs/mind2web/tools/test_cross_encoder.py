@@ -1,5 +1,6 @@
 """The cross-encoder as a ranker: a tiny one of the released model's class, with random weights."""
 
+import pickle
 import shutil
 import socket
 from pathlib import Path
@@ -87,6 +88,8 @@ def test_an_environment_ranks_with_it(model: Path) -> None:
     assert len(info["elements"]) == 5
     info = env.step("Finish()")[4]
     assert info["ranker"] == "tiny"
+    other = pickle.loads(pickle.dumps(env.unwrapped))
+    assert other.reset(options={"task": 0}) == env.reset(options={"task": 0})
 
 
 def test_a_model_in_the_cache_of_the_hub_is_loaded_by_its_name(
