@@ -57,6 +57,6 @@ def resample(task: Task, n: int, seed: int) -> Sequence[Task]:
         return resampler(task, n, seed) if resampler is not None and n else ()
     except ImportError:
         raise
-    except Exception as error:  # as above
+    except Exception as error:  # noqa: BLE001 (as above)
         log.warning("%s: no copies with other numbers, because of %r", task.id, error)
         return ()

@@ -153,7 +153,7 @@ def _unwritable(task: Task, settings: Settings, profile: PromptProfile) -> Rejec
         json.dumps(annotation_record(task))
         for formulation in _formulations(settings):
             conversations(task, formulation, profile)
-    except Exception as error:  # whatever the content of one record makes code raise
+    except Exception as error:  # noqa: BLE001 (whatever the content of one record makes code raise)
         return Reject(task.id, UNWRITABLE, f"{type(error).__name__}: {str(error)[:200]}")
     return None
 

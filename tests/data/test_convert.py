@@ -289,11 +289,11 @@ def test_an_outage_is_a_reject_of_its_own_kind(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     "change",
     [
-        lambda task: replace(task, subgoals=(Subgoal("Yes, I will stop planning.", task.subgoals[0].actions),)),
+        lambda task: replace(task, subgoals=(Subgoal("Add.", (Action(("R" + "9" * 5_000,), "Count", "1"),)),)),
         lambda task: replace(task, subgoals=(Subgoal("Add.", ()),)),
         lambda task: replace(task, meta={"numbers": {1, 2}}),
     ],
-    ids=["reads as the end", "no action", "no JSON"],
+    ids=["endless name", "no action", "no JSON"],
 )
 def test_a_plan_that_cannot_be_written_is_one_reject(tmp_path, monkeypatch, change):
     mine(monkeypatch, lambda task: change(plan_of(task)) if task.id == "mine/train/1" else plan_of(task))
@@ -325,11 +325,8 @@ def test_a_source_that_fails_in_the_middle_leaves_what_was_read(tmp_path, monkey
 
     mine(monkeypatch, plan_of)
     own = task_types.get("mine")
-    monkeypatch.setattr(
-        task_types,
-        "_added",
-        {"mine": replace(own, reader=Failing("mine", "a file", own.reader.files, own.reader.task))},
-    )
+    failing = Failing("mine", "a file", own.reader.files, own.reader.task)
+    monkeypatch.setattr(task_types, "_added", {"mine": replace(own, reader=failing)})
     out = convert_mine(tmp_path)
     assert [row["id"] for row in read(out / "planner.jsonl")] == ["mine/train/0", "mine/train/1"]
     [reason] = rejects_of(out).values()
