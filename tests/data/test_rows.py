@@ -1,6 +1,8 @@
 from collections import Counter
 from dataclasses import replace
 
+import pytest
+
 from lumos_rl.core import Formulation, PairIds, Task, Trajectory, Transcript, Turn
 from lumos_rl.data.rows import annotation_rows, balanced, count_by_module, preference_pairs, success_rows
 from lumos_rl.data.synthetic import synthetic_tasks
@@ -8,10 +10,16 @@ from lumos_rl.prompts import COMPACT_PROFILE
 
 
 def episode(turns, reward, sample=0, task="t", failure=None):
-    """A trajectory of (module, completion) pairs, or of letters: p is a planner turn, g a grounder turn."""
+    """A trajectory of turns: p is a planner's and g a grounder's; one with ! has an error, one with … was cut."""
     names = {"p": "planner", "g": "grounder"}
     made = tuple(
-        Turn(names[text[0]], f"prompt {index}", text, error="bad" if text.endswith("!") else None)
+        Turn(
+            names[text[0]],
+            f"prompt {index}",
+            text,
+            error="bad" if text.endswith("!") else None,
+            finish_reason="length" if text.endswith("…") else "stop",
+        )
         for index, text in enumerate(turns)
     )
     return Trajectory(
@@ -55,6 +63,34 @@ def test_only_clean_successes_are_learned_and_each_once():
     assert [row.id for row in rows] == ["t#0", "t#0", "t#5", "t#5"]
     assert [row.id for row in success_rows(played, max_per_task=1)] == ["t#0", "t#0"]
     assert len(success_rows(played, allow_errors=True)) == 6
+
+
+def test_a_cut_turn_is_never_learned_as_a_success(caplog):
+    played = [
+        episode(["p1", "g1…"], 1.0, 0),
+        episode(["p1", "g2!"], 1.0, 1),
+        episode(["p1", "g3"], 1.0, 2),
+        episode(["p1", "g3"], 1.0, 3),
+    ]
+    with caplog.at_level("INFO"):
+        assert [row.id for row in success_rows(played)] == ["t#2", "t#2"]
+    assert (
+        "3 of 4 successful episodes are not learned (75 %): 1 with a turn that was cut, 1 with an error, 1 the same as"
+        " others" in caplog.text
+    )
+    assert [row.id for row in success_rows(played, allow_errors=True)] == ["t#1", "t#1", "t#2", "t#2"]
+
+
+@pytest.mark.parametrize("spoiled", ["g1…", "g1!"])
+def test_a_turn_that_was_cut_or_an_error_is_never_chosen(spoiled, caplog):
+    worse = [episode(["p1", "g2"], 0.0, 1), episode(["p1", "g3"], 0.5, 2)]
+    with caplog.at_level("INFO"):
+        (pair,) = preference_pairs([episode(["p1", spoiled], 1.0, 0), *worse])
+    assert (pair.chosen, pair.rejected) == ("g3", "g2")  # the best of the turns that are whole
+    assert "1 of 2 pairs are not learned (50 %): 1 whose better turn was cut or had an error" in caplog.text
+    assert preference_pairs([episode(["p1", spoiled], 1.0, 0), worse[0]]) == []
+    (pair,) = preference_pairs([episode(["p1", "g0"], 1.0, 0), episode(["p1", spoiled], 0.0, 1)])
+    assert (pair.chosen, pair.rejected) == ("g0", spoiled)  # it may well be the worse one
 
 
 def test_one_right_step_of_several_is_no_success():
