@@ -10,7 +10,7 @@ question answering need no more. A benchmark whose tools act on a state (a shop,
 in `tools` and shows it in `first`, `show`, `observe` and `inform`. It may also end the episode (`over`), read its own
 action syntax (`read`), choose the answer of `Finish` (`conclude`) and choose the next task (`draw`). The state belongs
 to the environment object, so a copy of an environment is independent. Tools bound the work of an action; `MAX_ACTIONS`
-bounds the actions of a step.
+bounds the actions of a step, and `tools.base.Budget` the time of steps and episodes.
 """
 
 from __future__ import annotations
@@ -35,11 +35,13 @@ from lumos_rl.envs.tasks import Shard, TaskList, found_tasks
 from lumos_rl.errors import ActionParseError, ActionTypeError, ConfigError, EpisodeError, ToolError
 from lumos_rl.language import parse_actions
 from lumos_rl.records import well_formed
-from lumos_rl.tools.base import Execution, Executor, Tool, Value
+from lumos_rl.tools.base import Budget, Execution, Executor, Tool, Value
 from lumos_rl.tools.finish import FINISH, Finish
 
 MAX_STEPS = 16  # the longest annotated plans have 9 subgoals; this leaves room for Finish and for corrected mistakes
 MAX_ACTIONS = 64  # in one text; the longest plan of the built-in suites, written as one text, has 13
+STEP_BUDGET_S = 10.0  # a call of a tool that computes takes up to a tenth of a second
+EPISODE_BUDGET_S = 60.0
 
 
 class LumosEnv(gymnasium.Env[str, str], ABC):
@@ -76,6 +78,8 @@ class LumosEnv(gymnasium.Env[str, str], ABC):
         tasks: Sequence[Task] | None = None,
         render_mode: str | None = None,
         shard: Shard | None = None,
+        step_budget_s: float | None = STEP_BUDGET_S,
+        episode_budget_s: float | None = EPISODE_BUDGET_S,
         **unknown: Any,
     ) -> None:
         """Loads the tasks.
@@ -92,6 +96,9 @@ class LumosEnv(gymnasium.Env[str, str], ABC):
             shard: Plays tasks in order instead of drawing them: (i, n) those at i, i + n, i + 2n, …; n alone takes i
                 from the seed of `reset`, so that n sub-environments of `gym.make_vec` play each task once. After the
                 last task of the shard, its next round begins. None draws tasks at random.
+            step_budget_s: Seconds that the tools of one step may take together, in real time; the actions behind them
+                get an error. None is no limit. Waiting for a server or a model that answers is not counted.
+            episode_budget_s: The same for all steps of an episode.
             **unknown: Settings that no class took; any is an error.
 
         Raises:
@@ -118,6 +125,7 @@ class LumosEnv(gymnasium.Env[str, str], ABC):
         self.render_mode = render_mode
         self.observation_space = UnicodeText()
         self.action_space = UnicodeText()
+        self._budget = Budget(step_budget_s, episode_budget_s)
         self._episode: Episode | None = None
 
     @property
@@ -225,7 +233,7 @@ class LumosEnv(gymnasium.Env[str, str], ABC):
         task = self._pick(options.get("task"))
         tools = {**self.tools(task), FINISH: Finish()}
         first = cut(self.first(task))
-        self._episode = Episode(task, first, Executor(tools))
+        self._episode = Episode(task, first, Executor(tools, self._budget))
         usage = {name: tool.usage for name, tool in tools.items()}
         if self.render_mode == "human":
             say(f"Task {task.id}\n{first}")

@@ -13,6 +13,8 @@ Names are looked up, not substituted in texts, so `R1` is never replaced inside 
 from __future__ import annotations
 
 import difflib
+import math
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import ROUND_HALF_EVEN, Context, Decimal
@@ -20,7 +22,7 @@ from fractions import Fraction
 from typing import Any, Protocol, runtime_checkable
 
 from lumos_rl.core import Action
-from lumos_rl.errors import ToolError
+from lumos_rl.errors import ConfigError, ToolError
 from lumos_rl.records import well_formed
 
 MAX_DECIMAL_PLACES = 20  # an exact number with more places is easier to read as a fraction
@@ -162,6 +164,44 @@ class Applicable(Protocol):
         ...
 
 
+@runtime_checkable
+class Timed(Protocol):
+    """A tool that may wait long, and can be told to stop earlier; e.g. one that runs code."""
+
+    def within(self, seconds: float) -> Tool:
+        """The same tool with at most this much time for a call."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """Seconds that tools may take, in real time; None is no limit.
+
+    A tool with a true attribute `untimed` waits for a server or a model that the action does not choose, so its time is
+    not counted; it bounds its waiting by itself, and reports a failure of the infrastructure.
+
+    Attributes:
+        step_s: For all actions of a step together.
+        episode_s: For all steps of an episode together.
+    """
+
+    step_s: float | None = None
+    episode_s: float | None = None
+
+    def __post_init__(self) -> None:
+        for name, seconds in (("step_budget_s", self.step_s), ("episode_budget_s", self.episode_s)):
+            if seconds is not None and not seconds > 0:
+                raise ConfigError(f"expected {name} as a number of seconds > 0 or None, got {seconds!r}")
+
+    def left(self, step_s: float, episode_s: float) -> tuple[float, str]:
+        """The seconds that are left after these were used, and in words what ends first."""
+        left, words = math.inf, "the budget"
+        for given, used, whose in ((self.step_s, step_s, "step"), (self.episode_s, episode_s, "episode")):
+            if given is not None and given - used < left:
+                left, words = given - used, f"the {given:g} seconds that the actions of one {whose} may take"
+        return left, words
+
+
 @dataclass(frozen=True, slots=True)
 class Execution:
     """The outcome of running some actions.
@@ -184,38 +224,55 @@ class Executor:
     Attributes:
         bindings: Name → value, over all runs since the last `reset`.
         last: The value bound last; None before the first.
+        used_s: Seconds that tools took since the last `reset`.
     """
 
-    def __init__(self, tools: Mapping[str, Tool]) -> None:
+    def __init__(self, tools: Mapping[str, Tool], budget: Budget | None = None) -> None:
         self.tools = dict(tools)
+        self.budget = budget or Budget()
         self.bindings: dict[str, Value] = {}
         self.last: Value | None = None
+        self.used_s = 0.0
 
     def reset(self) -> None:
-        """Forget every result."""
+        """Forget every result, and begin a new budget."""
         self.bindings.clear()
-        self.last = None
+        self.last, self.used_s = None, 0.0
 
     def run(self, actions: Sequence[Action]) -> Execution:
-        """Run the actions until one fails; earlier bindings are kept.
+        """Run the actions of a step until one fails or the budget is used up; earlier bindings are kept.
 
         A result that the model wrote in an action (`… = 24`) is ignored. A call without an output name is bound to the
         next free `R`, so that its result can be seen and used.
         """
         results: dict[str, str] = {}
+        before = self.used_s
         for action in actions:
+            left, whose = self.budget.left(self.used_s - before, self.used_s)
+            if left <= 0:
+                return Execution(results, f"{_head(action)}: not run, as {whose} are used up")
             try:
-                bound = self._bind(action)
+                bound = self._timed(action, left)
             except ToolError as error:
-                return Execution(results, f"{_head(action)}: {shorten(str(error), MAX_ERROR)}")
+                left, whose = self.budget.left(self.used_s - before, self.used_s)
+                late = f"; {whose} are used up" if left <= 0 else ""
+                return Execution(results, f"{_head(action)}: {shorten(str(error), MAX_ERROR)}{late}")
             for name, value in bound.items():
                 results.pop(name, None)  # bound again: it moves to the end
                 results[name] = value.text
                 self.bindings[name] = self.last = value
         return Execution(results)
 
-    def _bind(self, action: Action) -> dict[str, Value]:
-        value = self._call(action)
+    def _timed(self, action: Action, left: float) -> dict[str, Value]:
+        began = time.monotonic()
+        try:
+            return self._bind(action, left)
+        finally:
+            if not getattr(self.tools.get(action.tool), "untimed", False):
+                self.used_s += time.monotonic() - began
+
+    def _bind(self, action: Action, left: float) -> dict[str, Value]:
+        value = self._call(action, left)
         outputs = action.outputs or (self._free_name(),)
         if len(outputs) == 1:
             return {outputs[0]: _as_one(value)}
@@ -225,11 +282,14 @@ class Executor:
             raise ToolError(f"expected {len(outputs)} results for {', '.join(outputs)}, got {len(values)}: {shown}")
         return dict(zip(outputs, values, strict=True))
 
-    def _call(self, action: Action) -> Value | tuple[Value, ...]:
+    def _call(self, action: Action, left: float) -> Value | tuple[Value, ...]:
         if not action.tool:
             return lookup(action.args, self.bindings)
         if action.tool in self.tools:
-            return self.tools[action.tool](action.args, self.bindings)
+            tool = self.tools[action.tool]
+            if isinstance(tool, Timed) and left < math.inf:
+                tool = tool.within(left)
+            return tool(action.args, self.bindings)
         if action.tool not in self.bindings:
             if _is_result_name(action.tool):
                 raise unknown_result(action.tool, self.bindings)

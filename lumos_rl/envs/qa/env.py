@@ -26,6 +26,7 @@ from lumos_rl.errors import ConfigError
 from lumos_rl.metrics import exact_match, token_f1, yes_no, yes_no_match
 from lumos_rl.prompts import judging_prompt
 from lumos_rl.tools.base import Executor, Tool, Value
+from lumos_rl.tools.code.code import check_sandbox
 
 YES_NO_BENCHMARKS = ("strategyqa",)
 
@@ -45,6 +46,7 @@ class QAEnv(LumosEnv):
         knowledge: str | os.PathLike[str] | Source | None = None,
         reader: Callable[[str], str] | None = None,
         judge: Callable[[str], str] | None = None,
+        sandbox: str = "auto",
         **settings: Any,
     ) -> None:
         """Opens the knowledge and loads the tasks.
@@ -56,6 +58,7 @@ class QAEnv(LumosEnv):
                 `Source`. None takes the task's paragraphs if it has any, otherwise its facts.
             reader: Text to text; None takes the extractive reader, which needs no model.
             judge: Text to text, replies yes or no; adds the metric `judge` to HotpotQA. None omits this metric.
+            sandbox: "auto" or "required", as for `lumos_rl.tools.code.code.Code`.
             **settings: As for `LumosEnv`.
 
         Raises:
@@ -65,7 +68,9 @@ class QAEnv(LumosEnv):
         for name, function in (("reader", reader), ("judge", judge)):
             if function is not None and not callable(function):
                 raise ConfigError(f"expected {name} as a function from text to text, got {type(function).__name__}")
+        check_sandbox(sandbox)
         super().__init__(benchmark, **settings)
+        self.sandbox = sandbox
         self.knowledge = knowledge
         self.reader: Callable[[str], str] = ExtractiveReader() if reader is None else reader
         self.judge = judge
@@ -78,7 +83,7 @@ class QAEnv(LumosEnv):
         """KnowledgeQuery, ParagraphRetrieve, QA, Calculator and Code."""
         own = None if self.knowledge is None else str(self.knowledge)
         self._source = task_source(task.meta, own) if self._shared is None else self._shared
-        self._tools = qa_tools(self._source, self.reader, task.instruction if self._decisive else None)
+        self._tools = qa_tools(self._source, self.reader, task.instruction if self._decisive else None, self.sandbox)
         return self._tools
 
     def inform(self) -> dict[str, Any]:
@@ -106,8 +111,9 @@ class QAEnv(LumosEnv):
             right = verdict(answer) is not None and yes_no_match(answer, gold)
             oracle = {"oracle_accuracy": float(right)} if self._is_oracle else {}
             return Grade(float(right), right, {"accuracy": float(right), **oracle, **recall})
-        right = exact_match(answer, gold)
-        metrics = {"em": float(right), "f1": token_f1(answer, gold), **recall}
+        golds = [gold, *task.meta.get("answer_aliases", ())]
+        right = any(exact_match(answer, each) for each in golds)
+        metrics = {"em": float(right), "f1": max(token_f1(answer, each) for each in golds), **recall}
         if self.judge is not None:
             metrics["judge"] = float(self._judged(self.judge, task, answer))
         return Grade(float(right), right, metrics)

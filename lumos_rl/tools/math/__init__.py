@@ -16,6 +16,6 @@ _CLASSES = (Calculator, SetEquation, SolveEquation, SolveInequality, Count, Defi
 SPECS = tuple(map(ToolSpec.of, _CLASSES))
 
 
-def math_tools() -> dict[str, Tool]:
-    """Tool name → tool, in the order shown to the model."""
-    return {tool.__name__: tool() for tool in _CLASSES}
+def math_tools(sandbox: str = "auto") -> dict[str, Tool]:
+    """Tool name → tool, in the order shown to the model; `sandbox` as for `Code`."""
+    return {tool.__name__: Code(sandbox=sandbox) if tool is Code else tool() for tool in _CLASSES}

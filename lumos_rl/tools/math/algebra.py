@@ -23,7 +23,7 @@ from itertools import pairwise
 
 from lumos_rl.errors import ToolError, ToolLimitError
 from lumos_rl.tools.base import Value, arguments
-from lumos_rl.tools.code.process import SYMPY_WALL_S, ChildLimits, ask_sympy
+from lumos_rl.tools.code.process import SYMPY_WALL_S, ChildLimits, InChild, ask_sympy
 from lumos_rl.tools.expression import ADD, Chain, Node, parse_expression, tokenize
 from lumos_rl.tools.math.arithmetic import Real
 from lumos_rl.tools.math.formula import (
@@ -96,14 +96,14 @@ class Define:
         return formula_value(closed(right, bindings))
 
 
-class SolveEquation:
+class SolveEquation(InChild):
     """Solves an equation or a system for real numbers."""
 
     usage = "SolveEquation(equation or R1): its solution; R2, R3 = SolveEquation(...) where there are two"
     schema = arguments(equation="An equation, or the name of one that was kept, such as R1.")
 
     def __init__(self, limits: ChildLimits | None = None) -> None:
-        self.limits = limits or ChildLimits(wall_s=SYMPY_WALL_S)
+        super().__init__(limits or ChildLimits(wall_s=SYMPY_WALL_S))
 
     def __call__(self, args: str, bindings: Mapping[str, Value]) -> Value | tuple[Value, ...]:
         """The solutions.

@@ -17,7 +17,7 @@ from itertools import pairwise
 
 from lumos_rl.errors import ToolError, ToolLimitError
 from lumos_rl.tools.base import Value, arguments, number_text
-from lumos_rl.tools.code.process import SYMPY_WALL_S, ChildLimits, ask_sympy
+from lumos_rl.tools.code.process import SYMPY_WALL_S, ChildLimits, InChild, ask_sympy
 from lumos_rl.tools.expression import ADD, AND, COMPARE, OR, Chain, Node, Unary, parse_expression
 from lumos_rl.tools.math.arithmetic import Real, operate, order
 from lumos_rl.tools.math.calculator import evaluate
@@ -29,14 +29,14 @@ _EVERYTHING = "all real numbers"
 Interval = tuple[Real | None, bool, Real | None, bool]  # low, whether low is included, high, whether high is included
 
 
-class SolveInequality:
+class SolveInequality(InChild):
     """Solves inequalities in one unknown for real numbers."""
 
     usage = "SolveInequality(inequality): where it holds, e.g. x > 3"
     schema = arguments(inequality="An inequality, such as 2x > 6.")
 
     def __init__(self, limits: ChildLimits | None = None) -> None:
-        self.limits = limits or ChildLimits(wall_s=SYMPY_WALL_S)
+        super().__init__(limits or ChildLimits(wall_s=SYMPY_WALL_S))
 
     def __call__(self, args: str, bindings: Mapping[str, Value]) -> Value:
         """The solution as a formula such as `x > 3`, `-2 < x <= 2` or `x < 1 or x > 2`.

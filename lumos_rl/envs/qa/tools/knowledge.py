@@ -188,6 +188,7 @@ class KnowledgeQuery:
 
     usage = "KnowledgeQuery(entity): the paragraphs about an entity, by title, else by the words of the query"
     schema = arguments(entity="A title, or words to search for.")
+    untimed = True  # the source may be a server
 
     def __init__(self, source: Source) -> None:
         self.source = source

@@ -57,6 +57,7 @@ class QA:
     schema = arguments(
         results=("array", "Results to answer from, such as R2; none answers without."), question="One question."
     )
+    untimed = True  # the reader may be a model
 
     def __init__(self, source: Source, reader: Reader, decisive: str | None = None) -> None:
         self.source, self.reader, self.decisive = source, reader, decisive
@@ -148,19 +149,22 @@ SPECS = (
 )
 
 
-def qa_tools(source: Source, reader: Reader | None = None, decisive: str | None = None) -> dict[str, Tool]:
+def qa_tools(
+    source: Source, reader: Reader | None = None, decisive: str | None = None, sandbox: str = "auto"
+) -> dict[str, Tool]:
     """Tool name → tool, in the order shown to the model.
 
     Args:
         source: Where the knowledge comes from.
         reader: Answers a reading prompt; None takes the extractive reader.
         decisive: As for `QA`.
+        sandbox: As for `Code`.
     """
     tools: Iterable[tuple[str, Tool]] = (
         ("KnowledgeQuery", KnowledgeQuery(source)),
         ("ParagraphRetrieve", ParagraphRetrieve()),
         ("QA", QA(source, ExtractiveReader() if reader is None else reader, decisive)),
         ("Calculator", FactCalculator()),
-        ("Code", FactCode()),
+        ("Code", FactCode(sandbox=sandbox)),
     )
     return dict(tools)

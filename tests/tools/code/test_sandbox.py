@@ -1,0 +1,248 @@
+"""What a program of the model can reach: each promise of the tool Code has its attack here."""
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+import textwrap
+import threading
+from pathlib import Path
+
+import pytest
+
+from lumos_rl.errors import ConfigError, ToolError, ToolLimitError
+from lumos_rl.tools.code.code import Code
+from lumos_rl.tools.code.process import ChildLimits, gaps
+
+confined = pytest.mark.skipif(sys.platform != "linux" or bool(gaps()), reason="this machine leaves something open")
+SECRET = "s3cr3t-answer"
+FIND = textwrap.dedent("""
+    import ctypes, os
+    libc = ctypes.CDLL(None, use_errno=True)
+    def call(name, *arguments):
+        if getattr(libc, name)(*arguments) < 0:
+            raise OSError(ctypes.get_errno(), name)
+""")
+
+
+def refused(code: str) -> str:
+    """The error of a program; fails if it got as far as its last line."""
+    with pytest.raises(ToolError) as caught:
+        Code()(f"{code}\nprint('reached the end')", {})
+    return str(caught.value)
+
+
+@confined
+@pytest.mark.parametrize("name", ["environ", "cmdline", "mem", "maps", "status", "root/etc/passwd"])
+@pytest.mark.parametrize("who", ["{parent}", "self", "1"])
+def test_nothing_of_a_process_can_be_read(name: str, who: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LUMOS_API_KEY", SECRET)
+    place = who.format(parent=os.getpid())
+    assert "Permission" in refused(f"print(open('/proc/{place}/{name}', 'rb').read(9))")
+
+
+FILES = {
+    "read": "open(PATH).read()",
+    "write": "open(PATH, 'w')",
+    "append": "open(PATH, 'a')",
+    "create beside": "open(PATH + '2', 'x')",
+    "create here": "open('mine.txt', 'x')",
+    "delete": "import os; os.remove(PATH)",
+    "rename": "import os; os.rename(PATH, PATH + '2')",
+    "link": "import os; os.link(PATH, PATH + '2')",
+    "link here": "import os; os.symlink(PATH, 'here'); open('here').read()",
+    "truncate": "import os; os.truncate(PATH, 0)",
+    "list": "import os; os.listdir(os.path.dirname(PATH))",
+    "list all": "import os; os.listdir('/')",
+    "list processes": "import os; os.listdir('/proc')",
+    "make a folder": "import os; os.mkdir('inner')",
+    "make a folder beside": "import os; os.mkdir(PATH + '2')",
+    "leave the folder": "import os; os.chdir(os.path.dirname(PATH))",
+    "change the mode": "import os; os.chmod(PATH, 0o777)",
+    "change the owner": "import os; os.chown(PATH, 1, 1)",
+    "change the times": "import os; os.utime(PATH, (1, 1))",
+    "set an attribute": "import os; os.setxattr(PATH, 'user.a', b'1')",
+    "import a module": "import sys, os; sys.path.append(os.path.dirname(PATH)); import answers",
+    "import a package": "import sys; sys.path.append(SITE); import numpy",
+    "import this package": "import sys; sys.path.append(HERE); import lumos_rl",
+    "load a library": "import ctypes; ctypes.CDLL(PATH)",
+    "map a file": "import mmap, os; mmap.mmap(os.open(PATH, 0), 0)",
+    "read devices": "open('/dev/mem', 'rb').read(1)",
+    "read the kernel": "open('/sys/kernel/notes', 'rb').read(1)",
+    "read users": "open('/etc/passwd').read()",
+    "mount": FIND + "call('mount', b'none', b'/tmp', b'tmpfs', 0, None)",
+    "change the root": "import os; os.chroot('/')",
+    "memory as a file": "import os; os.memfd_create('x')",
+}
+
+
+@confined
+@pytest.mark.parametrize("attack", FILES)
+def test_no_file_can_be_read_or_changed(attack: str, tmp_path: Path) -> None:
+    path = tmp_path / "answers.py"
+    path.write_text(f"ANSWER = {SECRET!r}")
+    before = path.stat()
+    site, here = Path(pytest.__file__).parents[1], Path(__file__).parents[3]
+    names = f"PATH, SITE, HERE = {str(path)!r}, {str(site)!r}, {str(here)!r}\n"
+    error = refused(names + FILES[attack])
+    assert "Error" in error
+    assert SECRET not in error
+    after = path.stat()
+    assert [entry.name for entry in tmp_path.iterdir()] == ["answers.py"]
+    assert (after.st_size, after.st_mode, after.st_mtime, after.st_uid) == (
+        before.st_size,
+        before.st_mode,
+        before.st_mtime,
+        before.st_uid,
+    )
+
+
+@confined
+def test_no_network_can_be_reached(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        for kind in ("AF_INET, SOCK_STREAM", "AF_INET, SOCK_DGRAM", "AF_INET6, SOCK_STREAM", "AF_UNIX, SOCK_STREAM"):
+            family, form = kind.split(", ")
+            assert "not permitted" in refused(f"import socket; socket.socket(socket.{family}, socket.{form})")
+        assert "Error" in refused(f"import socket; socket.create_connection(('127.0.0.1', {port}))")
+        assert "Error" in refused(f"import urllib.request; urllib.request.urlopen('http://127.0.0.1:{port}')")
+        assert "not permitted" in refused("import socket; socket.socketpair()")
+
+
+PROCESSES = {
+    "fork": "import os\nwhile True: os.fork()",
+    "run a program": "import subprocess; subprocess.run(['/bin/true'])",
+    "run a shell": "import os; assert os.system('true') == 0",
+    "become a program": "import os; os.execv('/bin/true', ['true'])",
+    "become this program": "import os, sys; os.execv(sys.executable, ['python'])",
+    "pool": "import multiprocessing; multiprocessing.Process(target=print).start()",
+    "thread": "import threading; threading.Thread(target=print).start()",
+    "kill the parent": "import os; os.kill(os.getppid(), 0)",
+    "kill the group": "import os; os.killpg(0, 0)",
+    "kill all": "import os; os.kill(-1, 0)",
+    "kill a process": "import os; os.kill({bystander}, 9)",
+    "signal by descriptor": "import signal, os; signal.pidfd_send_signal(os.pidfd_open({bystander}), 9)",
+    "signal by input": "import fcntl; fcntl.fcntl(3, fcntl.F_SETOWN, {bystander})",
+    "trace": FIND + "call('ptrace', 16, {bystander}, None, None)",
+    "read memory": FIND + "call('process_vm_readv', {bystander}, None, 0, None, 0, 0)",
+    "another session": "import os; os.setsid(); os.setpgid(0, 0)",
+    "more time": "import resource; resource.prlimit(0, resource.RLIMIT_CPU, (9, 9))",
+    "less for the parent": "import os, resource; resource.prlimit(os.getppid(), resource.RLIMIT_NOFILE)",
+    "priority": "import os; os.nice(-5)",
+    "other user": "import os; os.setuid(1)",
+    "keys": FIND + "call('syscall', 250, 0, 0, 0, 0, 0)",  # keyctl on x86_64, and nothing on aarch64
+    "new names": FIND + "call('unshare', 0x10000000)",
+    "rings": FIND + "call('syscall', 425, 8, 0)",  # io_uring_setup
+    "lift the sandbox": FIND + "call('prctl', 22, 0, 0, 0, 0)",
+}
+
+
+@confined
+@pytest.mark.parametrize("attack", PROCESSES)
+def test_no_process_can_be_made_or_touched(attack: str) -> None:
+    with subprocess.Popen(["sleep", "60"]) as bystander:
+        assert "Error" in refused(PROCESSES[attack].replace("{bystander}", str(bystander.pid)))
+        assert bystander.poll() is None
+        bystander.kill()
+
+
+@pytest.mark.parametrize("name", ["MY_TOKEN", "HF_KEY", "A_SECRET", "DB_PASSWORD", "HOME", "PATH", "LD_PRELOAD_X"])
+def test_no_variable_of_the_environment_reaches_a_child(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(name, SECRET)
+    assert Code()("import os; sorted(set(os.environ) - {'LC_CTYPE'})", {}).text == "[PYTHONHASHSEED]"
+
+
+ENDS = [
+    ("while True: pass", ToolLimitError, "stopped after 1 seconds of computing"),
+    ("x = bytearray(10**9)", ToolLimitError, "stopped: it needs too much memory"),
+    ("x = []\nwhile True: x.append(bytearray(10**6))", ToolLimitError, "stopped: it needs too much memory"),
+    ("x = {}\nwhile True: x[len(x)] = bytearray(999)", ToolLimitError, "stopped: it needs too much memory"),
+    (
+        "import os\nwhile True: os.write(3, b'x' * 65536)",
+        ToolLimitError,
+        "stopped after more than 64000 bytes of output",
+    ),
+    (
+        "import os, time; os.close(3); time.sleep(60)",
+        ToolError,
+        "stopped: it closed the file descriptor of its result, which is not the code's own",
+    ),
+    ("import os; os._exit(7)", ToolError, "ended without a result (status 7)"),
+    ("import ctypes; ctypes.string_at(0)", ToolError, "crashed: Segmentation fault (signal 11)"),
+]
+
+
+@confined
+@pytest.mark.parametrize(("code", "kind", "error"), ENDS)
+def test_the_error_says_what_ended_the_program(code: str, kind: type[ToolError], error: str) -> None:
+    with pytest.raises(ToolError) as caught:
+        Code(ChildLimits(cpu_s=1, wall_s=60, memory_mb=150))(code, {})
+    assert (type(caught.value), str(caught.value)) == (kind, error)
+
+
+@confined
+def test_a_program_that_something_else_kills_did_not_compute_too_long() -> None:
+    killer = threading.Timer(0.5, kill_children)
+    killer.start()
+    with pytest.raises(ToolLimitError, match=r"stopped by the system \(SIGKILL\)"):
+        Code(ChildLimits(wall_s=60))("import time; time.sleep(60)", {})
+    killer.join()
+
+
+def kill_children() -> None:
+    """Kills the children of this process that run code, as the kernel does where memory is short."""
+    for entry in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            mine = f"\nPPid:\t{os.getpid()}\n" in (entry / "status").read_text()
+            if mine and b"child.py" in (entry / "cmdline").read_bytes():
+                os.kill(int(entry.name), signal.SIGKILL)
+
+
+@confined
+def test_the_standard_library_can_be_used() -> None:
+    code = "import decimal, sqlite3, hashlib, ssl, json, statistics, zoneinfo, csv, uuid, bz2, lzma, ctypes, asyncio\n"
+    code += "print(statistics.mean([1, 2, 6]), hashlib.md5(b'').hexdigest()[:4], sqlite3.connect(':memory:') and 1)"
+    assert Code()(code, {}).text == "3 d41d 1"
+
+
+@confined
+def test_required_is_fine_where_all_is_closed() -> None:
+    assert Code(sandbox="required")("6 * 7", {}).text == "42"
+
+
+def test_an_unknown_sandbox_is_refused() -> None:
+    with pytest.raises(ConfigError, match="expected sandbox as one of auto, required, got 'off'"):
+        Code(sandbox="off")
+
+
+# A process that may not use Landlock, as in some containers: a filter of system calls refuses number 444 with ENOSYS.
+OLD_KERNEL = """
+import ctypes, logging, struct
+lines = [(0x20, 0, 0, 0), (0x15, 0, 1, 444), (0x06, 0, 0, 0x00050026), (0x06, 0, 0, 0x7FFF0000)]
+code = ctypes.create_string_buffer(b"".join(struct.pack("HBBI", *line) for line in lines))
+program = ctypes.create_string_buffer(struct.pack("HxxxxxxP", 4, ctypes.addressof(code)))
+libc = ctypes.CDLL(None)
+libc.prctl.argtypes = [ctypes.c_int] + [ctypes.c_ulong] * 4
+assert libc.prctl(38, 1, 0, 0, 0) == 0 and libc.prctl(22, 2, ctypes.addressof(program), 0, 0) == 0
+import gymnasium, lumos_rl.envs
+from lumos_rl.errors import ConfigError
+from lumos_rl.tools.code.code import Code
+logging.basicConfig(format="%(levelname)s %(message)s")
+for _ in range(3):
+    print(Code()("import os; (len(os.listdir('/')) > 0) + 1", {}).text)
+for make in (lambda: Code(sandbox="required"), lambda: gymnasium.make("lumos_rl/GSM8K-v0", sandbox="required")):
+    try:
+        make()
+    except ConfigError as error:
+        print(error)
+"""
+
+
+@confined
+def test_where_landlock_is_missing_one_warning_says_so_and_required_refuses() -> None:
+    done = subprocess.run([sys.executable, "-c", OLD_KERNEL], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[:3] == ["2", "2", "2"]
+    assert done.stdout.count("got one that leaves open: files") == 2
+    assert done.stderr.count("WARNING the tool Code runs programs of the model with files left open") == 1
