@@ -195,6 +195,22 @@ def number_field(row: Row, name: str) -> str:
         raise bad_field(row, name, "a number", value) from error
 
 
+def key_field(row: Row, *names: str) -> str:
+    """The record's own id: the first of these fields that it has, as text or a whole number; without any, its position.
+
+    Raises:
+        DataError: The id is neither.
+    """
+    for name in names:
+        value = row.value.get(name) if isinstance(row.value, Mapping) else None
+        if value is None:
+            continue
+        if isinstance(value, bool) or not isinstance(value, (str, int)) or not str(value).strip():
+            raise bad_field(row, name, "an id, text or a whole number", value)
+        return str(value).strip()
+    return str(row.index)
+
+
 def list_field(row: Row, name: str) -> list[Any]:
     """A field that must be a list.
 

@@ -9,7 +9,8 @@ One record of the list in `train.json`:
      "evidence": [[[["Caesarion-2", "Julia (daughter of Caesar)-1"]], …, ["operation"]], …]}
 
 becomes `Task("strategyqa/train/2bc9…", "strategyqa", question, "yes", "train", meta={"term": …, "facts": …,
-"decomposition": …, "evidence": …})`.
+"decomposition": …, "evidence": …})`. A record may also be only `{"question": "Is ice cold?", "answer": true}`, as in
+the file that Lumos released; its id is then its position.
 
 Train and dev are separate files and separate splits. The evaluation file released with Lumos combines train and dev, so
 a model trained on train has seen most of it: train on train only, and report dev only.
@@ -20,12 +21,12 @@ from __future__ import annotations
 from typing import Any
 
 from lumos_rl.core import Task
-from lumos_rl.data.files import Reader, Row, bad_field, list_field, text_field
+from lumos_rl.data.files import Reader, Row, bad_field, key_field, list_field, text_field
 
 
 def task(row: Row, split: str) -> Task:
     """The task of one record; `meta` holds its term, description, facts, decomposition and evidence, if present."""
-    question, key = text_field(row, "question").strip(), text_field(row, "qid")
+    question, key = text_field(row, "question").strip(), key_field(row, "qid", "id", "_id")
     answer = row.value.get("answer")
     if not isinstance(answer, bool):
         raise bad_field(row, "answer", "true or false", answer)

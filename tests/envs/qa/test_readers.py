@@ -85,6 +85,59 @@ def test_a_bare_question_is_a_task_without_context(tmp_path):
     assert annotate(task) == Reject(task.id, "no supporting facts")
 
 
+MUSIQUE = {
+    "id": "2hop__1_2",
+    "question": "Where was the director of Glen or Glenda born?",
+    "answer": "Poughkeepsie",
+    "answer_aliases": ["Poughkeepsie, New York"],
+    "answerable": True,
+    "paragraphs": [
+        {"idx": 0, "title": "Oslo", "paragraph_text": "Oslo is a city.", "is_supporting": False},
+        {
+            "idx": 1,
+            "title": "Ed Wood",
+            "paragraph_text": "Ed Wood was born in Poughkeepsie. He made films.",
+            "is_supporting": True,
+        },
+        {
+            "idx": 2,
+            "title": "Glen or Glenda",
+            "paragraph_text": "Glen or Glenda was directed by Ed Wood.",
+            "is_supporting": True,
+        },
+    ],
+}
+
+
+def test_musiques_paragraphs_are_context_and_supporting_facts(tmp_path):
+    [task] = read(tmp_path, "hotpotqa", MUSIQUE)
+    assert task.id == "hotpotqa/dev/2hop__1_2"
+    assert task.meta["context"] == [
+        ["Oslo", ["Oslo is a city."]],
+        ["Ed Wood", ["Ed Wood was born in Poughkeepsie.", "He made films."]],
+        ["Glen or Glenda", ["Glen or Glenda was directed by Ed Wood."]],
+    ]
+    assert task.meta["supporting_facts"] == [["Ed Wood", 0], ["Glen or Glenda", 0]]
+    assert written(annotate(task)) == written(annotate(read(tmp_path, "hotpotqa", HOTPOT)[0]))
+
+
+def test_an_alias_of_the_answer_is_right(tmp_path):
+    [task] = read(tmp_path, "hotpotqa", MUSIQUE)
+    env = gym.make("lumos_rl/HotpotQA-v0", tasks=(task,))
+    for answer, em, f1 in (("Poughkeepsie, New York", 1.0, 1.0), ("Poughkeepsie", 1.0, 1.0), ("New York", 0.0, 0.8)):
+        env.reset(options={"task": 0})
+        _, reward, _, _, info = env.step(f"Finish({answer})")
+        assert (reward, info["metrics"]["em"]) == (em, em)
+        assert info["metrics"]["f1"] == pytest.approx(f1)
+
+
+def test_a_question_with_nothing_but_its_answer_has_an_id_by_position(tmp_path):
+    tasks = read(
+        tmp_path, "strategyqa", *({"question": f"Is ice {word}?", "answer": word == "cold"} for word in ("cold", "hot"))
+    )
+    assert [(task.id, task.answer) for task in tasks] == [("strategyqa/dev/0", "yes"), ("strategyqa/dev/1", "no")]
+
+
 @pytest.mark.parametrize(
     ("benchmark", "change", "said"),
     [
@@ -103,7 +156,17 @@ def test_a_bare_question_is_a_task_without_context(tmp_path):
             "field 'evidence': expected a list of steps for each annotator",
         ),
         ("strategyqa", {"evidence": ["operation"]}, "field 'evidence': expected a list of steps for each annotator"),
-        ("strategyqa", {"qid": 7}, "field 'qid': expected text, got 7"),
+        ("strategyqa", {"qid": [7]}, "field 'qid': expected an id, text or a whole number, got [7]"),
+        ("strategyqa", {"qid": " "}, "field 'qid': expected an id, text or a whole number, got ' '"),
+        ("hotpotqa", {"_id": True}, "field '_id': expected an id, text or a whole number, got True"),
+        ("hotpotqa", {"answer_aliases": "x"}, "field 'answer_aliases': expected a list of texts, got 'x'"),
+        ("hotpotqa", {"answerable": False}, "field 'answerable': expected true, because only an answer can be graded"),
+        ("hotpotqa", {"context": None, "ctxs": [{"title": "A"}]}, "field 'ctxs': expected paragraphs as `context`"),
+        (
+            "hotpotqa",
+            {"context": None, "paragraphs": [{"title": "A", "paragraph_text": 5}]},
+            "dev.json:1, paragraph 0: field 'paragraph_text': expected text, got 5",
+        ),
     ],
 )
 def test_a_record_that_cannot_be_read_is_named(tmp_path, benchmark, change, said):
