@@ -66,6 +66,7 @@ def encode_chat(
     Raises:
         ConfigError: The chat template rewrites earlier turns, so that prefixes of the conversation change, or it does
             not write the content of every message once.
+        UnicodeEncodeError: A content has lone surrogates (`lumos_rl.records.well_formed` replaces them).
     """
     shown, hidden = _hide_markup(tokenizer, messages)
     parts = _parts(tokenizer, shown, add_generation_prompt)
@@ -233,6 +234,7 @@ def _hide_markup(tokenizer: Tokenizer, messages: Sequence[Message]) -> tuple[lis
     hidden: dict[str, Pieces] = {}
     for message in messages:
         content = message["content"]
+        content.encode()  # tokenizers refuse lone surrogates too, but say less
         core = content.strip()  # a template may strip it
         pieces = plain_pieces(tokenizer, core)
         if len(pieces) > 1:

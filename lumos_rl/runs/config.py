@@ -20,7 +20,7 @@ import tyro
 from lumos_rl import task_types
 from lumos_rl.checks import at_least, between, check, closest, each, one_of
 from lumos_rl.errors import ConfigError
-from lumos_rl.policies.settings import OpenAISettings, VLLMSettings
+from lumos_rl.policies.settings import OpenAISettings, VLLMSettings, template_parts
 from lumos_rl.prompts import PROFILES
 from lumos_rl.rollout.plans import RolloutConfig
 from lumos_rl.rollout.ray_config import RayConfig
@@ -159,6 +159,8 @@ class ModelConfig:
         base: scratch (a small model built here), a model folder, or a hub name.
         modules: shared (one model is planner and grounder) or separate (one each).
         profile: Prompt profile: lumos, compact, chats (the sentences of data.chats), or a folder with a saved one.
+        chat_template: Template to use instead of the tokenizer's own: lumos, chatml, or a file; and arguments of the
+            template as KEY=VALUE, such as enable_thinking=false. Both are saved with what is trained.
         scratch: Shape of the model built here.
         dtype: Weights' type when generating: float32 or bfloat16.
         generate_batch: Turns generated together by one worker, or by one engine of vLLM.
@@ -171,6 +173,7 @@ class ModelConfig:
     base: str = "scratch"
     modules: Modules = Modules.SHARED
     profile: str = "lumos"
+    chat_template: tuple[str, ...] = ()
     scratch: ScratchSettings = field(default_factory=ScratchSettings)
     dtype: str = "float32"
     generate_batch: int = 64
@@ -187,6 +190,13 @@ class ModelConfig:
             generate_batch=at_least(1),
             engine=one_of(Engine),
         )
+        template_parts(self.chat_template)
+        gets_text = self.engine == Engine.SCRIPT or (self.engine == Engine.OPENAI and not self.openai.tokenizer)
+        if self.chat_template and gets_text:
+            raise ConfigError(
+                "expected --model.chat-template with an engine that gets token ids (hf, vllm, or openai with"
+                f" --model.openai.tokenizer), got it with {self.engine}, which gets text"
+            )
         if not self.base:
             raise ConfigError("expected --model.base to be scratch, a model folder or a hub name, got an empty text")
         known = (*PROFILES, OWN_PROFILE)

@@ -181,7 +181,7 @@ def _length(job: Job) -> float:
     from lumos_rl.policies.checkpoints import load_tokenizer
     from lumos_rl.policies.encoding import encode_chat
 
-    tokenizer = load_tokenizer(job.config.model.base)
+    tokenizer = load_tokenizer(job.config.model.base, job.config.model.chat_template)
     return sum(len(encode_chat(tokenizer, row.messages)[0]) for row in sample) / len(sample)
 
 

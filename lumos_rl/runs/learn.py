@@ -36,12 +36,14 @@ class Learner:
         modules: Whether planner and grounder are one model or two.
         seed: Seed of the row order and of adapter initialisation.
         profile: Prompt profile of the rows; it is saved in each checkpoint.
+        chat_template: As the setting `model.chat_template`; saved as well.
     """
 
     run: RunFolder
     modules: Modules
     seed: int
     profile: PromptProfile
+    chat_template: tuple[str, ...] = ()
 
     def sft(self, stage: str, start: Path | str, rows: Sequence[ChatRow], settings: SFTSettings) -> dict[str, Any]:
         """Fine-tunes the run's model, or each of its modules, on rows.
@@ -65,7 +67,7 @@ class Learner:
         parts = [(name, part, out, _rows_of(name, rows)) for name, part, out in self._parts(stage, start)]
         for name, part, out, wanted in parts:
             progress = Progress(self.run.log, label(stage, name))
-            train = functools.partial(train_sft, part, wanted, out, settings, self.seed, callbacks=[progress])
+            train = functools.partial(train_sft, part, wanted, out, settings, self.seed, [progress], self.chat_template)
             report |= self._report(stage, name, lambda: dataclasses.asdict(train()))  # noqa: B023 (called at once)
         self.profile.save(self.run.checkpoint(stage))
         return report | {"rows": len(rows)}
@@ -88,7 +90,7 @@ class Learner:
                 report[f"{name}_steps"] = 0
                 continue
             progress = Progress(self.run.log, label(stage, name))
-            train = functools.partial(train_dpo, part, wanted, out, settings, self.seed, callbacks=[progress])
+            train = functools.partial(train_dpo, part, wanted, out, settings, self.seed, [progress], self.chat_template)
             report |= self._report(stage, name, lambda: dataclasses.asdict(train()))  # noqa: B023 (called at once)
         self.profile.save(self.run.checkpoint(stage))
         return report

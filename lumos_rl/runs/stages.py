@@ -75,7 +75,7 @@ def sft_stage(
     if preview:
         from lumos_rl.training.sft import preview as shown
 
-        print(shown(start, [row.messages for row in rows[:preview]], settings.max_length))
+        print(shown(start, [row.messages for row in rows[:preview]], settings.max_length, learner.chat_template))
     return run.stage("sft", lambda: learner.sft("sft", start, rows, settings))
 
 

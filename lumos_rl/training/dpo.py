@@ -11,6 +11,7 @@ tokens only. They are the sampled ids if the policy reported them, else those of
 
 from __future__ import annotations
 
+import functools
 import logging
 import time
 from collections.abc import Sequence
@@ -27,6 +28,7 @@ from lumos_rl.core import Message, PreferencePair
 from lumos_rl.errors import DataError
 from lumos_rl.policies.checkpoints import load_tokenizer
 from lumos_rl.policies.encoding import encode_chat, fingerprint
+from lumos_rl.training.left_out import LeftOut
 from lumos_rl.training.settings import DPOSettings
 from lumos_rl.training.trainer import (
     OneGPU,
@@ -57,7 +59,7 @@ class DPOReport:
     Attributes:
         steps: Optimizer steps.
         pairs: Pairs trained on.
-        left_out: Pairs longer than max_length.
+        left_out: Pairs that were too long or could not be encoded.
         loss: Mean training loss of all steps.
         accuracy: Share of pairs whose chosen turn has the higher implicit reward, mean of all steps.
         margin: Implicit reward margin, mean of all steps.
@@ -80,13 +82,14 @@ def dpo_trainer(
     settings: DPOSettings,
     seed: int,
     callbacks: Sequence[TrainerCallback] = (),
+    chat_template: Sequence[str] = (),
 ) -> DPOTrainer:
     """TRL's trainer, with the model at `model_path` as its reference.
 
     Raises:
-        DataError: No pairs, or none within max_length.
+        DataError: No pairs, or more than half are left out.
     """
-    tokenizer = load_tokenizer(model_path)
+    tokenizer = load_tokenizer(model_path, chat_template)
     rows, _ = encode_pairs(tokenizer, pairs, settings.max_length)
     torch.manual_seed(seed)
     model = load_trainable(model_path, settings)
@@ -130,30 +133,40 @@ def encode_pairs(
         max_length: Maximum number of tokens of a prompt with its turn.
 
     Returns:
-        Rows `{"prompt_ids", "chosen_ids", "rejected_ids"}`, and the number of pairs that were too long.
+        Rows `{"prompt_ids", "chosen_ids", "rejected_ids"}`, and the number of pairs that were left out: too long, or
+        refused by tokenizer or chat template.
 
     Raises:
-        DataError: No row is left.
+        DataError: There are none, or more than half are left out.
     """
+    left_out = LeftOut("preference pairs", max_length)
     rows, foreign, own = [], 0, fingerprint(tokenizer)
     for pair in pairs:
         if pair.ids is not None and pair.ids.tokenizer == own:
             prompt, *turns = list(pair.ids.prompt), list(pair.ids.chosen), list(pair.ids.rejected)
         else:
             foreign += pair.ids is not None
-            prompt, _ = encode_chat(tokenizer, pair.prompt, add_generation_prompt=True)
-            turns = [_turn_ids(tokenizer, pair.prompt, text) for text in (pair.chosen, pair.rejected)]
-        if len(prompt) + max(map(len, turns)) <= max_length:
+            encoded = left_out.encoded(functools.partial(_pair_ids, tokenizer, pair))
+            if encoded is None:
+                continue
+            prompt, *turns = encoded
+        if left_out.fits(len(prompt) + max(map(len, turns))):
             rows.append({"prompt_ids": prompt, "chosen_ids": turns[0], "rejected_ids": turns[1]})
     if foreign:
         log.warning("%d pairs were sampled with another tokenizer or chat template: encoded again from text", foreign)
-    if not rows:
+    if not pairs:
         raise DataError(
-            f"expected at least one preference pair within {max_length} tokens, got {len(pairs)} pairs, all of them"
-            " longer; 0 pairs mean that every task's episodes got the same reward: sample more episodes per task, at a"
-            " higher temperature, or on harder tasks"
+            "expected preference pairs, got none: every task's episodes got the same reward; sample more episodes per"
+            " task, at a higher temperature, or on harder tasks"
         )
-    return rows, len(pairs) - len(rows)
+    left_out.tell(len(pairs))
+    return rows, left_out.count
+
+
+def _pair_ids(tokenizer: Any, pair: PreferencePair) -> tuple[list[int], list[int], list[int]]:
+    prompt, _ = encode_chat(tokenizer, pair.prompt, add_generation_prompt=True)
+    chosen, rejected = (_turn_ids(tokenizer, pair.prompt, text) for text in (pair.chosen, pair.rejected))
+    return prompt, chosen, rejected
 
 
 def _turn_ids(tokenizer: Any, prompt: Sequence[Message], completion: str) -> list[int]:
@@ -172,10 +185,11 @@ def train_dpo(
     settings: DPOSettings,
     seed: int,
     callbacks: Sequence[TrainerCallback] = (),
+    chat_template: Sequence[str] = (),
 ) -> DPOReport:
     """Trains on preference pairs; the other arguments are as for `train_sft`."""
     began = time.monotonic()
-    trainer = dpo_trainer(model_path, pairs, out, settings, seed, callbacks)
+    trainer = dpo_trainer(model_path, pairs, out, settings, seed, callbacks, chat_template)
     course = run_trainer(trainer, out)
     return DPOReport(
         steps=trainer.state.global_step,

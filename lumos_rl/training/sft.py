@@ -9,9 +9,11 @@ folder, a killed run resumes from its last checkpoint; Ctrl-C and SIGTERM save a
 
 from __future__ import annotations
 
+import functools
 import logging
 import math
 import random
+import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -28,6 +30,7 @@ from lumos_rl.data.rows import ChatRow
 from lumos_rl.errors import DataError
 from lumos_rl.policies.checkpoints import load_tokenizer
 from lumos_rl.policies.encoding import encode_chat, fingerprint
+from lumos_rl.training.left_out import LeftOut
 from lumos_rl.training.settings import SFTSettings
 from lumos_rl.training.trainer import (
     OneGPU,
@@ -54,7 +57,7 @@ class TrainReport:
         steps: Optimizer steps.
         tokens: Tokens per epoch.
         supervised: Share of them with loss.
-        left_out: Conversations longer than max_length.
+        left_out: Conversations that were too long or could not be encoded.
         loss: Mean training loss of all steps.
         seconds: Wall-clock time, that of earlier starts up to their last checkpoint included.
     """
@@ -83,11 +86,12 @@ def encode_rows(
 
     Returns:
         Rows `{"input_ids", "labels"}`, each list of length T, with label -100 for tokens without loss; and the number
-        of conversations that were too long.
+        of conversations that were left out: too long, or refused by tokenizer or chat template.
 
     Raises:
-        DataError: No row is left, or none or all of the tokens have loss.
+        DataError: There are none, more than half are left out, or none or all of the tokens have loss.
     """
+    left_out = LeftOut("conversations", max_length)
     rows, foreign, own = [], 0, fingerprint(tokenizer)
     for conversation in conversations:
         row = conversation if isinstance(conversation, ChatRow) else ChatRow("", "", "", tuple(conversation))
@@ -95,19 +99,24 @@ def encode_rows(
             ids, mask = list(row.transcript.ids), list(row.transcript.written)
         else:
             foreign += row.transcript is not None
-            ids, mask = encode_chat(tokenizer, row.messages)
+            encoded = left_out.encoded(functools.partial(encode_chat, tokenizer, row.messages))
+            if encoded is None:
+                continue
+            ids, mask = encoded
+        if not left_out.fits(len(ids)):
+            continue
         labels = [token if written else IGNORED for token, written in zip(ids, mask, strict=True)]
         rows.append({"input_ids": ids, "labels": labels})
     if foreign:
         log.warning("%d rows were sampled with another tokenizer or chat template: encoded again from text", foreign)
-    kept = [row for row in rows if len(row["input_ids"]) <= max_length]
-    share = supervised_share(kept)
+    left_out.tell(len(conversations))
+    share = supervised_share(rows)
     if not 0 < share < 1:
         raise DataError(
-            f"expected rows with some tokens in the loss and some out of it, got {len(kept)} of {len(rows)} rows within"
-            f" {max_length} tokens and {share:.0%} of their tokens in the loss; check max_length and the chat template"
+            f"expected rows with some tokens in the loss and some out of it, got {len(rows)} rows with {share:.0%} of"
+            " their tokens in the loss; check the conversations and the chat template"
         )
-    return kept, len(rows) - len(kept)
+    return rows, left_out.count
 
 
 def epoch_order(rows: Sequence[dict[str, list[int]]], settings: SFTSettings, seed: int) -> list[int]:
@@ -149,11 +158,19 @@ def supervised_share(rows: Sequence[dict[str, list[int]]]) -> float:
     return sum(label != IGNORED for row in rows for label in row["labels"]) / total if total else 0.0
 
 
-def preview(model_path: str | Path, conversations: Sequence[Conversation], max_length: int) -> str:
-    """The training rows of some conversations as text, with the tokens in the loss between ⟦ and ⟧."""
-    tokenizer = load_tokenizer(model_path)
-    rows, _ = encode_rows(tokenizer, conversations, max_length)
-    return "\n\n".join(_preview_row(tokenizer, row) for row in rows)
+def preview(
+    model_path: str | Path, conversations: Sequence[Conversation], max_length: int, chat_template: Sequence[str] = ()
+) -> str:
+    """The training rows of some conversations as text, with the tokens in the loss between ⟦ and ⟧.
+
+    A row that training leaves out says so.
+    """
+    tokenizer = load_tokenizer(model_path, chat_template)
+    rows, _ = encode_rows(tokenizer, conversations, sys.maxsize)
+    left_out = f"[left out, as it has more than {max_length} tokens] "
+    return "\n\n".join(
+        (left_out if len(row["input_ids"]) > max_length else "") + _preview_row(tokenizer, row) for row in rows
+    )
 
 
 def _preview_row(tokenizer: Any, row: dict[str, list[int]]) -> str:
@@ -175,6 +192,7 @@ def train_sft(
     settings: SFTSettings,
     seed: int,
     callbacks: Sequence[TrainerCallback] = (),
+    chat_template: Sequence[str] = (),
 ) -> TrainReport:
     """Fine-tunes a model, or continues to train an adapter.
 
@@ -185,12 +203,13 @@ def train_sft(
         settings: Hyper-parameters.
         seed: Seed of the row order and of the adapter initialisation.
         callbacks: Transformers callbacks, e.g. for progress and logs.
+        chat_template: As the setting `model.chat_template`; saved with the model.
 
     Raises:
-        DataError: Nothing to learn from.
+        DataError: Nothing to learn from, or more than half of it is left out.
     """
     began = time.monotonic()
-    tokenizer = load_tokenizer(model_path)
+    tokenizer = load_tokenizer(model_path, chat_template)
     rows, left_out = encode_rows(tokenizer, conversations, settings.max_length)
     torch.manual_seed(seed)
     model = load_trainable(model_path, settings)

@@ -205,16 +205,17 @@ def test_the_sft_term_is_added_with_its_weight(tiny_sft, tokenizer, tmp_path):
     assert loss == pytest.approx(math.log(2) + 0.5 * sft, abs=1e-4)
 
 
-def test_pairs_that_are_too_long_are_left_out_and_counted(tiny_sft, tmp_path):
+def test_pairs_that_are_too_long_are_left_out_and_counted(tiny_sft, tmp_path, caplog):
     long = pair([user("9" * 120)], "Stop.", "Heads.")
     report = train_dpo(tiny_sft, [*PAIRS, long], tmp_path, replace(FAST, max_length=100, lora_rank=LORA), seed=0)
     assert (report.pairs, report.left_out) == (4, 1)
-    with pytest.raises(DataError, match="within 100 tokens, got 1 pairs"):
+    assert "1 of 5 preference pairs (20%) are left out: 1 of more than 100 tokens, the longest 12" in caplog.text
+    with pytest.raises(DataError, match=r"1 of 1 preference pairs \(100%\) are left out.*raise --sft\.max-length"):
         train_dpo(tiny_sft, [long], tmp_path, replace(FAST, max_length=100), seed=0)
 
 
 def test_no_pairs_are_an_error_that_says_what_to_do(tiny_sft, tmp_path):
-    with pytest.raises(DataError, match=r"got 0 pairs.*sample more episodes per task"):
+    with pytest.raises(DataError, match=r"got none.*sample more episodes per task"):
         train_dpo(tiny_sft, [], tmp_path, FAST, seed=0)
 
 

@@ -83,6 +83,11 @@ def test_loss_is_on_what_the_model_writes_and_its_end_of_turn_and_on_nothing_els
     assert left_out == 0
 
 
+def test_a_preview_says_what_is_left_out(tiny_base):
+    text = preview(tiny_base, [PLAN], 5)
+    assert text.startswith("[left out, as it has more than 5 tokens] <|user|>")
+
+
 def test_the_supervised_share_counts_tokens(tokenizer):
     rows, _ = encode_rows(tokenizer, [[user("1234"), assistant("56")]], 128)
     # <|user|>\n 1 2 3 4 \n <|assistant|>\n 5 6 <|end|>: three of ten
@@ -98,10 +103,25 @@ def test_a_preview_marks_what_is_learned(tiny_base):
     assert second == "<|user|>\nFlip a coin.\n<|assistant|>\n⟦Heads.<|end|>⟧"
 
 
-def test_too_long_conversations_are_left_out_and_counted(tokenizer):
+def test_too_long_conversations_are_left_out_and_counted(tokenizer, caplog):
     long = [user("9" * 200), assistant("9")]
-    rows, left_out = encode_rows(tokenizer, [PLAN, long, long], 128)
-    assert (len(rows), left_out) == (1, 2)
+    rows, left_out = encode_rows(tokenizer, [PLAN, PLAN, long], 128)
+    assert (len(rows), left_out) == (2, 1)
+    length = len(encode_chat(tokenizer, long)[0])
+    assert f"1 of 3 conversations (33%) are left out: 1 of more than 128 tokens, the longest {length}" in caplog.text
+
+
+def test_conversations_that_cannot_be_encoded_are_left_out_with_the_cause(tokenizer, caplog):
+    rows, left_out = encode_rows(tokenizer, [PLAN, PLAN, [user(chr(0xD800)), assistant("9")]], 128)
+    assert (len(rows), left_out) == (2, 1)
+    assert "1 that cannot be encoded, the first because of: 'utf-8' codec" in caplog.text
+
+
+def test_training_on_less_than_half_of_the_rows_is_refused(tokenizer):
+    long = [user("9" * 200), assistant("9")]
+    assert len(encode_rows(tokenizer, [PLAN, long], 128)[0]) == 1
+    with pytest.raises(DataError, match=r"2 of 3 conversations \(67%\) .* the longest 20\d; raise --sft\.max-length"):
+        encode_rows(tokenizer, [PLAN, long, long], 128)
 
 
 def test_ids_that_were_sampled_are_learned_as_they_were(tokenizer, caplog):
@@ -118,7 +138,7 @@ def test_ids_that_were_sampled_are_learned_as_they_were(tokenizer, caplog):
 
 @pytest.mark.parametrize(
     ("conversations", "max_length", "got"),
-    [([], 128, "got 0 of 0 rows"), ([PLAN], 5, "got 0 of 1 rows within 5"), ([[user("only")]], 128, "0% of their")],
+    [([], 128, "got 0 rows"), ([PLAN], 5, "1 of 1 conversations .* of more than 5"), ([[user("only")]], 128, "0% of")],
 )
 def test_nothing_to_learn_is_an_error(tokenizer, conversations, max_length, got):
     with pytest.raises(DataError, match=got):
