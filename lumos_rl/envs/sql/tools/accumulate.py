@@ -12,7 +12,8 @@ from collections.abc import Callable
 from typing import Any
 
 from lumos_rl.envs.sql.tools.budget import Guarded
-from lumos_rl.envs.sql.tools.functions import fold, number_of, text_of
+from lumos_rl.envs.sql.tools.functions import fold, text_of
+from lumos_rl.envs.sql.tools.numerics import bits, number_of, signed
 
 MAX_GROUP_CONCAT = 1024  # characters, MySQL's group_concat_max_len
 MAX_PARTS = 100_000  # values that one GROUP_CONCAT may order
@@ -52,6 +53,35 @@ class _StdSample(_Spread):
 
 class _VarianceSample(_Spread):
     is_root, is_sample = False, True
+
+
+class _BitAnd:
+    start = -1  # all bits
+
+    def __init__(self) -> None:
+        self.found = self.start
+
+    def step(self, value: Any) -> None:
+        if value is not None:
+            self.found = self.join(self.found, signed(bits(value)))
+
+    def join(self, one: int, other: int) -> int:
+        return one & other
+
+    def finalize(self) -> int:
+        return self.found
+
+
+class _BitOr(_BitAnd):
+    start = 0
+
+    def join(self, one: int, other: int) -> int:
+        return one | other
+
+
+class _BitXor(_BitOr):
+    def join(self, one: int, other: int) -> int:
+        return one ^ other
 
 
 def _group_concat(stop: Callable[[str], None]) -> type:
@@ -98,7 +128,10 @@ def _sortable(value: Any) -> tuple[bool, bool, Any]:
     return value is not None, isinstance(value, str), fold(value) if isinstance(value, str) else value or 0
 
 
-_AGGREGATES: dict[str, type[_Spread]] = {
+_AGGREGATES: dict[str, type[_Spread | _BitAnd]] = {
+    "bit_and": _BitAnd,
+    "bit_or": _BitOr,
+    "bit_xor": _BitXor,
     "std": _Spread,
     "variance": _VariancePop,
     "stddev_samp": _StdSample,

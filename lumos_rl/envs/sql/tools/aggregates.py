@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from lumos_rl.envs.sql.tools import calls
-from lumos_rl.envs.sql.tools.calls import DOUBLE, INT, NULL, TEXT
+from lumos_rl.envs.sql.tools.calls import BITS, DOUBLE, INT, NULL, TEXT
 from lumos_rl.envs.sql.tools.dialect import syntax_error
 from lumos_rl.envs.sql.tools.expressions import Expressions, Handler
-from lumos_rl.envs.sql.tools.schema import Type
+from lumos_rl.envs.sql.tools.schema import Kind, Type
 from lumos_rl.envs.sql.tools.scope import ON, WHERE, Scope
 from lumos_rl.errors import ToolError
 
@@ -62,7 +62,10 @@ def _aggregated(x: Expressions, node: Any, kind: Type) -> Type:
         return INT
     if node.key in ("sum", "avg"):
         x.number(inner, kind)
-        return calls.summed(kind) if node.key == "sum" else calls.averaged(kind)
+        found = calls.summed(kind) if node.key == "sum" else calls.averaged(kind)
+        if found.kind is Kind.DECIMAL and found.scale and node.parent.key != "window":
+            x.exact(node, found.scale if node.key == "sum" else 9)
+        return found
     x.comparable(inner, kind)
     return Type(kind.kind, kind.scale)
 
@@ -76,7 +79,7 @@ def spread(x: Expressions, node: Any, name: str, scope: Scope) -> Type:
     if len(node.expressions) != 1:
         raise syntax_error(")")
     node.set("this", calls.AGGREGATES[name])
-    return DOUBLE
+    return BITS if name.startswith("bit_") else DOUBLE
 
 
 def _group_concat(x: Expressions, node: Any, scope: Scope) -> Type:
@@ -86,7 +89,7 @@ def _group_concat(x: Expressions, node: Any, scope: Scope) -> Type:
     _enter(scope)
     try:
         for part in list(inner.expressions) if distinct else [inner]:
-            x.read(part, scope)
+            x.text(part, x.read(part, scope))
         for item in order.expressions if order is not None else ():
             x.read(item.this, scope)
     finally:

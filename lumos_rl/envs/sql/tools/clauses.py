@@ -274,7 +274,7 @@ def delete(c: Cursor) -> None:
 
 _RULES: Mapping[str, Rule] = {"expression": expression, "operation": operation, "query": query}
 STATEMENTS: Mapping[str, Rule] = {
-    **dict.fromkeys(("SELECT", "WITH", "("), query),
+    **dict.fromkeys(("SELECT", "WITH", "(", "TABLE", "VALUES"), query),
     **dict.fromkeys(("INSERT", "REPLACE"), insert),
     "UPDATE": update,
     "DELETE": delete,

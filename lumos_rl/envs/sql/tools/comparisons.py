@@ -49,7 +49,9 @@ def _quantified(x: Expressions, node: Any, scope: Scope) -> Type:
     kind = x.read(node.this, scope)
     if query.args.get("limit") is not None:
         raise ToolError(_LIMIT)
+    holder = query.parent
     column = _one_column(x, query, scope)
+    query = holder.this  # a set operation was replaced
     _name_first(x, query)
     value = exp.column("v", table="quantified", quoted=True)
     test = type(node)(this=node.this.copy(), expression=value)

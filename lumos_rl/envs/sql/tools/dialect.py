@@ -48,7 +48,7 @@ def _dialect() -> Any:
             for name, parse in mysql.MySQL.Parser.FUNCTION_PARSERS.items()
             if name in ("CAST", "CHAR", "CONVERT", "EXTRACT", "GROUP_CONCAT", "POSITION", "SUBSTRING", "TRIM")
         }
-        EQUALITY = {}  # noqa: RUF012 (MySQL reads all comparisons from left to right)
+        EQUALITY: dict[Any, Any] = {}  # noqa: RUF012 (MySQL reads all comparisons from left to right)
         COMPARISON = mysql.MySQL.Parser.EQUALITY | mysql.MySQL.Parser.COMPARISON
 
     class Strict(mysql.MySQL):  # type: ignore[misc, name-defined, unused-ignore]

@@ -18,6 +18,7 @@ from typing import Any
 
 from lumos_rl.envs.sql.tools.dialect import load, parse
 from lumos_rl.envs.sql.tools.schema import Catalog, Column, Kind, Row, Table
+from lumos_rl.envs.sql.tools.tokens import unquoted
 from lumos_rl.errors import DataError, ToolError
 
 _STATEMENT = re.compile(
@@ -30,7 +31,6 @@ _CREATE_DATABASE = re.compile(rf"CREATE\s+DATABASE\s+(?:/\*.*?\*/\s*)?(?:IF\s+NO
 _USE = re.compile(rf"USE\s+{_NAME}", re.IGNORECASE)
 _INSERT = re.compile(rf"INSERT\s+INTO\s+{_NAME}\s+VALUES\s*", re.IGNORECASE)
 _VALUE = re.compile(r"'((?:[^'\\]|\\.|'')*+)'|([-+\w.]++)|([(),])|\s++", re.DOTALL)
-_ESCAPES = {"n": "\n", "t": "\t", "r": "\r", "0": "\0", "b": "\b", "Z": "\x1a"}
 _UNPLAIN = re.compile(r"[^\x20-\x5a\x61-\x7a{|}~]| \Z")  # characters that MySQL compares differently from NOCASE
 
 
@@ -127,16 +127,10 @@ def _rows(text: str, table: Table) -> list[Row]:
                 raise DataError(f"expected {len(table.columns)} values for table {table.name}, got {len(row)}: {row}")
             rows.append(tuple(stored(cell, column) for cell, column in zip(row, table.columns, strict=True)))
         elif found[1] is not None:
-            row.append(_unquoted(found[1]))
+            row.append(unquoted(found[1]))
         elif found[2] is not None:
             row.append(_number(found[2], table))
     return rows
-
-
-def _unquoted(text: str) -> str:
-    if "\\" in text:
-        text = re.sub(r"\\(.)", lambda found: _ESCAPES.get(found[1], found[1]), text, flags=re.DOTALL)
-    return text.replace("''", "'")
 
 
 def _number(text: str, table: Table) -> int | float | None:

@@ -23,6 +23,7 @@ from lumos_rl.errors import ToolLimitError
 
 Query = Callable[[Any, Scope], list[Output]]
 Handler = Callable[["Expressions", Any, Scope], Type]
+MOST_EXACT = 15  # digits after the point that a float of SQLite can hold exactly
 MAX_NODES = 20_000  # of a statement's tree, including copies that rewriting makes
 
 
@@ -119,6 +120,23 @@ class Expressions:
             wrap(node, self.real)
         elif kind.kind in TIMES:
             wrap(node, lambda inner: self.call("my_date_number", inner))
+        elif kind.unsigned:
+            wrap(node, lambda inner: self.call("my_large", inner))
+
+    def text(self, node: Any, kind: Type) -> Any:
+        """The node, with all its digits if it is a decimal that is used as a text."""
+        if kind.kind is not Kind.DECIMAL or not kind.scale:
+            return node
+        pattern = self.exp.Literal.string(f"%.{kind.scale}f")
+        nullable = lambda inner: self.exp.Case(  # noqa: E731
+            ifs=[self.exp.If(this=self.exp.Is(this=inner, expression=self.exp.Null()), true=self.exp.Null())],
+            default=self.call("printf", pattern, inner.copy()),
+        )
+        return wrap(node, nullable)
+
+    def exact(self, node: Any, scale: int) -> Any:
+        """The node rounded to a scale: of the numbers with so many digits, SQLite's nearest to the exact result."""
+        return wrap(node, lambda inner: self.call("round", inner, self.exp.Literal.number(min(scale, MOST_EXACT))))
 
     def is_plain(self, node: Any, kind: Type) -> bool:
         """Whether this text compares correctly under the collation of a plain column."""

@@ -15,12 +15,12 @@ import datetime as dt
 import math
 import unicodedata
 from collections.abc import Callable, Sequence
-from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
-from lumos_rl.envs.sql.tools import clock
+from lumos_rl.envs.sql.tools import clock, numerics, texts, times
 from lumos_rl.envs.sql.tools.budget import Guarded, ask
 from lumos_rl.envs.sql.tools.kept import kept, text_bytes
+from lumos_rl.envs.sql.tools.numerics import number_of, rounded
 from lumos_rl.envs.sql.tools.patterns import expression, matches, matching
 
 COLLATION = "mysql"
@@ -86,13 +86,6 @@ def text_of(value: Any) -> str:
     if isinstance(value, float):
         return str(int(value)) if value.is_integer() and abs(value) < 1e15 else repr(value)
     return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
-
-
-def number_of(value: Any) -> float:
-    """A value converted to a number as in MySQL: for a text, the number at its start, otherwise 0."""
-    if isinstance(value, int | float):
-        return value
-    return sqlite_number(text_of(value).strip())
 
 
 def sqlite_number(text: str) -> float:
@@ -193,16 +186,6 @@ def _counted(count: int) -> int:
     return count + 1
 
 
-def _round(value: Any, places: Any = 0) -> float:
-    number = Decimal(repr(number_of(value)))
-    return float(number.quantize(Decimal(1).scaleb(-min(30, int(places))), ROUND_HALF_UP))
-
-
-def _truncate(value: Any, places: Any) -> float:
-    factor = 10.0 ** min(30, int(places))
-    return math.trunc(number_of(value) * factor) / factor
-
-
 def _mod(value: Any, divisor: Any) -> float | None:
     return math.fmod(number_of(value), number_of(divisor)) if number_of(divisor) else None
 
@@ -215,8 +198,8 @@ def _log(base: Any, value: Any = None) -> float:
     return math.log(number_of(base)) if value is None else math.log(number_of(value), number_of(base))
 
 
-def _format(value: Any, places: Any) -> str:
-    return f"{_round(value, places):,.{max(0, min(30, int(places)))}f}"
+def _format(value: Any, places: Any, locale: Any = "en_US") -> str:
+    return f"{rounded(value, places):,.{max(0, min(30, int(places)))}f}"
 
 
 def _field(wanted: Any, *values: Any) -> int:
@@ -269,12 +252,8 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     "trim": _trim,
     "strcmp": lambda one, other: collate(text_of(one), text_of(other)),
     "ascii": lambda text: (text_of(text).encode("utf-8", "replace") or b"\0")[0],
-    "char": lambda *codes: "".join(chr(int(code)) for code in codes),
-    "hex": lambda value: f"{value:X}" if isinstance(value, int) else text_of(value).encode().hex().upper(),
     "format": _format,
     "find_in_set": _find_in_set,
-    "round": _round,
-    "truncate": _truncate,
     "ceiling": lambda value: math.ceil(number_of(value)),
     "floor": lambda value: math.floor(number_of(value)),
     "mod": _mod,
@@ -291,10 +270,18 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     "greatest": lambda *values: _best(values, True),
     "least": lambda *values: _best(values, False),
     "like": lambda pattern, text, escape="\\": like(text_of(pattern), text_of(text), escape),
-    "signed": lambda value: int(_round(value)) if isinstance(value, float) else int(number_of(value)),
     **clock.FUNCTIONS,
+    **numerics.FUNCTIONS,
+    **texts.FUNCTIONS,
+    **times.FUNCTIONS,
 }
-WITH_NULL: dict[str, Callable[..., Any]] = {"concat_ws": _concat_ws, "field": _field, "elt": _elt}
+CHANGING = clock.CHANGING | numerics.CHANGING | times.CHANGING
+WITH_NULL: dict[str, Callable[..., Any]] = {
+    "concat_ws": _concat_ws,
+    "field": _field,
+    "elt": _elt,
+    "any": lambda value: value,
+}
 
 
 def _guarded(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -330,7 +317,7 @@ def install(connection: Guarded, stop: Callable[[str], None]) -> None:
     """
     connection.create_collation(COLLATION, collate)
     for name, function in FUNCTIONS.items():
-        connection.create_function(f"my_{name}", -1, _guarded(function), deterministic=name not in clock.CHANGING)
+        connection.create_function(f"my_{name}", -1, _guarded(function), deterministic=name not in CHANGING)
     for name, function in WITH_NULL.items():
         connection.create_function(f"my_{name}", -1, function, deterministic=True)
     connection.create_function("my_too_many_rows", 0, lambda: stop("Subquery returns more than 1 row"))

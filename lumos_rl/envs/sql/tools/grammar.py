@@ -150,6 +150,8 @@ def _named(c: Cursor, token: Token) -> None:
                 f"FUNCTION {token.text} does not exist. Check the 'Function Name Parsing and Resolution' section in"
                 " the Reference Manual"
             )
+        if token.word == "INTERVAL":
+            c.names.add(token.start)
         c.at += 1
         form = FORMS.get(token.word) if token.kind == "name" else None
         _call(c) if form is None else form(c)

@@ -18,6 +18,7 @@ from lumos_rl.envs.sql.tools.grouping import check_distinct, check_grouping
 from lumos_rl.envs.sql.tools.handlers import HANDLERS
 from lumos_rl.envs.sql.tools.schema import Catalog, Kind, Type
 from lumos_rl.envs.sql.tools.scope import FIELDS, GROUP, HAVING, ON, ORDER, WHERE, Output, Scope, Source
+from lumos_rl.envs.sql.tools.sets import in_order
 from lumos_rl.envs.sql.tools.sources import Ctes, Sources, renamed, selected, unwrapped
 from lumos_rl.errors import ToolError
 
@@ -52,8 +53,9 @@ def translate(tree: Any, catalog: Catalog, database: str, full_group_by: bool = 
     queries = Queries(catalog, database, full_group_by)
     tree = unwrapped(tree)
     queries.sources.check(tree)
+    holder = queries.exp.Paren(this=tree)  # so that the query itself can be replaced
     columns = queries.read(tree, None)
-    sql = tree.sql("sqlite", comments=False, identify=True, copy=False)
+    sql = holder.this.sql("sqlite", comments=False, identify=True, copy=False)
     return Translation(sql, tuple(columns))
 
 
@@ -74,6 +76,7 @@ class Queries:
         self.expressions = Expressions(database, self.read, HANDLERS)
         self.sources = Sources(catalog, database, self.read)
         self._ctes: list[Ctes] = []
+        self._sets = 0
 
     def read(self, tree: Any, parent: Scope | None) -> list[Output]:
         """Rewrites a query and returns its columns; `parent` is the scope of the query around it.
@@ -112,8 +115,6 @@ class Queries:
 
     def _read_set(self, tree: Any, parent: Scope | None) -> list[Output]:
         """UNION, INTERSECT, EXCEPT; SQLite does not accept brackets around their parts."""
-        if tree.key != "union" and not tree.args.get("distinct", True):
-            raise syntax_error("ALL")
         columns = []
         for name in ("this", "expression"):
             part = tree.args[name]
@@ -128,7 +129,33 @@ class Queries:
             clause=ORDER,
         )
         self._read_order(tree, scope, {column.name.lower(): column.type for column in columns[0]}, {})
-        return [_common(*pair) for pair in zip(*columns, strict=True)]
+        found = [_common(*pair) for pair in zip(*columns, strict=True)]
+        if not self._is_left(tree):
+            self._sets += 1
+            self._replace_set(tree, found)
+        return found
+
+    def _is_left(self, tree: Any) -> bool:
+        """Whether SQLite's own operation gives the rows in MySQL's order, or is needed for a recursion."""
+        if tree.key == "union" and tree.args.get("distinct") is False and tree.args.get("order") is None:
+            return True
+        clause = tree.parent.parent if tree.parent is not None and tree.parent.key == "cte" else None
+        return clause is not None and bool(clause.args.get("recursive"))
+
+    def _replace_set(self, tree: Any, columns: list[Output]) -> None:
+        outside = {name: tree.args.get(name) for name in ("with_", "order", "limit", "offset")}
+        for name in outside:
+            tree.set(name, None)
+        new = in_order(tree, columns, self._sets)
+        own, before = new.args["with_"], outside["with_"]
+        if before is not None:
+            before.set("expressions", [*before.expressions, *own.expressions])
+            new.set("with_", before)
+        if outside["order"] is not None:
+            new.set("order", outside["order"])
+        new.set("limit", outside["limit"])
+        new.set("offset", outside["offset"])
+        tree.replace(new)
 
     def _read_part(self, tree: Any, name: str, parent: Scope | None) -> list[Output]:
         part = tree.args[name]
@@ -146,7 +173,7 @@ class Queries:
             tree.set(name, None)
         scope = Scope(parent)
         self.sources.read(tree, scope, self._ctes[-1])
-        scope.grouped = self._grouped_text(tree)
+        scope.grouped = self._grouped_text(tree, scope)
         columns, aliases = self._read_fields(tree, scope)
         self._read_conditions(tree, scope)
         grouped = self._read_group(tree, scope, aliases)
@@ -159,7 +186,7 @@ class Queries:
             check_distinct(scope, self._selected_keys(tree, scope), bool(tree.args.get("group") or scope.aggregates))
         return columns
 
-    def _grouped_text(self, tree: Any) -> set[str]:
+    def _grouped_text(self, tree: Any, scope: Scope) -> set[str]:
         """Text of every expression except bare columns that the query groups by, also by name or position."""
         group = tree.args.get("group")
         found = set()
@@ -168,7 +195,7 @@ class Queries:
             meant = item
             if item.key == "literal" and item.name.isdigit() and 1 <= int(item.name) <= len(tree.expressions):
                 meant = tree.expressions[int(item.name) - 1].unalias()
-            elif item.key == "column" and not item.table:
+            elif item.key == "column" and not item.table and not scope.has(item.name.lower()):
                 meant = named.get(item.name.lower(), item)
             if meant.key not in ("column", "literal"):
                 found.add(meant.sql().lower())

@@ -48,11 +48,13 @@ class Type:
         kind: The kind of its values.
         scale: Digits after the decimal point: always set for DECIMAL, for DOUBLE or FLOAT only if declared.
         plain: Whether SQLite's collation NOCASE orders and compares its texts as MySQL does; see `dump.is_plain`.
+        unsigned: Whether an INT below 0 stands for the integer without a sign that has the same 64 bits.
     """
 
     kind: Kind
     scale: int | None = None
     plain: bool = False
+    unsigned: bool = False
 
 
 _KINDS: Mapping[str, Kind] = {

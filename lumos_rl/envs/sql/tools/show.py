@@ -10,6 +10,7 @@ import re
 
 from lumos_rl.envs.sql.tools.functions import like
 from lumos_rl.envs.sql.tools.schema import Catalog, Row, Table, create_statement, describe, key_mark
+from lumos_rl.envs.sql.tools.tokens import RESERVED, syntax_error
 from lumos_rl.errors import ToolError, ToolLimitError
 
 _NAME = r"(?:`(?P<{0}>[^`]+)`|(?P<{0}2>[\w$]+))"
@@ -106,6 +107,10 @@ def _table(catalog: Catalog, found: re.Match[str], database: str) -> Table:
     place = _name(found, "qualifier") or ("database" in groups and _name(found, "database")) or database
     tables = _database(catalog, place)
     name = _name(found, "table")
+    for group in ("table2", "qualifier2", "database2"):
+        word = groups.get(group)
+        if word and word.lower() in RESERVED and (group != "table2" or not groups.get("qualifier2", "")):
+            raise syntax_error(word)
     if name not in tables:
         raise ToolError(f"Table '{place}.{found['table'] or found['table2']}' doesn't exist")
     return tables[name]

@@ -72,6 +72,9 @@ class Sources:
             return
         self._read(start.this, scope, ctes)
         for join in tree.args.get("joins") or ():
+            if join.args.get("method") == "STRAIGHT" or join.kind == "STRAIGHT_JOIN" or join.kind == "STRAIGHT":
+                join.set("method", None)
+                join.set("kind", None)
             if join.side == "FULL" or join.args.get("method") not in (None, "NATURAL"):
                 raise syntax_error(join.sql("mysql"))
             if join.side and not (join.args.get("on") or join.args.get("using") or join.args.get("method")):

@@ -4,20 +4,29 @@ from __future__ import annotations
 
 from typing import Any
 
-from lumos_rl.envs.sql.tools import calls, clock
+from lumos_rl.envs.sql.tools import calls, functions
 from lumos_rl.envs.sql.tools.aggregates import spread
-from lumos_rl.envs.sql.tools.calls import CALLS, DATE, DATETIME, DOUBLE, INT, NULL, TEXT, TIME
-from lumos_rl.envs.sql.tools.dialect import RESERVED, syntax_error
+from lumos_rl.envs.sql.tools.calls import BITS, CALLS, DATE, DATETIME, DOUBLE, INT, NULL, TEXT, TIME
+from lumos_rl.envs.sql.tools.dialect import RESERVED, syntax_error, unsupported
 from lumos_rl.envs.sql.tools.dump import is_plain
 from lumos_rl.envs.sql.tools.expressions import Expressions, Handler
 from lumos_rl.envs.sql.tools.functions import COLLATION
 from lumos_rl.envs.sql.tools.schema import NUMBERS, TIMES, Kind, Type
-from lumos_rl.envs.sql.tools.scope import RefusedQueryError, Scope
+from lumos_rl.envs.sql.tools.scope import FIELDS, ORDER, RefusedQueryError, Scope
 from lumos_rl.errors import ToolError
 
+_BITS = {
+    "bitwiseand": "my_bitand",
+    "bitwiseor": "my_bitor",
+    "bitwisexor": "my_bitxor",
+    "bitwisenot": "my_bitnot",
+    "bitwiseleftshift": "my_shiftleft",
+    "bitwiserightshift": "my_shiftright",
+}
 _ARITHMETIC = {"add": "+", "sub": "-", "mul": "*", "div": "/", "mod": "%"}
 _CASTS = {  # type that MySQL accepts in CAST → SQLite function, type
-    **dict.fromkeys(("BIGINT", "UBIGINT"), ("my_signed", INT)),
+    "BIGINT": ("my_signed", INT),
+    "UBIGINT": ("my_unsigned", BITS),
     **dict.fromkeys(("CHAR", "NCHAR", "BINARY"), ("my_concat", TEXT)),
     **dict.fromkeys(("DOUBLE", "FLOAT", "REAL"), ("", DOUBLE)),
     "DATE": ("my_date", DATE),
@@ -26,8 +35,17 @@ _CASTS = {  # type that MySQL accepts in CAST → SQLite function, type
     "DECIMAL": ("my_round", Type(Kind.DECIMAL, 0)),
     "YEAR": ("my_year", INT),
 }
+_DIVIDED = 9  # digits after the point that MySQL keeps of a quotient until it is shown
 _UNITS = ("SECOND", "MINUTE", "HOUR", "DAY", "WEEK", "MONTH", "QUARTER", "YEAR")
 _OF_MARIADB = {"nvl", "nvl2", "to_char", "add_months", "chr", "median"}
+_OF_TEXT = frozenset(  # functions that use every argument as a text
+    """
+    concat concat_ws upper ucase lower lcase reverse ltrim rtrim substr mid substring left right replace lpad rpad
+    substring_index length octet_length char_length character_length ascii instr strcmp find_in_set locate elt insert
+    quote md5 sha sha1 sha2 crc32 to_base64 make_set ord bit_length regexp_like regexp_substr regexp_instr
+    regexp_replace repeat
+    """.split()
+)
 _CONSTANTS = {"database", "schema", "version", "user", "current_user", "session_user", "system_user"}
 
 
@@ -53,7 +71,22 @@ def _literal(x: Expressions, node: Any, scope: Scope) -> Type:
     text = node.name.lower()
     if "e" in text:
         return DOUBLE
-    return Type(Kind.DECIMAL, len(text.partition(".")[2])) if "." in text else INT
+    if "." in text:
+        return Type(Kind.DECIMAL, len(text.partition(".")[2]))
+    if int(text) >= 2**64:
+        return Type(Kind.DECIMAL, 0)
+    if int(text) >= 2**63:
+        node.replace(x.exp.Paren(this=x.exp.Neg(this=x.exp.Literal.number(2**64 - int(text)))))
+        return BITS
+    return INT
+
+
+def _bits(x: Expressions, node: Any, scope: Scope) -> Type:
+    """Operators of bits, which MySQL applies to integers of 64 bits without a sign."""
+    for part in list(node.iter_expressions()):
+        x.read(part, scope)
+    node.replace(x.call(_BITS[node.key], *node.iter_expressions()))
+    return BITS
 
 
 def _arithmetic(x: Expressions, node: Any, scope: Scope) -> Type:
@@ -63,11 +96,18 @@ def _arithmetic(x: Expressions, node: Any, scope: Scope) -> Type:
     kinds = x.read(node.this, scope), x.read(node.expression, scope)
     x.number(node.this, kinds[0])
     x.number(node.expression, kinds[1])
+    found = calls.arithmetic(sign, *kinds)
+    is_exact = found.kind is Kind.DECIMAL
     if sign == "%":
-        node.replace(x.call("my_mod", node.this, node.expression))
+        node.replace(x.call("my_mod_exact" if is_exact else "my_mod", node.this, node.expression))
     elif sign == "/":
-        node.replace(x.exp.Paren(this=x.exp.Div(this=x.real(node.this), expression=node.expression, typed=True)))
-    return calls.arithmetic(sign, *kinds)
+        new = x.exp.Paren(this=x.exp.Div(this=x.real(node.this), expression=node.expression, typed=True))
+        node.replace(new)
+        if is_exact:
+            x.exact(new, _DIVIDED)
+    elif is_exact:
+        x.exact(node, found.scale or 0)
+    return found
 
 
 def _whole_division(x: Expressions, node: Any, scope: Scope) -> Type:
@@ -87,6 +127,8 @@ def _shifted(x: Expressions, node: Any, moment: Any, interval: Any, name: str, s
 
 def _unit(x: Expressions, node: Any) -> Any:
     name = (node.name if node is not None else "").upper()
+    if name == "MICROSECOND":
+        raise unsupported("MICROSECOND")
     if name not in _UNITS:
         raise syntax_error(name)
     return x.exp.Literal.string(name)
@@ -113,9 +155,20 @@ def _case(x: Expressions, node: Any, scope: Scope) -> Type:
         x.read(branch.this, scope)
         found.append(x.read(branch.args["true"], scope))
     node.set("this", None)
+    values = [branch.args["true"] for branch in node.args["ifs"]]
     if node.args.get("default") is not None:
         found.append(x.read(node.args["default"], scope))
-    return calls.merged(found)
+        values.append(node.args["default"])
+    return _merged(x, values, found)
+
+
+def _merged(x: Expressions, values: list[Any], kinds: list[Type]) -> Type:
+    """The common type of values, one of which is chosen."""
+    found = calls.merged(kinds)
+    if found.kind is Kind.TEXT:
+        for value, kind in zip(values, kinds, strict=True):
+            x.text(value, kind)
+    return found
 
 
 def _if(x: Expressions, node: Any, scope: Scope) -> Type:
@@ -123,9 +176,10 @@ def _if(x: Expressions, node: Any, scope: Scope) -> Type:
         raise syntax_error(")")
     x.read(node.this, scope)
     kinds = [x.read(node.args[name], scope) for name in ("true", "false")]
+    found = _merged(x, [node.args[name] for name in ("true", "false")], kinds)
     branches = [x.exp.If(this=node.this, true=node.args["true"])]
     node.replace(x.exp.Case(ifs=branches, default=node.args["false"]))
-    return calls.merged(kinds)
+    return found
 
 
 def _adjacent(x: Expressions, node: Any, scope: Scope) -> Type:
@@ -147,7 +201,9 @@ def _cast(x: Expressions, node: Any, scope: Scope) -> Type:
         raise syntax_error(f"{to.sql('mysql')})")
     target, gives = _CASTS[name]
     sizes = [size.name for size in to.expressions]
-    x.read(node.this, scope)
+    kind = x.read(node.this, scope)
+    if gives is TEXT:
+        x.text(node.this, kind)
     if not target:
         node.replace(x.real(node.this))
     elif name == "DECIMAL":
@@ -175,22 +231,33 @@ def _anonymous(x: Expressions, node: Any, scope: Scope) -> Type:
     if name in _FORMS:
         return _FORMS[name](x, node, scope)
     if name not in CALLS:
-        kind = RefusedQueryError if name in _OF_MARIADB else ToolError
-        raise kind(f"FUNCTION {x.database}.{node.name} does not exist")
+        if name in calls.NOT_COVERED or name.startswith(("json_", "st_", "mbr", "aes_")):
+            raise unsupported(f"{node.name}()")
+        error = RefusedQueryError if name in _OF_MARIADB else ToolError
+        raise error(f"FUNCTION {x.database}.{node.name} does not exist")
     call = CALLS[name]
     given = len(node.expressions)
     if given < call.least or (call.most is not None and given > call.most):
         raise ToolError(f"Incorrect parameter count in the call to native function '{node.name}'")
+    scope.quiet += name == "any_value"
     kinds = [x.read(argument, scope) for argument in list(node.expressions)]
+    scope.quiet -= name == "any_value"
+    if name in _OF_TEXT:
+        for argument, kind in zip(list(node.expressions), kinds, strict=True):
+            x.text(argument, kind)
     node.set("this", call.target)
-    if call.target.removeprefix("my_") in clock.CHANGING:
+    if call.target.removeprefix("my_") in functions.CHANGING:
         node.set("expressions", [])
+    if call.gives == "merged":
+        return _merged(x, node.expressions, kinds)
     return _given(node, call.gives, kinds)
 
 
 def _given(node: Any, gives: Type | str, kinds: list[Type]) -> Type:
     if isinstance(gives, Type):
         return gives
+    if gives == "unix":
+        return DATETIME if len(kinds) == 1 else TEXT
     if gives == "parsed":
         has_time = any(sign in node.expressions[1].name for sign in ("%H", "%h", "%i", "%s", "%S", "%T", "%r"))
         return DATETIME if has_time else DATE
@@ -198,11 +265,18 @@ def _given(node: Any, gives: Type | str, kinds: list[Type]) -> Type:
         return kinds[0] if kinds[0].kind is not Kind.TEXT or node.name not in ("abs", "my_mod") else DOUBLE
     if gives == "whole":
         return INT if kinds[0].kind in (Kind.INT, Kind.DECIMAL) else DOUBLE
-    if gives == "merged":
-        return calls.merged(kinds)
+    if gives == "moved":
+        return DATETIME if kinds[0].kind in (Kind.DATE, Kind.DATETIME) else TIME if kinds[0].kind is Kind.TIME else TEXT
     places = node.expressions[1] if len(node.expressions) > 1 else None
-    known = 0 if places is None else int(places.name) if places.key == "literal" and places.name.isdigit() else None
-    return calls.rounded(kinds[0], known)
+    if node.name == "my_round" and kinds[0].kind not in (Kind.INT, Kind.DECIMAL):
+        node.set("this", "my_round_double")
+    return calls.rounded(kinds[0], 0 if places is None else _constant(places))
+
+
+def _constant(node: Any) -> int | None:
+    """The value of a whole literal; None for anything else."""
+    sign, digits = (-1, node.this) if node.key == "neg" else (1, node)
+    return sign * int(digits.name) if digits.key == "literal" and digits.name.isdigit() else None
 
 
 def _isnull(x: Expressions, node: Any, scope: Scope) -> Type:
@@ -235,7 +309,59 @@ def _difference(x: Expressions, node: Any, scope: Scope) -> Type:
     return INT
 
 
+def _added(x: Expressions, node: Any, scope: Scope) -> Type:
+    """TIMESTAMPADD(unit, amount, moment)."""
+    unit, amount, moment = node.expressions
+    kind = x.read(moment, scope)
+    x.read(amount, scope)
+    node.replace(x.call("my_date_add", node.expressions[2], node.expressions[1], _unit(x, unit)))
+    return kind if kind.kind in TIMES else TEXT
+
+
+def _random(x: Expressions, node: Any, scope: Scope) -> Type:
+    """RAND() or RAND(seed); the seeded numbers follow the rows, which only the selected and the ordered have."""
+    if not node.expressions:
+        node.replace(x.call("my_rand"))
+        return DOUBLE
+    x.read(node.expressions[0], scope)
+    if len(node.expressions) > 1 or scope.clause not in (FIELDS, ORDER):
+        raise unsupported("RAND(seed) here")
+    row = x.exp.Window(this=x.exp.RowNumber())
+    node.replace(x.call("my_seeded", node.expressions[0], row))
+    return DOUBLE
+
+
+def _timestamp(x: Expressions, node: Any, scope: Scope) -> Type:
+    kinds = [x.read(argument, scope) for argument in list(node.expressions)]
+    if not 1 <= len(kinds) <= 2:
+        raise ToolError("Incorrect parameter count in the call to native function 'TIMESTAMP'")
+    node.set("this", "my_datetime" if len(kinds) == 1 else "my_datetime_time")
+    return DATETIME
+
+
+def _week_of_year(x: Expressions, node: Any, scope: Scope) -> Type:
+    if len(node.expressions) != 1:
+        raise ToolError("Incorrect parameter count in the call to native function 'WEEKOFYEAR'")
+    x.read(node.expressions[0], scope)
+    node.replace(x.call("my_week", node.expressions[0], x.exp.Literal.number(3)))
+    return INT
+
+
+def _char(x: Expressions, node: Any, scope: Scope) -> Type:
+    for part in list(node.expressions):
+        x.read(part, scope)
+    is_text = bool(node.args.get("charset"))
+    call = x.call("my_char", *node.expressions)
+    node.replace(x.call("my_concat", call) if is_text else call)
+    return TEXT if is_text else Type(Kind.ANY)
+
+
 _FORMS: dict[str, Handler] = {
+    "timestampadd": _added,
+    "rand": _random,
+    "timestamp": _timestamp,
+    "weekofyear": _week_of_year,
+    "char": _char,
     "isnull": _isnull,
     "timestampdiff": _difference,
     **dict.fromkeys(("date_add", "adddate", "date_sub", "subdate"), _date_shift),
@@ -243,7 +369,8 @@ _FORMS: dict[str, Handler] = {
 
 
 def _extract(x: Expressions, node: Any, scope: Scope) -> Type:
-    unit = _unit(x, node.this).name.lower()
+    is_smallest = node.this.name.upper() == "MICROSECOND"
+    unit = "microsecond" if is_smallest else _unit(x, node.this).name.lower()
     x.read(node.expression, scope)
     node.replace(x.call(f"my_{unit}", node.expression))
     return INT
@@ -300,13 +427,15 @@ HANDLERS: dict[str, Handler] = {
     "boolean": lambda x, node, scope: INT,
     **dict.fromkeys(_ARITHMETIC, _arithmetic),
     "intdiv": _whole_division,
-    **dict.fromkeys(("and", "or", "xor", "not", "paren", "neg", "bitwiseand", "bitwiseor", "bitwisenot"), _parts),
+    **dict.fromkeys(("and", "or", "xor", "not", "paren", "neg"), _parts),
+    **dict.fromkeys(_BITS, _bits),
     "concat": _adjacent,
     "case": _case,
     "if": _if,
     "collate": _collate,
     "cast": _cast,
     "anonymous": _anonymous,
+    "chr": _char,
     "extract": _extract,
     "substring": _substring,
     "trim": _trim,
