@@ -62,6 +62,16 @@ def test_what_surrounds_a_turn_is_kept_apart_from_it(formulation):
     assert from_json(Trajectory, to_json(trajectory)) == trajectory
 
 
+def test_a_checkpoint_plays_with_the_prompts_that_it_was_trained_with():
+    policy = ScriptedPolicy(solve)
+    policy.profile = get_profile("compact")
+    for given, name in ((None, "compact"), ("lumos", "lumos")):
+        (played,) = run_episodes(AddEnv, add_plans(1), policy, given)
+        assert played.profile == get_profile(name).hash
+    (played,) = run_episodes(AddEnv, add_plans(1), ScriptedPolicy(solve))
+    assert played.profile == get_profile("lumos").hash
+
+
 def test_a_trajectory_tells_the_episode():
     trajectory = only()
     plan = add_plans(1)[0]
