@@ -17,6 +17,7 @@ from lumos_rl.envs.sql.tools import clock
 from lumos_rl.envs.sql.tools.dialect import load, syntax_error
 from lumos_rl.envs.sql.tools.dump import is_plain
 from lumos_rl.envs.sql.tools.functions import COLLATION, sqlite_number
+from lumos_rl.envs.sql.tools.modes import DEFAULT
 from lumos_rl.envs.sql.tools.schema import NUMBERS, TIMES, Kind, Type
 from lumos_rl.envs.sql.tools.scope import Output, RefusedQueryError, Scope
 from lumos_rl.errors import ToolLimitError
@@ -42,11 +43,12 @@ class Expressions:
         database: The database in use, for DATABASE() and error messages.
         query: Reads and rewrites a query inside an expression.
         handlers: sqlglot's key of a node → function that reads and rewrites such nodes.
+        modes: The session's sql_mode, for @@sql_mode.
     """
 
-    def __init__(self, database: str, query: Query, handlers: Mapping[str, Handler]) -> None:
+    def __init__(self, database: str, query: Query, handlers: Mapping[str, Handler], modes: str = DEFAULT) -> None:
         self.exp, self.database, self.query = load("sqlglot.expressions"), database, query
-        self.handlers = handlers
+        self.handlers, self.modes = handlers, modes
         self._ready: dict[int, tuple[Any, Type]] = {}
         self._left = MAX_NODES
 

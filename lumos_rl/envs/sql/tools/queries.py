@@ -16,6 +16,7 @@ from lumos_rl.envs.sql.tools.dialect import RESERVED, load, syntax_error
 from lumos_rl.envs.sql.tools.expressions import Expressions
 from lumos_rl.envs.sql.tools.grouping import check_distinct, check_grouping
 from lumos_rl.envs.sql.tools.handlers import HANDLERS
+from lumos_rl.envs.sql.tools.modes import DEFAULT, GROUPS
 from lumos_rl.envs.sql.tools.schema import Catalog, Kind, Type
 from lumos_rl.envs.sql.tools.scope import FIELDS, GROUP, HAVING, ON, ORDER, WHERE, Output, Scope, Source
 from lumos_rl.envs.sql.tools.sets import in_order
@@ -38,19 +39,19 @@ class Translation:
     columns: tuple[Output, ...]
 
 
-def translate(tree: Any, catalog: Catalog, database: str, full_group_by: bool = True) -> Translation:
+def translate(tree: Any, catalog: Catalog, database: str, modes: str = DEFAULT) -> Translation:
     """The translation of a query; the tree is changed.
 
     Args:
         tree: The query.
         catalog: The existing tables.
         database: The database in use.
-        full_group_by: Whether sql_mode has ONLY_FULL_GROUP_BY, which is the default.
+        modes: The session's sql_mode.
 
     Raises:
         ToolError: MySQL would refuse it.
     """
-    queries = Queries(catalog, database, full_group_by)
+    queries = Queries(catalog, database, modes)
     tree = unwrapped(tree)
     queries.sources.check(tree)
     holder = queries.exp.Paren(this=tree)  # so that the query itself can be replaced
@@ -65,15 +66,15 @@ class Queries:
     Attributes:
         catalog: The existing tables.
         database: The database in use.
-        full_group_by: Whether a query may select only columns that its groups fix.
+        modes: The session's sql_mode.
         expressions: Reads the expressions in the clauses.
         sources: Reads FROM.
     """
 
-    def __init__(self, catalog: Catalog, database: str, full_group_by: bool = True) -> None:
+    def __init__(self, catalog: Catalog, database: str, modes: str = DEFAULT) -> None:
         self.exp = load("sqlglot.expressions")
-        self.catalog, self.database, self.full_group_by = catalog, database, full_group_by
-        self.expressions = Expressions(database, self.read, HANDLERS)
+        self.catalog, self.database, self.modes = catalog, database, modes
+        self.expressions = Expressions(database, self.read, HANDLERS, modes)
         self.sources = Sources(catalog, database, self.read)
         self._ctes: list[Ctes] = []
         self._sets = 0
@@ -180,9 +181,9 @@ class Queries:
         self._read_having(tree, scope, aliases, grouped)
         scope.clause = ORDER
         self._read_order(tree, scope, {name: kind for name, (kind, _) in aliases.items()}, aliases)
-        if self.full_group_by:
+        if GROUPS in self.modes:
             check_grouping(scope, tree, grouped)
-        if self.full_group_by and tree.args.get("distinct") is not None:
+        if GROUPS in self.modes and tree.args.get("distinct") is not None:
             check_distinct(scope, self._selected_keys(tree, scope), bool(tree.args.get("group") or scope.aggregates))
         return columns
 

@@ -27,6 +27,7 @@ from lumos_rl.envs.sql.tools.accounts import admin, client, connect, escaped, lo
 from lumos_rl.envs.sql.tools.dialect import MAX_STATEMENT, parse, syntax_error
 from lumos_rl.envs.sql.tools.dump import read_dump
 from lumos_rl.envs.sql.tools.kept import Refusal, kept, text_bytes
+from lumos_rl.envs.sql.tools.modes import DEFAULT, modes_after
 from lumos_rl.envs.sql.tools.queries import translate
 from lumos_rl.envs.sql.tools.results import MAX_CHARACTERS, MAX_ROWS, STATEMENT_S, Result, gold_result
 from lumos_rl.envs.sql.tools.schema import Catalog, Row
@@ -61,7 +62,6 @@ _NO_FUNCTION = re.compile(r"denied to (?:user|this account).* for routine '([^']
 _CLAUSES = {"SELECT": "field list", "WHERE": "where clause", "ON": "on clause", "HAVING": "having clause"}
 _CLAUSES |= {"GROUP BY": "group statement", "ORDER BY": "order clause"}
 _IN_CLAUSE = re.compile(rf"\bin ('?)({'|'.join(_CLAUSES)})('?)(?= is ambiguous|\Z)")
-_MODE = re.compile(r"sql_mode\s*:?=\s*(.*)", re.IGNORECASE | re.DOTALL)
 _MODES = "STRICT_TRANS_TABLES,NO_ZERO_IN_DATE,NO_ZERO_DATE,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION"
 _PLAIN = 6  # fields of DESCRIBE; SHOW FULL COLUMNS has the collation before Null, and more at the end
 _WIDTH = re.compile(r"\b((?:tiny|small|medium|big)?int)\(\d+\)")
@@ -85,12 +85,12 @@ def _known(dump: str, where: str) -> _Known:
 
 
 @kept(16_000_000, lambda found: text_bytes(found.message) if found else 0)
-def _refused(known: _Known, statement: str, database: str, full_group_by: bool) -> Refusal | None:
+def _refused(known: _Known, statement: str, database: str, modes: str) -> Refusal | None:
     """Why MySQL 8 would refuse a query; None if it would not, or if the server refuses it anyway."""
     try:
         tree = parse(statement)
         if tree.key in ("select", "union", "intersect", "except"):
-            translate(tree, known.catalog, database, full_group_by)
+            translate(tree, known.catalog, database, modes)
     except ToolError as error:
         is_own = isinstance(error, RefusedQueryError) or "SQL syntax" in str(error)
         return Refusal.of(error) if is_own else None
@@ -118,7 +118,7 @@ class ServerDatabase:
     def __init__(self, address: str, dump: str, where: str = "the dump") -> None:
         self._address, self._dump, self._where = address, dump, where
         self.catalog = _known(dump, where).catalog
-        self.database, self.full_group_by = "", True
+        self.database, self.modes = "", DEFAULT
         self._copies: dict[str, str] = {}  # database → this episode's copy of it, after the first write
         self._name = new_name()
         self._password = secrets.token_hex(16)
@@ -129,14 +129,14 @@ class ServerDatabase:
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:
         copy = type(self)(self._address, self._dump, self._where)
-        copy.database, copy.full_group_by = self.database, self.full_group_by
+        copy.database, copy.modes = self.database, self.modes
         for original, own in self._copies.items():
             copy._copy(original, own)
         return copy
 
     def begin(self, database: str) -> None:
         """Starts an episode."""
-        self.database, self.full_group_by = self.catalog.check(database), True
+        self.database, self.modes = self.catalog.check(database), DEFAULT
         self._drop_copies()
         if self._is_touched:
             self._disconnect()  # to drop variables and temporary tables
@@ -153,13 +153,13 @@ class ServerDatabase:
 
     def gold(self, statement: str, database: str) -> Result:
         """Runs a query of the benchmark on the tables in their initial state."""
-        used, mode, copies = self.database, self.full_group_by, self._copies
-        self.database, self.full_group_by, self._copies = database.lower(), True, {}
+        used, mode, copies = self.database, self.modes, self._copies
+        self.database, self.modes, self._copies = database.lower(), DEFAULT, {}
         try:
             self._retried(lambda: self._connected().select_db(self.database))
             return gold_result(self._run, statement)
         finally:
-            self.database, self.full_group_by, self._copies = used, mode, copies
+            self.database, self.modes, self._copies = used, mode, copies
             self._retried(lambda: self._connected().select_db(self._used))
 
     def close(self) -> None:
@@ -190,8 +190,7 @@ class ServerDatabase:
             self._use(text)
             return None
         if verb == "set":
-            if mode := _MODE.search(text):
-                self.full_group_by = "only_full_group_by" in mode[1].lower()
+            self.modes = modes_after(text, self.modes, self._value)
             return None
         if _TRANSACTION.match(text):
             return None  # every statement is its own transaction
@@ -204,6 +203,14 @@ class ServerDatabase:
         self._is_touched |= verb not in _READS or "@" in statement
         rows = self._retried(lambda: self._fetch(statement), verb in _READS)
         return [_described(row) for row in rows] if rows is not None and _DESCRIBES.match(text) else rows
+
+    def _value(self, expression: str) -> object:
+        """The value of an expression in SET."""
+        text = re.sub(
+            r"@@(?:session\.|local\.|global\.)?sql_mode\b", f"'{self.modes}'", expression, flags=re.IGNORECASE
+        )
+        rows = self._run(f"SELECT {text}") or [(None,)]
+        return rows[0][0]
 
     def _use(self, text: str) -> None:
         found = USE.match(text)
@@ -221,7 +228,7 @@ class ServerDatabase:
         Raises:
             ToolError: It is such a statement.
         """
-        found = _refused(_known(self._dump, self._where), statement, self.database, self.full_group_by)
+        found = _refused(_known(self._dump, self._where), statement, self.database, self.modes)
         if found and (issubclass(found.kind, RefusedQueryError | ToolLimitError) or not self._copies):
             raise found.error
 

@@ -28,6 +28,7 @@ from lumos_rl.envs.sql.tools.dump import read_dump
 from lumos_rl.envs.sql.tools.functions import MAX_TEXT, install
 from lumos_rl.envs.sql.tools.kept import Refusal, kept, text_bytes
 from lumos_rl.envs.sql.tools.layout import INFORMATION, index_definitions, information, table_definition
+from lumos_rl.envs.sql.tools.modes import DEFAULT, modes_after
 from lumos_rl.envs.sql.tools.queries import Translation, translate
 from lumos_rl.envs.sql.tools.results import MAX_CHARACTERS, MAX_ROWS, STATEMENT_S, Result, gold_result
 from lumos_rl.envs.sql.tools.schema import Catalog, Row, Table
@@ -58,7 +59,6 @@ _LIMITS = {
 }
 _COMMENTS = re.compile(r"(?:\s|/\*(?!!).*?\*/|(?:--(?=\s)|#)[^\n]*\n)*+", re.DOTALL)
 _SET = re.compile(r"SET\b(?!\s+(?:PASSWORD|ROLE|DEFAULT))", re.IGNORECASE)
-_MODE = re.compile(r"sql_mode\s*:?=\s*(.*)", re.IGNORECASE | re.DOTALL)
 
 
 @dataclass(frozen=True, eq=False)
@@ -118,7 +118,7 @@ class SqliteDatabase:
 
     def __init__(self, image: Image) -> None:
         self.image = image
-        self.catalog, self.database, self.full_group_by = image.catalog, "", True
+        self.catalog, self.database, self.modes = image.catalog, "", DEFAULT
         self.is_changed = False
         self._connection: sqlite3.Connection | None = None
         self._budget = Budget()
@@ -126,7 +126,7 @@ class SqliteDatabase:
     def begin(self, database: str) -> None:
         """Starts an episode."""
         self.database = self.image.catalog.check(database)
-        self.full_group_by = True
+        self.modes = DEFAULT
         if self.is_changed:
             self.close()
 
@@ -138,7 +138,7 @@ class SqliteDatabase:
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:
         copy = type(self)(self.image)
-        copy.database, copy.full_group_by = self.database, self.full_group_by
+        copy.database, copy.modes = self.database, self.modes
         if self.is_changed:
             copy.catalog, copy.is_changed = self.catalog.copy(), True
             copy._connection = copy._opened(self.connection.serialize())
@@ -175,12 +175,12 @@ class SqliteDatabase:
     def gold(self, statement: str, database: str) -> Result:
         """Runs a query of the benchmark on the tables in their initial state."""
         if not self.is_changed:
-            mode, used = self.full_group_by, self.database
-            self.database, self.full_group_by = database.lower(), True
+            mode, used = self.modes, self.database
+            self.database, self.modes = database.lower(), DEFAULT
             try:
                 return gold_result(self._run, statement)
             finally:
-                self.full_group_by, self.database = mode, used
+                self.modes, self.database = mode, used
         untouched = type(self)(self.image)
         untouched.begin(database)
         try:
@@ -200,10 +200,14 @@ class SqliteDatabase:
             self.database = name
             return None
         if _SET.match(bare):
-            if mode := _MODE.search(bare):
-                self.full_group_by = "only_full_group_by" in mode[1].lower()
+            self.modes = modes_after(bare, self.modes, self._value)
             return None
         return self._query(statement)
+
+    def _value(self, expression: str) -> object:
+        """The value of an expression in SET."""
+        [row] = self._query(f"SELECT {expression}") or [(None,)]
+        return row[0]
 
     def _show(self, statement: str) -> list[Row]:
         query = explained(statement)
@@ -218,11 +222,11 @@ class SqliteDatabase:
 
     def _query(self, statement: str) -> list[Row] | None:
         if not self.is_changed:
-            return self._rows(_translated(self.image, statement, self.database, self.full_group_by), statement)
-        return self._rows(_translate(statement, self.catalog, self.database, self.full_group_by), statement)
+            return self._rows(_translated(self.image, statement, self.database, self.modes), statement)
+        return self._rows(_translate(statement, self.catalog, self.database, self.modes), statement)
 
     def _translated(self, statement: str) -> Translation:
-        found = _translate(statement, self.catalog, self.database, self.full_group_by)
+        found = _translate(statement, self.catalog, self.database, self.modes)
         if isinstance(found, Translation):
             return found
         raise found.error if isinstance(found, Refusal) else syntax_error(statement)
@@ -314,13 +318,13 @@ def _too_slow() -> ToolLimitError:
     )
 
 
-def _translate(statement: str, catalog: Catalog, database: str, full_group_by: bool) -> Translation | Refusal | None:
+def _translate(statement: str, catalog: Catalog, database: str, modes: str) -> Translation | Refusal | None:
     """The query for SQLite, why it is refused, or None if it is not a query."""
     try:
         tree = parse(statement)
         if tree.key not in _QUERIES:
             return None
-        return translate(tree, catalog, database, full_group_by)
+        return translate(tree, catalog, database, modes)
     except ToolError as error:
         return Refusal.of(error)
     except RecursionError:
@@ -337,5 +341,5 @@ def _bytes(found: Translation | Refusal | None) -> int:
 
 
 @kept(_MOST_KEPT, _bytes)
-def _translated(image: Image, statement: str, database: str, full_group_by: bool) -> Translation | Refusal | None:
-    return _translate(statement, image.catalog, database, full_group_by)
+def _translated(image: Image, statement: str, database: str, modes: str) -> Translation | Refusal | None:
+    return _translate(statement, image.catalog, database, modes)

@@ -411,8 +411,9 @@ def _today(x: Expressions, node: Any, scope: Scope) -> Type:
 
 
 def _variable(x: Expressions, node: Any, scope: Scope) -> Type:
-    if node.key == "sessionparameter" and node.name.lower() == "version":
-        node.replace(x.exp.Literal.string("8.0.32"))
+    known = {"version": "8.0.32", "sql_mode": x.modes}
+    if node.key == "sessionparameter" and node.name.lower() in known:
+        node.replace(x.exp.Literal.string(known[node.name.lower()]))
         return TEXT
     if node.key == "sessionparameter":
         raise ToolError(f"Unknown system variable '{node.name}'")
