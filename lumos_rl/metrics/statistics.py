@@ -22,6 +22,7 @@ from dataclasses import dataclass
 
 WORST_DISCORDANCE = 0.5  # share of tasks that exactly one of two unrelated policies solves, at most: each solves half
 DRAWS = 10_000  # of a bootstrap
+DRAWN_AT_ONCE = 500
 
 
 def wilson_interval(successes: float, n: float, confidence: float = 0.95) -> tuple[float, float]:
@@ -183,18 +184,21 @@ def paired_difference(
     of_seeds = differences.mean(axis=1) - value
     widened = math.sqrt(seeds / (seeds - 1)) - 1 if seeds > 1 else 0.0
     rng = np.random.default_rng(seed)
-    found = np.empty(draws)
-    for number in range(draws):
-        times = np.bincount(rng.integers(tasks, size=tasks), minlength=tasks)
-        drawn = rng.integers(seeds, size=seeds)
-        found[number] = (differences[drawn].mean(axis=0) @ times) / tasks + widened * of_seeds[drawn].mean()
+    found = np.empty(0)
+    while len(found) < draws:  # in parts, so that many tasks need no more memory
+        count = min(DRAWN_AT_ONCE, draws - len(found))
+        of_tasks = rng.multinomial(tasks, [1 / tasks] * tasks, size=count) / tasks  # (count, T)
+        of_runs = rng.multinomial(seeds, [1 / seeds] * seeds, size=count) / seeds  # (count, S)
+        means = ((of_runs @ differences) * of_tasks).sum(axis=1) + widened * (of_runs @ of_seeds)
+        found = np.concatenate([found, means])
     tail = (1 - confidence) / 2
     low, high = (float(end) for end in np.quantile(found, (tail, 1 - tail)))
     error = float(found.std())
     if high - low < 1e-9:
         open_still = wilson_interval(0, tasks, confidence)[1]
         low, high, error = value - open_still, value + open_still, open_still / _normal_quantile(confidence)
-    return Difference(value, max(-1.0, low), min(1.0, high), error, tasks, seeds)
+    most = 1.0 if min(left.min(), right.min()) >= 0 else 2.0  # a reward may be negative
+    return Difference(value, max(-most, low), min(most, high), error, tasks, seeds)
 
 
 def detectable_difference(
