@@ -123,13 +123,19 @@ def runs(pattern: str) -> list[Path]:
     return found
 
 
-@lru_cache(maxsize=64)
 def policies(run: Path) -> Mapping[str, Tested]:
     """Name → policy, for those that a run has tested, in the order of their tests.
 
     Raises:
         DataError: A line of its file is no episode.
     """
+    state = (run / EVALUATION).stat()
+    return _read(run, state.st_size, state.st_mtime_ns)
+
+
+@lru_cache(maxsize=64)
+def _read(run: Path, size: int, changed_ns: int) -> Mapping[str, Tested]:
+    """The same, read once while the file has this size and time."""
     tries: dict[str, dict[tuple[str, str], Trajectory]] = {}
     with (run / EVALUATION).open(encoding="utf-8") as lines:
         for number, line in enumerate(lines, 1):
