@@ -17,6 +17,9 @@ class Engine(ScriptedPolicy):
 
     def __init__(self, version, marker=None, hang=False):
         super().__init__(solve, version)
+        if marker:
+            with marker.with_name("lives").open("a") as file:
+                file.write(f"{os.getpid()}\n")
         self.marker, self.hang, self.count = marker, hang, 0
 
     def process_ids(self):

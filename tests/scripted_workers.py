@@ -3,6 +3,7 @@
 It stands apart from the tests of workers, as every worker imports it.
 """
 
+import functools
 import os
 import signal
 import sys
@@ -13,6 +14,21 @@ from tiny_env import AddEnv, solve
 
 from lumos_rl.errors import MissingFileError
 from lumos_rl.policies.base import ScriptedPolicy
+from lumos_rl.policies.serving import Weightless
+
+
+def weightless(make):
+    """A policy of a function, which needs no GPU."""
+    return Weightless(functools.partial(_without_share, make))
+
+
+def _without_share(make, share):
+    return make()
+
+
+def share(requests):
+    """A policy that tells how many requests its worker may have under way."""
+    return ScriptedPolicy(solve, version=f"{requests} in {os.getpid()}")
 
 
 def scripted(reply=solve, version="scripted"):

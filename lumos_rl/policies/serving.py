@@ -11,7 +11,9 @@ requests of all clients share a batch, and no client waits for another one's tur
 
 from __future__ import annotations
 
+import os
 import threading
+import uuid
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -19,6 +21,7 @@ from dataclasses import dataclass, replace
 
 from lumos_rl.errors import InfrastructureError, LumosError
 from lumos_rl.policies.base import Completion, Policy, Request
+from lumos_rl.policies.processes import Process, here
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +40,27 @@ class Serving:
 
 
 @dataclass(frozen=True, slots=True)
+class Weightless:
+    """A policy without weights, such as a function's or an endpoint's: workers make it, and need no GPU for it.
+
+    Attributes:
+        make: Makes the policy of a worker, given how many requests it may have under way.
+        limit: Most requests under way at once, over all workers; None sets no limit.
+    """
+
+    make: Callable[[int | None], Policy]
+    limit: int | None = None
+
+    def __call__(self) -> Policy:
+        """The policy of a single worker."""
+        return self.make(self.limit)
+
+    def share(self, worker: int, workers: int) -> int | None:
+        """What one of so many workers may have under way; None without a limit."""
+        return None if self.limit is None else self.limit // workers + (worker < self.limit % workers)
+
+
+@dataclass(frozen=True, slots=True)
 class Served:
     """The policy that an engine serves.
 
@@ -44,11 +68,13 @@ class Served:
         version: Version of its policy.
         tokenizer_hash: `tokenizer_hash` of its policy.
         process_ids: Processes that hold the weights, if the policy reports them.
+        life: Name of the engine's process; one that is started in its place has another.
     """
 
     version: str
     tokenizer_hash: str
     process_ids: tuple[int, ...]
+    life: str = ""
 
 
 class EngineHost:
@@ -60,6 +86,7 @@ class EngineHost:
 
     def __init__(self, name: str) -> None:
         self._name = name
+        self._own_life = uuid.uuid4().hex
         self._loading = threading.Lock()
         self._changed = threading.Condition()  # guards the fields below
         self._life = 0  # number of the current policy thread
@@ -86,8 +113,14 @@ class EngineHost:
             policy = self._policy
         if policy is None or policy.version != serving.version:
             raise InfrastructureError(f"expected {self._name} to serve {serving.version!r}, got {policy!r}")
-        ids = getattr(policy, "process_ids", lambda: ())
-        return Served(policy.version, policy.tokenizer_hash, tuple(ids()))
+        return Served(policy.version, policy.tokenizer_hash, self._process_ids(), self._own_life)
+
+    def processes(self) -> tuple[Process, ...]:
+        """This process and those that hold the weights."""
+        return tuple(here(number) for number in {os.getpid(), *self._process_ids()})
+
+    def _process_ids(self) -> tuple[int, ...]:
+        return tuple(getattr(self._policy, "process_ids", lambda: ())())
 
     def exchange(self, client: str, requests: Sequence[Request], wait_s: float) -> list[Completion]:
         """Takes requests of a client, and waits for completions of that client.

@@ -67,7 +67,7 @@ class OpenAISettings:
         models: Name of the model there, or PLANNER=NAME and GROUNDER=NAME for one each; none takes the only one there.
         tokenizer: Folder or hub name of its tokenizer. With it, prompts are sent as token ids and sampled ids come back
             (`vllm serve` does that); with None, both are text.
-        concurrency: Most requests under way at once.
+        concurrency: Most requests under way at once, of all workers together.
     """
 
     url: str = "http://localhost:8000/v1"

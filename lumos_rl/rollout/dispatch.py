@@ -20,6 +20,7 @@ from collections.abc import Callable, Iterable, Sequence
 from lumos_rl.core import StopReason, Trajectory
 from lumos_rl.errors import ConfigError
 from lumos_rl.policies.base import Policy
+from lumos_rl.policies.processes import Process, here
 from lumos_rl.prompts import PromptProfile
 from lumos_rl.rollout.loop import Env, EpisodePool
 from lumos_rl.rollout.plans import EpisodePlan
@@ -126,6 +127,10 @@ class RolloutWorker:
 
     def __repr__(self) -> str:
         return self._name
+
+    def processes(self) -> tuple[Process, ...]:
+        """This process."""
+        return (here(),)
 
     def load(
         self,

@@ -111,11 +111,15 @@ class EpisodePool:
         return len(self._running)
 
     def start(self, plan: EpisodePlan) -> list[Trajectory]:
-        """Starts an episode; returns its trajectory if the environment broke at once, else []."""
+        """Starts an episode; returns its trajectory if the environment broke at once or cannot be made, else []."""
         if plan.id in self._running:
             raise ConfigError(f"expected every plan to have its own id, got {plan.id!r} twice; give tasks unique ids")
         idle = self._idle[plan.task.benchmark]
-        env = idle.pop() if idle else self._make_env(plan.task.benchmark)
+        try:
+            env = idle.pop() if idle else self._make_env(plan.task.benchmark)
+        except (InfrastructureError, OSError) as error:
+            _raise_mistake(error)
+            return [plan.trajectory(self._policy.version, StopReason.FAILED, failure=repr(error))]
         self._running[plan.id] = running = _Running(plan, env, self._policy, self._profile)
         return self._move(running, running.start)
 
@@ -173,6 +177,12 @@ class EpisodePool:
             _close(env)
         self._idle.clear()
         self._running.clear()
+
+
+def _raise_mistake(error: Exception) -> None:
+    """Raises what is no failure of the infrastructure: a MissingFileError, an OSError too, is a mistake of the user."""
+    if isinstance(error, LumosError) and not isinstance(error, InfrastructureError):
+        raise error
 
 
 def _close(env: Env) -> None:
@@ -286,8 +296,7 @@ class _Running:
         return self._finish(reason)
 
     def _fail(self, error: Exception) -> Trajectory:
-        if isinstance(error, LumosError) and not isinstance(error, InfrastructureError):
-            raise error  # MissingFileError is an OSError too, but a mistake of the user
+        _raise_mistake(error)
         return self._finish(StopReason.FAILED, repr(error))
 
     def _finish(self, reason: StopReason, failure: str | None = None) -> Trajectory:

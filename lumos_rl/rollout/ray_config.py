@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from lumos_rl.checks import above, at_least, check
@@ -28,13 +28,14 @@ class RayConfig:
             or that RAY_ADDRESS names, or else starts one on this machine.
         workers: Workers, each with a policy of its own; None starts as many as the cluster has room for.
         cpus_per_worker: CPU cores of a worker, and its threads.
-        gpus_per_worker: GPUs of a worker; 0.5 lets two share one. With 0 none is kept for it, and it uses the first one
-            that its machine has, if any. Workers that share an engine need none.
+        gpus_per_worker: GPUs of a worker; 0.5 lets two share one. None takes one where the cluster has some. Workers
+            that share an engine, or whose policy is a function or an endpoint, need none.
         engines: Engines that workers share, where the policy is one (vLLM); None starts as many as there are GPUs for,
             and a single one where they need none. If they leave a GPU of the driver's machine free, its first one is
             kept for the driver, and they stay while it trains; else they end with each rollout.
         cpus_per_engine: CPU cores of an engine, and its threads.
-        gpus_per_engine: GPUs of an engine, which share its model (tensor parallelism).
+        gpus_per_engine: GPUs of an engine, which share its model (tensor parallelism). None takes one where the cluster
+            has some.
         timeout_s: Seconds that a worker may take for its next turns; after that it counts as dead. To start and make
             its policy it may take as long, and 900 at least.
         dashboard: Whether a cluster started here has Ray's dashboard.
@@ -43,19 +44,20 @@ class RayConfig:
     address: str | None = None
     workers: int | None = None
     cpus_per_worker: int = 1
-    gpus_per_worker: float = 0.0
+    gpus_per_worker: float | None = None
     engines: int | None = None
     cpus_per_engine: int = 1
-    gpus_per_engine: int = 0
+    gpus_per_engine: int | None = None
     timeout_s: float = 900.0
     dashboard: bool = True
 
     def __post_init__(self) -> None:
         some = at_least(1, none="None to start as many as fit")
         limits = dict.fromkeys(("cpus_per_worker", "cpus_per_engine"), at_least(1))
-        limits |= dict.fromkeys(("gpus_per_worker", "gpus_per_engine"), at_least(0))
+        gpus = at_least(0, none="None to take one where the cluster has some")
+        limits |= dict.fromkeys(("gpus_per_worker", "gpus_per_engine"), gpus)
         check(self, "ray", workers=some, engines=some, timeout_s=above(0), **limits)
-        if self.gpus_per_worker > 1 and self.gpus_per_worker % 1:
+        if (self.gpus_per_worker or 0) > 1 and (self.gpus_per_worker or 0) % 1:
             raise ConfigError(
                 f"expected --ray.gpus-per-worker to be at most 1 or a whole number, got {self.gpus_per_worker}"
             )
@@ -66,25 +68,43 @@ class RayConfig:
         return max(self.timeout_s, MIN_START_S)
 
 
-def count_workers(nodes: Sequence[Mapping[str, Any]], config: RayConfig, engines: int = 0) -> int:
+def settled(nodes: Sequence[Mapping[str, Any]], config: RayConfig, weights: bool = True) -> RayConfig:
+    """The same settings with the GPUs that workers and engines take on a cluster, if they are left to it.
+
+    Args:
+        nodes: The cluster's nodes, as `ray.nodes()` lists them.
+        config: The settings.
+        weights: Whether the policy has weights, of which every worker or engine holds a copy.
+    """
+    some = weights and any(node.get("GPU", 0) >= 1 for node in _alive(nodes))
+    per_worker = float(some) if config.gpus_per_worker is None else config.gpus_per_worker
+    per_engine = int(some) if config.gpus_per_engine is None else config.gpus_per_engine
+    return replace(config, gpus_per_worker=per_worker, gpus_per_engine=per_engine)
+
+
+def count_workers(nodes: Sequence[Mapping[str, Any]], config: RayConfig, engines: int = 0, weights: bool = True) -> int:
     """How many workers to start on a cluster, given its nodes as `ray.nodes()` lists them.
 
     Args:
         nodes: The cluster's nodes.
         config: What a worker needs, or how many to start.
         engines: Engines that workers share; they need room too, and workers need no GPU.
+        weights: Whether each worker holds a copy of a model.
 
     Raises:
-        ConfigError: No node has room for a single worker, though their number is left to the cluster, or engines would
-            wait for them.
+        ConfigError: No node has room for a single worker, though their number is left to the cluster, engines would
+            wait for them, or several copies of a model would be on one GPU that none of them has reserved.
     """
-    need = {"CPU": float(config.cpus_per_worker), "GPU": 0.0 if engines else config.gpus_per_worker}
+    gpus = 0.0 if engines else settled(nodes, config, weights).gpus_per_worker or 0.0
+    need = {"CPU": float(config.cpus_per_worker), "GPU": gpus}
     room = _room(nodes, need) - math.ceil(engines * config.cpus_per_engine / config.cpus_per_worker)
     if room < 1 and (engines or config.workers is None):
         raise ConfigError(
             f"expected a node with {need} for a worker, got {_alive(nodes)} with {engines} engines; ask for less per"
             " worker"
         )
+    if weights and not engines and not gpus:
+        _refuse_copies(nodes, min(config.workers or room, room))
     wanted = config.workers or room
     if wanted > room:
         others = "are left out" if engines else "wait"
@@ -92,15 +112,32 @@ def count_workers(nodes: Sequence[Mapping[str, Any]], config: RayConfig, engines
     return min(wanted, room) if engines else wanted
 
 
+def _refuse_copies(nodes: Sequence[Mapping[str, Any]], workers: int) -> None:
+    """Refuses workers that would all use the first GPU of their machine, since none is reserved for each."""
+    with_gpu = sum(node.get("GPU", 0) >= 1 for node in _alive(nodes))
+    if with_gpu and workers > 1:
+        raise ConfigError(
+            f"expected a share of a GPU for each of {workers} workers with a copy of the model, got"
+            " --ray.gpus-per-worker 0 on a cluster with GPUs, of which they would all use the same; leave it out to"
+            " give each a GPU, give a share such as 0.5, or give --ray.workers 1"
+        )
+
+
 def count_engines(nodes: Sequence[Mapping[str, Any]], config: RayConfig) -> int:
     """How many engines to start on a cluster.
 
     Raises:
-        ConfigError: No node has room for a single one.
+        ConfigError: No node has room for a single one, or they would use GPUs of the cluster without reserving them.
     """
-    need = {"CPU": float(config.cpus_per_engine), "GPU": float(config.gpus_per_engine)}
+    gpus = settled(nodes, config).gpus_per_engine
+    if not gpus and any(node.get("GPU", 0) >= 1 for node in _alive(nodes)):
+        raise ConfigError(
+            "expected GPUs for an engine, got --ray.gpus-per-engine 0 on a cluster with GPUs, one of which it would use"
+            " without reserving it, and training would miss its memory; leave it out, or give 1 or more"
+        )
+    need = {"CPU": float(config.cpus_per_engine), "GPU": float(gpus or 0)}
     room = _room(nodes, need)
-    wanted = config.engines or (room if config.gpus_per_engine else 1)
+    wanted = config.engines or (room if gpus else 1)
     if not room or wanted > room:
         raise ConfigError(f"expected room for {wanted} engines with {need}, got {_alive(nodes)}; ask for less")
     return wanted
@@ -115,7 +152,7 @@ def leaves_gpu(nodes: Sequence[Mapping[str, Any]], config: RayConfig, engines: i
         engines: How many to start.
         here: `NodeID` of the driver's node.
     """
-    need = {"CPU": float(config.cpus_per_engine), "GPU": float(config.gpus_per_engine)}
+    need = {"CPU": float(config.cpus_per_engine), "GPU": float(settled(nodes, config).gpus_per_engine or 0)}
     rest = [
         {**node, "Resources": {**node["Resources"], "GPU": node["Resources"].get("GPU", 0) - (node["NodeID"] == here)}}
         for node in nodes

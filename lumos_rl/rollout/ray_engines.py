@@ -5,20 +5,23 @@
     policy = ServedPolicy(engines.host(3), serving, "rollout-worker-3", 900.0, 900.0)  # inside a worker
 
 An engine is an actor in its own placement group. When it dies, Ray restarts it; the workers make it load its policy
-again and resend their open requests, so that no episode and no finished turn is lost.
+again, which it does once, and resend their open requests, so that no episode and no finished turn is lost.
 """
 
 from __future__ import annotations
 
 import itertools
 import logging
+import sys
 import time
 import uuid
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
 from lumos_rl.errors import ConfigError, InfrastructureError, LumosError
 from lumos_rl.policies.base import Completion, Request
+from lumos_rl.policies.processes import Process, end, wait_for_exit, wait_until_steady
 from lumos_rl.policies.serving import EngineHost, Served, Serving
 from lumos_rl.rollout.ray_config import RayConfig, count_engines, leaves_gpu
 
@@ -27,6 +30,9 @@ log = logging.getLogger(__name__)
 CLIENTS = 256  # calls that an engine answers at once; a worker has up to two, one that waits and one that submits
 LONG_POLL_S = 1.0
 DEATHS = 3  # in a row, after which a worker gives up
+CLOSE_S = 10.0  # for an engine to close by itself
+EXIT_S = 30.0  # for a process to end
+PAUSE_S = 0.2
 
 
 class Engines:
@@ -34,7 +40,7 @@ class Engines:
 
     Args:
         ray: The Ray module, connected.
-        config: How many, and what each needs.
+        config: How many, and what each needs, with its numbers of GPUs settled.
         workers: Number of workers that share them; there are never more engines than workers.
 
     Attributes:
@@ -53,10 +59,10 @@ class Engines:
         self._groups: list[Any] = []
         count = min(count_engines(ray.nodes(), config), workers)
         self.stay = self._spare_driver(count)
-        bundle = {"CPU": float(config.cpus_per_engine), "GPU": float(config.gpus_per_engine)}
+        bundle = {"CPU": float(config.cpus_per_engine), "GPU": float(config.gpus_per_engine or 0)}
         groups = self._hold(count, {kind: amount for kind, amount in bundle.items() if amount})
         environment = {"env_vars": {"OMP_NUM_THREADS": str(config.cpus_per_engine)}}
-        actor = ray.remote(num_cpus=config.cpus_per_engine, num_gpus=config.gpus_per_engine, runtime_env=environment)
+        actor = ray.remote(num_cpus=config.cpus_per_engine, num_gpus=bundle["GPU"], runtime_env=environment)
         self._hosts = [
             actor(EngineHost)
             .options(
@@ -116,13 +122,49 @@ class Engines:
         return [check(self._ray, call, serving, self._config.start_timeout_s) for call in calls]
 
     def close(self) -> None:
-        """Ends the engines and frees their resources."""
+        """Ends the engines, and waits until they have given back their resources and their memory."""
         if self._ray.is_initialized():
+            processes = self._processes()
+            self._asked([host.close.remote() for host in self._hosts])
             for host in self._hosts:
                 self._ray.kill(host, no_restart=True)
             for group in self._groups:
                 self._remove(group)
+            wait_for_memory(processes)
         self._hosts, self._groups = [], []
+
+    def _processes(self) -> list[Process]:
+        """The processes of all engines that answer."""
+        done = self._asked([host.processes.remote() for host in self._hosts])
+        found: list[Process] = []
+        for call in done:
+            try:
+                found += self._ray.get(call)
+            except self._ray.exceptions.RayError as error:
+                log.warning("an engine that ends cannot tell its processes: %s", error)
+        return found
+
+    def _asked(self, calls: list[Any]) -> list[Any]:
+        """The calls that are answered in time."""
+        return list(self._ray.wait(calls, num_returns=len(calls), timeout=CLOSE_S)[0]) if calls else []
+
+
+def wait_for_memory(processes: Sequence[Process]) -> None:
+    """Waits until processes that end have given their memory back, for the driver to train in.
+
+    Those of this machine that do not end are killed: the core of an engine may outlive its host.
+    """
+    late = wait_for_exit(processes, EXIT_S)
+    if late:
+        log.warning("%d processes of engines or workers did not end in %.0f s: killed", len(late), EXIT_S)
+        end(late)
+        late = wait_for_exit(late, EXIT_S)
+    if late:
+        log.warning("processes %s still run, and may hold memory", [each.number for each in late])
+    torch = sys.modules.get("torch")  # else this process uses no GPU
+    if torch is not None and processes and torch.cuda.is_available():
+        free = wait_until_steady(lambda: int(torch.cuda.mem_get_info()[0]), EXIT_S)
+        log.info("%.1f GiB of the GPU are free for training", free / 2**30)
 
 
 def check(ray: Any, call: Any, serving: Serving, timeout_s: float) -> Served:
@@ -149,6 +191,13 @@ def _cause(error: Exception) -> LumosError:
     return InfrastructureError(f"an engine failed: {type(cause or error).__name__}: {last[:300]}")
 
 
+def is_first(name: str) -> bool:
+    """Whether no process of the cluster has asked this about a name before."""
+    from ray.experimental.internal_kv import _internal_kv_put
+
+    return not _internal_kv_put(name.encode(), b"1", overwrite=False)  # whether it was there
+
+
 class ServedPolicy:
     """A policy whose engine is another process.
 
@@ -173,6 +222,8 @@ class ServedPolicy:
         self._asked: dict[str, tuple[str, Request]] = {}  # by number: the episode's own id, and the sent request
         self._call: Any = None  # the call that waits for completions
         self._deaths, self._heard = 0, time.monotonic()
+        self._ended: set[str] = set()  # lives of the engine that were too silent
+        self._life = ""  # of the engine that the policy was loaded into
         served = self._load()
         self.version, self.tokenizer_hash = served.version, served.tokenizer_hash
 
@@ -202,8 +253,20 @@ class ServedPolicy:
     def _load(self) -> Served:
         """Loads the policy into the engine, under a new client name, so that no answer to an old request arrives."""
         self._client = f"{self._name}-{uuid.uuid4().hex[:8]}"
-        call = self._host.load.remote(self._serving)
-        return check(self._ray, call, self._serving, self._start_timeout_s)
+        until = time.monotonic() + self._start_timeout_s
+        while True:
+            call = self._host.load.remote(self._serving)
+            try:
+                served = check(self._ray, call, self._serving, max(0.0, until - time.monotonic()))
+            except InfrastructureError as error:
+                restarting = isinstance(error.__cause__, self._ray.exceptions.ActorUnavailableError)
+                if not restarting or time.monotonic() > until:
+                    raise
+            else:
+                if served.life not in self._ended or time.monotonic() > until:
+                    self._life = served.life
+                    return served
+            time.sleep(PAUSE_S)  # the engine is about to end, or to start
 
     def _send(self) -> None:
         if not self._asked.keys() - {request.id for request in self._new} and self._call is None:
@@ -237,7 +300,11 @@ class ServedPolicy:
         log.warning("%s: %s; %d turns are requested again", self._name, error, len(self._asked))
         self._deaths += 1
         if isinstance(error, TimeoutError):
-            self._ray.kill(self._host, no_restart=False)
+            self._ended.add(self._life)
+            if is_first(
+                f"lumos-ended-{self._life}"
+            ):  # else another worker has ended it, and it may be starting already
+                self._ray.kill(self._host, no_restart=False)
         if self._deaths > DEATHS:
             raise InfrastructureError(
                 f"expected an engine that stays alive, got {self._deaths} deaths without a completion in between; the"

@@ -25,15 +25,16 @@ from typing import Any, Self
 from lumos_rl.core import Trajectory
 from lumos_rl.errors import ConfigError, InfrastructureError, LumosError
 from lumos_rl.policies.base import Policy
-from lumos_rl.policies.serving import Serving
+from lumos_rl.policies.processes import Process
+from lumos_rl.policies.serving import Serving, Weightless
 from lumos_rl.prompts import PromptProfile, get_profile
 from lumos_rl.rollout.dispatch import Ledger, RolloutWorker
 from lumos_rl.rollout.loop import Env
 from lumos_rl.rollout.meters import Meters
 from lumos_rl.rollout.plans import EpisodePlan
 from lumos_rl.rollout.ray_cluster import connect, describe_error
-from lumos_rl.rollout.ray_config import RayConfig, count_engines, count_workers
-from lumos_rl.rollout.ray_engines import Engines, ServedPolicy
+from lumos_rl.rollout.ray_config import RayConfig, count_engines, count_workers, settled
+from lumos_rl.rollout.ray_engines import Engines, ServedPolicy, wait_for_memory
 
 log = logging.getLogger(__name__)
 
@@ -72,7 +73,7 @@ class RayWorkers:
     def collect(
         self,
         plans: Sequence[EpisodePlan],
-        policy: Callable[[], Policy] | Serving,
+        policy: Callable[[], Policy] | Serving | Weightless,
         make_env: Callable[[str], Env],
         profile: PromptProfile | str = "lumos",
         concurrency: int = 64,
@@ -87,7 +88,8 @@ class RayWorkers:
 
         Args:
             plans: The episodes to play, with unique ids.
-            policy: Makes a worker's policy, inside the worker; a `Serving` is loaded into engines that workers share.
+            policy: Makes a worker's policy, inside the worker; a `Serving` is loaded into engines that workers share,
+                and a `Weightless` policy needs no GPU and may limit the requests of all workers.
             make_env: Makes an environment for a benchmark, inside the worker.
             profile: Prompt profile, or the name of one.
             concurrency: Maximum number of episodes under way in one worker.
@@ -108,11 +110,14 @@ class RayWorkers:
         if not plans:
             return iter(())
         self._ray = ray = connect(self._config)
+        weights = not isinstance(policy, Weightless)
         engines = count_engines(ray.nodes(), self._config) if isinstance(policy, Serving) else 0
-        room = count_workers(ray.nodes(), self._config, engines)
+        room = count_workers(ray.nodes(), self._config, engines, weights)
         count = min(room, len(plans))
+        if isinstance(policy, Weightless) and policy.limit is not None:
+            count = min(count, policy.limit)
         ledger = Ledger(plans, count, concurrency, self._max_retries)
-        gpus = 0.0 if engines else self._config.gpus_per_worker
+        gpus = 0.0 if engines else settled(ray.nodes(), self._config, weights).gpus_per_worker or 0.0
         self._places += [_Place(ray, self._config, index, gpus) for index in range(len(self._places), count)]
         profile = get_profile(profile) if isinstance(profile, str) else profile
         job = f" [{label}]" if label else ""
@@ -122,13 +127,13 @@ class RayWorkers:
             patience = config.timeout_s + config.start_timeout_s  # a worker's engine may have to be restarted
             config = replace(config, timeout_s=patience)
         for place in self._places[:count]:
-            place.policy = self._policy(policy, place)
+            place.policy = self._policy(policy, place, count)
         return self._run(_Rollout(ray, config, self._places[:count], ledger, load, job))
 
     def _serve(self, serving: Serving, workers: int) -> None:
         """Makes the engines serve a version; running ones load its weights."""
         if self._engines is None:
-            self._engines = Engines(self._ray, self._config, workers)
+            self._engines = Engines(self._ray, settled(self._ray.nodes(), self._config), workers)
         began = time.monotonic()
         for index, served in enumerate(self._engines.load(serving)):
             log.info(
@@ -139,7 +144,11 @@ class RayWorkers:
                 time.monotonic() - began,
             )
 
-    def _policy(self, policy: Callable[[], Policy] | Serving, place: _Place) -> Callable[[], Policy]:
+    def _policy(
+        self, policy: Callable[[], Policy] | Serving | Weightless, place: _Place, workers: int
+    ) -> Callable[[], Policy]:
+        if isinstance(policy, Weightless):
+            return functools.partial(policy.make, policy.share(place.index, workers))
         if not isinstance(policy, Serving):
             return policy
         assert self._engines is not None, "they were started for this rollout"
@@ -166,17 +175,22 @@ class RayWorkers:
         calls = {place.actor.close.remote(): place for place in self._places if place.actor is not None}
         ready = [call for call, place in calls.items() if place.ready]  # the others close once they have started
         late = self._ray.wait(ready, num_returns=len(ready), timeout=CLOSE_S)[1] if ready else []
-        for call, place in calls.items():
-            if call in late or place.gpus:
-                place.end()
+        self._end([place for call, place in calls.items() if call in late or place.gpus])
         if self._engines is not None and not self._engines.stay:
             self._engines.close()
             self._engines = None
 
+    def _end(self, places: Sequence[_Place]) -> None:
+        """Ends workers, and waits until those that had GPUs have given their memory back."""
+        with_gpus = [process for place in places if place.gpus for process in place.processes()]
+        for place in places:
+            place.end()
+        if with_gpus:
+            wait_for_memory(with_gpus)
+
     def close(self) -> None:
         """Ends workers and engines. The cluster stays connected, and the next rollout starts new ones."""
-        for place in self._places:
-            place.end()
+        self._end(self._places)
         if self._engines is not None:
             self._engines.close()
             self._engines = None
@@ -194,6 +208,7 @@ class _Place:
         self._lives = 0  # workers started so far
         self.name = ""
         self.actor: Any = None  # None while there is no worker
+        self._told: Any = None  # the call that tells the worker's process
         self.call: Any = None  # None while the worker is idle
         self.since = 0.0  # time.monotonic() at that call
         self.ready = False  # whether the worker has the policy of the current rollout
@@ -205,6 +220,7 @@ class _Place:
             self._lives += 1
             try:
                 self.actor = self._worker.options(name=self.name).remote(self.name)
+                self._told = self.actor.processes.remote()
             except ValueError as error:
                 if "already taken" not in str(error):  # by another worker of this process
                     raise
@@ -213,6 +229,16 @@ class _Place:
         """Calls a method of the worker. The call's name shows the job, since an actor's name is fixed."""
         call = getattr(self.actor, method).options(name=method + job)
         self.call, self.since = call.remote(*arguments), time.monotonic()
+
+    def processes(self) -> tuple[Process, ...]:
+        """The worker's process; () while it is starting, or where there is none."""
+        if self.actor is None or not self._ray.is_initialized():
+            return ()
+        try:
+            told: tuple[Process, ...] = self._ray.get(self._told, timeout=0)
+        except (self._ray.exceptions.RayError, TimeoutError):
+            return ()
+        return told
 
     def end(self) -> None:
         """Ends the worker, if there is one."""

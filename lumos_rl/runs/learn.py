@@ -61,12 +61,12 @@ class Learner:
             DataError: A module has no rows.
         """
         from lumos_rl.training.sft import train_sft
-        from lumos_rl.training.trainer import Progress
+        from lumos_rl.training.trainer import ShowProgress
 
         report: dict[str, Any] = {}
         parts = [(name, part, out, _rows_of(name, rows)) for name, part, out in self._parts(stage, start)]
         for name, part, out, wanted in parts:
-            progress = Progress(self.run.log, label(stage, name))
+            progress = ShowProgress(self.run.log, label(stage, name))
             train = functools.partial(train_sft, part, wanted, out, settings, self.seed, [progress], self.chat_template)
             report |= self._report(stage, name, lambda: dataclasses.asdict(train()))  # noqa: B023 (called at once)
         self.profile.save(self.run.checkpoint(stage))
@@ -79,7 +79,7 @@ class Learner:
             DataError: No pairs at all.
         """
         from lumos_rl.training.dpo import train_dpo
-        from lumos_rl.training.trainer import Progress
+        from lumos_rl.training.trainer import ShowProgress
 
         report: dict[str, Any] = {"pairs_by_module": dict(count_by_module(pairs))}
         for name, part, out in self._parts(stage, start):
@@ -89,7 +89,7 @@ class Learner:
                 shutil.copytree(part, out, dirs_exist_ok=True)
                 report[f"{name}_steps"] = 0
                 continue
-            progress = Progress(self.run.log, label(stage, name))
+            progress = ShowProgress(self.run.log, label(stage, name))
             train = functools.partial(train_dpo, part, wanted, out, settings, self.seed, [progress], self.chat_template)
             report |= self._report(stage, name, lambda: dataclasses.asdict(train()))  # noqa: B023 (called at once)
         self.profile.save(self.run.checkpoint(stage))

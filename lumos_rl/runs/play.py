@@ -6,6 +6,7 @@ episodes = player.play(run.checkpoint("sft"), "sft", tasks, rollout, TRAJECTORIE
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,13 +14,16 @@ from typing import Any
 
 from tqdm import tqdm
 
+from lumos_rl.console import Progress
 from lumos_rl.core import StopReason, Task, Trajectory
-from lumos_rl.errors import InfrastructureError
 from lumos_rl.prompts import PROFILE_FILE, PromptProfile
+from lumos_rl.rollout.failures import Failures
 from lumos_rl.rollout.loop import Env
 from lumos_rl.rollout.plans import SEED, EpisodePlan, RolloutConfig, plan_episodes
 from lumos_rl.runs.folder import RunFolder
 from lumos_rl.runs.policies import Factory
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +67,7 @@ class Player:
             One trajectory per plan, in the order of the plans, including failed ones.
 
         Raises:
-            InfrastructureError: More than half of them failed; the others are kept.
+            InfrastructureError: More than a small share of them failed, see `Failures`; the others are kept.
         """
         plans = plan_episodes(tasks, rollout, examples, seed)
         found = {trajectory.id: trajectory for trajectory in self._stored(version, plans, file)}
@@ -79,15 +83,12 @@ class Player:
             f"{'+'.join(sorted({plan.task.benchmark for plan in missing}))} {version}",
             rollout.tool_threads,
         )
+        failures = Failures(f"episodes of {version}")
         for trajectory in _shown(played, len(missing), f"episodes of {version}"):
             self.run.add(file, trajectory)
             found[trajectory.id] = trajectory
-        failed = [found[plan.id] for plan in plans if found[plan.id].failure is not None]
-        if 2 * len(failed) > len(plans):
-            raise InfrastructureError(
-                f"expected episodes of {version}, got infrastructure failures in {len(failed)} of {len(plans)}; the"
-                f" last: {failed[-1].failure}. Fix the cause and start again: only these are played again"
-            )
+            failures.note(trajectory)
+        failures.check([found[plan.id] for plan in plans])
         return [found[plan.id] for plan in plans]
 
     def played(
@@ -108,13 +109,17 @@ class Player:
 
 
 def _shown(trajectories: Iterator[Trajectory], total: int, what: str) -> Iterator[Trajectory]:
-    """Passes trajectories on and shows the share of solved ones in a progress bar."""
+    """Passes trajectories on and shows the share of solved ones: in a bar on a terminal, else in lines of the log."""
     solved = played = 0
-    with tqdm(trajectories, total=total, desc=what, unit="episode", mininterval=2, leave=False) as bar:
+    lines = Progress(what, total, "episodes", log.info)
+    with tqdm(trajectories, total=total, desc=what, unit="episode", mininterval=2, leave=False, disable=None) as bar:
         for trajectory in bar:
             played += 1
             solved += trajectory.success
-            bar.set_postfix_str(f"{solved / played:.0%} solved", refresh=False)
+            share = f"{solved / played:.0%} solved"
+            bar.set_postfix_str(share, refresh=False)
+            if bar.disable:
+                lines.at(played, share)
             yield trajectory
 
 

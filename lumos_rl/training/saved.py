@@ -27,7 +27,7 @@ REMOVED = ".removed-"  # a folder of such a name is being deleted
 
 def last_checkpoint(folder: Path) -> Path | None:
     """The newest whole checkpoint; None without one. Others that are newer are named in the log."""
-    for path in reversed(checkpoints(folder)):
+    for path in reversed(checkpoints_in(folder)):
         why = checkpoint_damage(path)
         if not why:
             return path
@@ -35,7 +35,7 @@ def last_checkpoint(folder: Path) -> Path | None:
     return None
 
 
-def checkpoints(folder: Path) -> list[Path]:
+def checkpoints_in(folder: Path) -> list[Path]:
     """The checkpoints in a folder, whole or not, in the order of their steps."""
     found = {path: re.fullmatch(r"checkpoint-(\d+)", path.name) for path in folder.glob("checkpoint-*")}
     numbered = {path: int(match[1]) for path, match in found.items() if match and path.is_dir()}
@@ -71,7 +71,7 @@ def remove_leftovers(folder: Path) -> None:
 
 def remove_all_but_last(folder: Path) -> None:
     """Deletes all checkpoints but the newest, if that one is whole."""
-    *older, newest = checkpoints(folder) or [folder]
+    *older, newest = checkpoints_in(folder) or [folder]
     if older and not checkpoint_damage(newest):
         for path in older:
             remove(path)

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import logging
 import shutil
 import signal
 import threading
@@ -27,10 +28,12 @@ from peft import LoraConfig
 from tqdm import tqdm
 from transformers import PrinterCallback, TrainerCallback, TrainingArguments
 
-from lumos_rl.console import Stopped
+from lumos_rl.console import Progress, Stopped
 from lumos_rl.policies.checkpoints import DTYPES, free_memory, load_model
-from lumos_rl.training.saved import last_checkpoint, remove, remove_all_but_last, remove_leftovers
+from lumos_rl.training.saved import checkpoints_in, last_checkpoint, remove, remove_all_but_last, remove_leftovers
 from lumos_rl.training.settings import LORA_ALPHA, DPOSettings, SFTSettings
+
+log = logging.getLogger(__name__)
 
 Arguments = ParamSpec("Arguments")
 Report = TypeVar("Report")
@@ -121,6 +124,9 @@ def run_trainer(trainer: Any, out: Path) -> Course:
     last = last_checkpoint(checkpoints)
     if last is not None:
         drop_frozen_adapters(trainer.model, last)
+    for other in checkpoints_in(checkpoints):
+        if other != last:  # older, or cut off: it would only take room
+            remove(other)
     history = _History()
     with _StopOnSignal() as stop:
         trainer.add_callback(stop)
@@ -259,8 +265,8 @@ class _StopOnSignal(TrainerCallback):  # type: ignore[misc]  # Transformers ship
             control.should_save = control.should_training_stop = True
 
 
-class Progress(TrainerCallback):  # type: ignore[misc]  # Transformers ships no types
-    """A progress bar of the optimizer steps, and a log of the trainer's metrics.
+class ShowProgress(TrainerCallback):  # type: ignore[misc]  # Transformers ships no types
+    """Shows the optimizer steps, in a bar on a terminal and else in lines of the log, and logs the trainer's metrics.
 
     Args:
         log: Called with label, step and values.
@@ -270,18 +276,25 @@ class Progress(TrainerCallback):  # type: ignore[misc]  # Transformers ships no 
     def __init__(self, log: Callable[[str, int, dict[str, float]], None], label: str) -> None:
         self.log, self.label = log, label
         self.bar: Any = None
+        self._lines: Progress | None = None  # None before training begins
+        self._loss = ""
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        self.bar = tqdm(total=state.max_steps, initial=state.global_step, desc=f"train {self.label}", leave=False)
+        done, what = state.global_step, f"train {self.label}"
+        self.bar = tqdm(total=state.max_steps, initial=done, desc=what, leave=False, disable=None)
+        self._lines = Progress(what, state.max_steps, "steps", log.info, done) if self.bar.disable else None
 
     def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         self.bar.update(state.global_step - self.bar.n)
+        if self._lines is not None:
+            self._lines.at(state.global_step, self._loss)
 
     def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **kwargs: Any) -> None:
         values = {name: value for name, value in (logs or {}).items() if isinstance(value, int | float)}
         self.log(self.label, state.global_step, values)
         if "loss" in values:
-            self.bar.set_postfix_str(f"loss {values['loss']:.3f}", refresh=False)
+            self._loss = f"loss {values['loss']:.3f}"
+            self.bar.set_postfix_str(self._loss, refresh=False)
 
     def on_train_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         self.bar.close()

@@ -7,7 +7,7 @@ from tiny_env import solve
 from lumos_rl.core import Module
 from lumos_rl.errors import ConfigError, InfrastructureError
 from lumos_rl.policies.base import Request, ScriptedPolicy
-from lumos_rl.policies.serving import EngineHost, Serving
+from lumos_rl.policies.serving import EngineHost, Serving, Weightless
 
 ASK = ({"role": "user", "content": "Add 1 and 3."},)
 
@@ -139,3 +139,9 @@ def test_what_the_user_has_to_mend_is_raised_as_it_is(host):
 def test_without_a_policy_nothing_is_taken(host):
     with pytest.raises(InfrastructureError, match="expected engine-0 to have a running policy"):
         host.exchange("a", ask("x"), 1.0)
+
+
+def test_workers_share_what_an_endpoint_takes():
+    limited = Weightless(lambda share: ScriptedPolicy(solve), limit=64)
+    assert [limited.share(worker, 5) for worker in range(5)] == [13, 13, 13, 13, 12]
+    assert Weightless(limited.make).share(0, 5) is None

@@ -1,7 +1,7 @@
 import pytest
 
 from lumos_rl.errors import ConfigError
-from lumos_rl.rollout.ray_config import RayConfig, count_engines, count_workers
+from lumos_rl.rollout.ray_config import RayConfig, count_engines, count_workers, settled
 
 NODE = {"Alive": True, "Resources": {"CPU": 8.0, "GPU": 2.0}}
 
@@ -25,11 +25,12 @@ def test_settings_that_cannot_work_are_refused(bad):
 @pytest.mark.parametrize(
     ("config", "workers"),
     [
-        (RayConfig(), 16),
+        (RayConfig(), 4),
         (RayConfig(cpus_per_worker=5), 2),
         (RayConfig(gpus_per_worker=1), 4),
         (RayConfig(gpus_per_worker=0.1), 16),
         (RayConfig(workers=3), 3),
+        (RayConfig(workers=20), 20),  # one after another, with a GPU each
     ],
 )
 def test_workers_fill_the_living_nodes(config, workers):
@@ -44,7 +45,7 @@ def test_a_worker_that_fits_nowhere_is_refused():
 @pytest.mark.parametrize(
     ("config", "engines"),
     [
-        (RayConfig(), 1),
+        (RayConfig(), 4),
         (RayConfig(gpus_per_engine=1), 4),
         (RayConfig(gpus_per_engine=2), 2),
         (RayConfig(gpus_per_engine=2, cpus_per_engine=8), 2),
@@ -66,3 +67,34 @@ def test_workers_leave_room_for_the_engines_and_need_no_gpu_then():
     assert count_workers([NODE], RayConfig(workers=20), engines=2) == 6
     with pytest.raises(ConfigError, match="with 8 engines"):
         count_workers([NODE], RayConfig(), engines=8)
+
+
+CPUS = {"Alive": True, "Resources": {"CPU": 16.0}}
+
+
+def test_a_model_takes_a_gpu_where_there_are_some_and_none_elsewhere():
+    found = settled([NODE, CPUS], RayConfig())
+    assert (found.gpus_per_worker, found.gpus_per_engine) == (1.0, 1)
+    for config in (settled([CPUS], RayConfig()), settled([NODE], RayConfig(), weights=False)):
+        assert (config.gpus_per_worker, config.gpus_per_engine) == (0.0, 0)
+    assert settled([NODE], RayConfig(gpus_per_worker=0.5, gpus_per_engine=2)).gpus_per_worker == 0.5
+    assert (count_workers([CPUS], RayConfig()), count_engines([CPUS], RayConfig())) == (16, 1)
+
+
+def test_sixteen_copies_of_a_model_on_one_gpu_are_refused():
+    one = {"Alive": True, "Resources": {"CPU": 16.0, "GPU": 1.0}}
+    with pytest.raises(ConfigError, match=r"a share of a GPU for each of 16 workers.*--ray.gpus-per-worker 0"):
+        count_workers([one], RayConfig(gpus_per_worker=0))
+    assert count_workers([one], RayConfig()) == 1
+    assert count_workers([one], RayConfig(gpus_per_worker=0, workers=1)) == 1
+    assert count_workers([one], RayConfig(gpus_per_worker=0.25)) == 4
+    assert count_workers([one], RayConfig(), weights=False) == 16  # functions and endpoints
+    assert count_workers([one], RayConfig(gpus_per_worker=0), weights=False) == 16
+    assert count_workers([one], RayConfig(gpus_per_worker=0), engines=1) == 15
+    assert count_workers([CPUS], RayConfig(gpus_per_worker=0)) == 16
+
+
+def test_an_engine_that_reserves_no_gpu_is_refused_where_there_are_some():
+    with pytest.raises(ConfigError, match=r"GPUs for an engine, got --ray.gpus-per-engine 0 on a cluster with GPUs"):
+        count_engines([CPUS, NODE], RayConfig(gpus_per_engine=0))
+    assert count_engines([CPUS], RayConfig(gpus_per_engine=0)) == 1

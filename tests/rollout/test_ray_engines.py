@@ -5,6 +5,8 @@ import logging
 import os
 import re
 import signal
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,7 +19,9 @@ from tiny_model import SHAPE, TEXTS, create_adapter
 from lumos_rl.errors import ConfigError, InfrastructureError, MissingFileError
 from lumos_rl.policies.base import ScriptedPolicy
 from lumos_rl.policies.checkpoints import load_model
+from lumos_rl.policies.processes import here, is_running
 from lumos_rl.policies.serving import Serving
+from lumos_rl.rollout import ray_engines
 from lumos_rl.rollout.loop import run_episodes
 from lumos_rl.rollout.ray_config import RayConfig
 from lumos_rl.rollout.ray_engines import ServedPolicy
@@ -58,7 +62,7 @@ def test_workers_share_an_engine_and_play_what_one_process_plays(cluster):
 
 
 def test_the_same_engine_serves_the_next_version(cluster):
-    with RayWorkers(RayConfig(workers=2)) as crew:
+    with RayWorkers(RayConfig(workers=2, engines=1)) as crew:
         seen = [{turn.adapter for t in play(crew, serving(v)) for turn in t.turns} for v in ("sft", "rs-1")]
     (before,), (after,) = seen
     assert before.startswith("planner@sft in ") and after == before.replace("sft", "rs-1")
@@ -69,11 +73,35 @@ def test_the_same_engine_serves_the_next_version(cluster):
 )
 def test_a_dead_engine_is_replaced_and_no_episode_is_lost(cluster, tmp_path, kind):
     make = functools.partial(kind, "sft", marker=tmp_path / "gone")
-    with RayWorkers(RayConfig(workers=2, timeout_s=4), max_retries=0) as crew:
+    with RayWorkers(RayConfig(workers=2, engines=1, timeout_s=4), max_retries=0) as crew:
         trajectories = play(crew, Serving("sft", make), add_plans(24))
     assert (tmp_path / "gone").exists()
     assert sorted(t.id for t in trajectories) == sorted(plan.id for plan in add_plans(24))
     assert all(t.success for t in trajectories)  # without a retry: what was under way was asked for again
+    assert len((tmp_path / "lives").read_text().split()) == 2  # revived once, though two workers missed it
+
+
+def test_engines_have_ended_when_a_rollout_ends_and_memory_was_waited_for(cluster, monkeypatch):
+    waited = []
+
+    def wait_for_memory(processes):
+        wait_as_ever(processes)
+        waited.append([is_running(each) for each in processes])
+
+    wait_as_ever = ray_engines.wait_for_memory
+    monkeypatch.setattr("lumos_rl.rollout.ray_engines.wait_for_memory", wait_for_memory)
+    with RayWorkers(RayConfig(workers=2)) as crew:  # engines on both GPUs, which therefore end
+        assert len(play(crew, serving())) == 12
+        assert waited == [[False, False]]
+        assert held(cluster) == []
+
+
+def test_a_process_that_outlives_its_engine_is_killed(monkeypatch, caplog):
+    monkeypatch.setattr("lumos_rl.rollout.ray_engines.EXIT_S", 0.2)
+    core = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
+    ray_engines.wait_for_memory([here(core.pid)])
+    assert core.wait() == -signal.SIGKILL
+    assert "1 processes of engines or workers did not end" in caplog.text
 
 
 def held(cluster):
@@ -128,7 +156,7 @@ def test_engines_without_room_are_refused(cluster):
 
 
 def test_a_version_that_does_not_arrive_is_found_out(cluster):
-    with RayWorkers(RayConfig(workers=1)) as crew:
+    with RayWorkers(RayConfig(workers=1, engines=1)) as crew:
         play(crew, serving())
         with pytest.raises(InfrastructureError, match="expected engine-0 to serve 'rs-1'"):
             play(crew, Serving("rs-1", functools.partial(Engine, "rs-1"), print))
@@ -141,7 +169,7 @@ def test_vllm_on_ray_goes_on_with_new_adapters_and_outlives_its_process(cluster,
     model = ModelConfig(engine=Engines.VLLM)
     job = Job(RunConfig(model=model, sft=SFTSettings(lora_rank=4)))
     plans = add_plans(6, samples=2, temperatures=(1.0,), max_subgoals=2, max_new_tokens=8, logprobs=True)
-    with RayWorkers(RayConfig(workers=1), max_retries=0) as crew:
+    with RayWorkers(RayConfig(workers=1, engines=1), max_retries=0) as crew:
         played = {version: play(crew, job.policy(tiny_adapters / version, version), plans) for version in ("v0", "v1")}
         pids = re.findall(r"engine-0 serves v\d in processes \((\d+),\)", caplog.text)
         assert len(pids) == 2 and pids[0] == pids[1]  # the running engine took the new adapters

@@ -21,15 +21,21 @@ from scripted_workers import (
     no_memory,
     process,
     scripted,
+    share,
     slow,
     threads,
+    weightless,
 )
 from tiny_env import AddEnv, add_plans
 
 from lumos_rl.core import StopReason
 from lumos_rl.errors import ConfigError, InfrastructureError, MissingExtraError, MissingFileError
+from lumos_rl.policies.processes import here, is_running
+from lumos_rl.policies.serving import Weightless
 from lumos_rl.rollout.ray_config import RayConfig
 from lumos_rl.rollout.ray_workers import RayWorkers, connect
+
+HANDLERS = []  # of SIGTERM, after the cluster was started
 
 
 @pytest.fixture(scope="module")
@@ -43,10 +49,12 @@ def cluster():
         lines: list[str] = []
         handler = logging.Handler()
         handler.emit = lambda record: lines.append(record.getMessage())
-        logger = logging.getLogger("lumos_rl.rollout.ray_workers")
+        logger = logging.getLogger("lumos_rl.rollout.ray_cluster")
         logger.addHandler(handler)
         logger.setLevel(logging.INFO)
+        before = signal.signal(signal.SIGTERM, signal.SIG_DFL)
         ray = connect(RayConfig())
+        HANDLERS.append(signal.signal(signal.SIGTERM, before))
         patch.delenv("RAY_ADDRESS")  # Ray takes it for the answer to whatever cluster is asked for
         logger.setLevel(logging.NOTSET)
         logger.removeHandler(handler)
@@ -59,12 +67,13 @@ def collect(
 ):
     """One rollout by workers of its own."""
     with RayWorkers(RayConfig(workers=workers, **config), max_retries) as crew:
-        yield from crew.collect(plans, make_policy, make_env, concurrency=concurrency, label=label)
+        yield from crew.collect(plans, weightless(make_policy), make_env, concurrency=concurrency, label=label)
 
 
-def policies(crew, version):
+def policies(crew, version, kind=weightless):
     """Versions of the policies of a rollout: which one, in which process."""
-    return {t.policy for t in crew.collect(add_plans(4), functools.partial(process, version), AddEnv, label=version)}
+    make_policy = kind(functools.partial(process, version))
+    return {t.policy for t in crew.collect(add_plans(4), make_policy, AddEnv, label=version)}
 
 
 def untimed(trajectory):
@@ -184,17 +193,42 @@ def test_a_worker_that_died_between_rollouts_is_replaced(cluster, caplog):
     assert "cannot be read" not in caplog.text  # it died without a word, and its output says that much
 
 
-def test_workers_with_gpus_end_with_each_rollout(cluster):
-    with RayWorkers(RayConfig(gpus_per_worker=1)) as crew:
-        (first,) = policies(crew, "sft")
+@pytest.mark.parametrize("gpus", [1, None], ids=["asked for", "left to the cluster"])
+def test_workers_with_gpus_have_ended_when_a_rollout_ends(cluster, gpus):
+    with RayWorkers(RayConfig(gpus_per_worker=gpus)) as crew:
+        (first,) = policies(crew, "sft", kind=lambda make: make)
+        assert not is_running(here(int(first.rpartition(" ")[2])))  # the driver may train at once
         assert gone()
-        (second,) = policies(crew, "rs-1")
+        (second,) = policies(crew, "rs-1", kind=lambda make: make)
         assert second != first.replace("sft", "rs-1")
+
+
+def test_copies_of_a_model_on_one_gpu_are_refused(cluster):
+    with (
+        RayWorkers(RayConfig(workers=2, gpus_per_worker=0)) as crew,
+        pytest.raises(ConfigError, match="a share of a GPU for each of 2 workers"),
+    ):
+        crew.collect(add_plans(2), scripted, AddEnv)
+
+
+@pytest.mark.parametrize(("limit", "shares"), [(5, {"2", "3"}), (1, {"1"})])
+def test_requests_to_an_endpoint_are_limited_over_all_workers(cluster, limit, shares):
+    with RayWorkers(RayConfig(workers=2)) as crew:
+        played = list(crew.collect(add_plans(8), Weightless(share, limit), AddEnv, concurrency=1))
+    assert {t.policy.partition(" ")[0] for t in played} <= shares  # one worker may be too quick for the other
+    assert len({t.policy for t in played}) <= min(2, limit) and len(played) == 8
+
+
+def test_the_handler_of_sigterm_is_the_programs_own(cluster):
+    """Ray's would end it with status 1 and without a word."""
+    connected_to, _ = cluster
+    assert connected_to.is_initialized()
+    assert HANDLERS == [signal.SIG_DFL]
 
 
 def test_two_rollouts_at_once_are_refused(cluster):
     with RayWorkers(RayConfig(workers=1)) as crew:
-        rollouts = [crew.collect(add_plans(2), scripted, AddEnv, concurrency=1) for _ in range(2)]
+        rollouts = [crew.collect(add_plans(2), weightless(scripted), AddEnv, concurrency=1) for _ in range(2)]
         next(rollouts[0])
         with pytest.raises(ConfigError, match="one rollout at a time"):
             next(rollouts[1])
@@ -210,7 +244,7 @@ def test_a_bug_in_every_episode_ends_the_rollout_with_the_cause(cluster, monkeyp
 
 
 def test_names_say_which_worker_and_which_rollout(cluster):
-    make_policy, crew = functools.partial(scripted, slow), RayWorkers(RayConfig(workers=2))
+    make_policy, crew = weightless(functools.partial(scripted, slow)), RayWorkers(RayConfig(workers=2))
     rollout = crew.collect(add_plans(40), make_policy, AddEnv, concurrency=1, label="add names")
     next(rollout)
     assert {name.partition(".")[0] for name in alive()} == {"rollout-worker-0", "rollout-worker-1"}

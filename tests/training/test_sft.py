@@ -27,7 +27,7 @@ from lumos_rl.training.saved import last_checkpoint, remove_all_but_last, remove
 from lumos_rl.training.settings import SFTSettings
 from lumos_rl.training.sft import IGNORED, encode_rows, epoch_order, preview, supervised_share, train_sft
 from lumos_rl.training.trainer import (
-    Progress,
+    ShowProgress,
     load_trainable,
     mean_over_steps,
     scoring_supervised_only,
@@ -447,7 +447,7 @@ def test_an_epoch_holds_every_row_once():
 
 def test_progress_is_logged_with_its_step(tiny_base, tmp_path):
     lines = []
-    progress = Progress(lambda *line: lines.append(line), "sft")
+    progress = ShowProgress(lambda *line: lines.append(line), "sft")
     train_sft(tiny_base, CHATS, tmp_path, replace(FAST, max_steps=20), 0, [progress])
     label, step, values = lines[0]
     assert (label, step) == ("sft", 20) and values["loss"] > 0
