@@ -28,6 +28,7 @@ _TEMPLATES = {
     "*": "Multiply {left} by {right}",
     "/": "Divide {left} by {right}",
 }
+_TOKEN = re.compile(r"(?:\d[\d,]*\.?\d*|\.\d+)(?:[eE][-+]?\d+)?|\S")
 _MOST_NOUN_WORDS = 4
 _MOST_TOKENS = 200  # in an equation
 _NO_NOUN = frozenset(
@@ -75,15 +76,20 @@ def plans(task: Task) -> Iterator[Plan]:
 
 
 def parse_equation(text: str) -> Operation | str:
-    """The tree of an equation, in prefix (`- 85 * 10 5`) or fully bracketed infix notation (`( 85.0 - 50.0 )`).
+    """The tree of an equation, in prefix (`- 85 * 10 5`) or infix notation (`( 85.0 - 50.0 )`, `(50-5)/5`, `2*3+4`).
 
     Raises:
         ValueError: The text is neither.
     """
-    tokens = text.replace("(", " ( ").replace(")", " ) ").split()
+    words, tokens = text.split(), _TOKEN.findall(text)
     if len(tokens) > _MOST_TOKENS:
         raise ValueError(f"expected at most {_MOST_TOKENS} terms, got {len(tokens)}")
-    tree, end = (_prefix if tokens and tokens[0] in _TEMPLATES else _infix)(tokens, 0)
+    operators = sum(word in _TEMPLATES for word in words)
+    if operators and words[0] in _TEMPLATES and len(words) == 2 * operators + 1:
+        tokens = words  # with numbers such as -2
+        tree, end = _prefix(tokens, 0)
+    else:
+        tree, end = _sum(tokens, 0)
     if end != len(tokens):
         raise ValueError(f"expected one expression, got {' '.join(tokens[end:])!r} behind it")
     return tree
@@ -99,20 +105,27 @@ def _prefix(tokens: list[str], index: int) -> tuple[Operation | str, int]:
     return Operation(tokens[index], left, right), end
 
 
-def _infix(tokens: list[str], index: int) -> tuple[Operation | str, int]:
+def _sum(tokens: list[str], index: int, operators: str = "+-") -> tuple[Operation | str, int]:
+    """Operands joined from the left by operators of one level; those of `*/` bind tighter."""
+    tree, index = _sum(tokens, index, "*/") if operators == "+-" else _operand(tokens, index)
+    while index < len(tokens) and tokens[index] in operators:
+        right, end = _sum(tokens, index + 1, "*/") if operators == "+-" else _operand(tokens, index + 1)
+        tree, index = Operation(tokens[index], tree, right), end
+    return tree, index
+
+
+def _operand(tokens: list[str], index: int) -> tuple[Operation | str, int]:
+    """A number with an optional sign, or an expression in brackets."""
     if index >= len(tokens):
         raise ValueError("expected another operand")
+    if tokens[index] in "+-" and index + 1 < len(tokens) and tokens[index + 1] not in "()+-*/":
+        return short_number("".join(tokens[index : index + 2]).lstrip("+")), index + 2
     if tokens[index] != "(":
         return short_number(tokens[index]), index + 1
-    left, middle = _infix(tokens, index + 1)
-    if middle < len(tokens) and tokens[middle] == ")":
-        return left, middle + 1
-    if middle >= len(tokens) or tokens[middle] not in _TEMPLATES:
-        raise ValueError("expected an operator")
-    right, end = _infix(tokens, middle + 1)
+    tree, end = _sum(tokens, index + 1)
     if end >= len(tokens) or tokens[end] != ")":
         raise ValueError("expected a closing bracket")
-    return Operation(tokens[middle], left, right), end + 1
+    return tree, end + 1
 
 
 class _Names:

@@ -14,20 +14,21 @@ number that the solution states without a calculation never becomes an action.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 
 from lumos_rl.core import Task
 from lumos_rl.envs.math.equations import NUMBER, Equation, agrees, equations, stated_value
-from lumos_rl.envs.math.plan_builder import Plan, PlanBuilder, given_numbers, verified
+from lumos_rl.envs.math.given import given_numbers
+from lumos_rl.envs.math.plan_builder import Plan, PlanBuilder, verified
 from lumos_rl.envs.math.plan_sentence import ask, ask_for_unknown
+from lumos_rl.envs.math.rounding import roundings
 from lumos_rl.envs.math.unknowns import LetterEquation, letter_equations
 from lumos_rl.task_types import Reject
 
 _NUMBER = re.compile(rf"(?<![\w.])(?P<number>{NUMBER})(?P<percent>\s?%)?")
 _ROUNDED = re.compile(rf"\bround\w*\b[^.;=]*?\bto\s+(?:the nearest [a-z ]+\s)?[$£€]?(?P<number>{NUMBER})")
-_ROUNDINGS = ("round", "ceil", "floor")
 
 
 def annotated(task: Task) -> Task | Reject:
@@ -43,16 +44,38 @@ def plans(task: Task) -> Iterator[Plan]:
     result into the answer in the last line (rounded, as a percentage, an earlier result), then the plan without that.
     """
     lines = [line.strip() for line in str(task.meta.get("solution", "")).split("\n") if line.strip()]
-    given = given_numbers(task.instruction)
-    readings = [_Reading(PlanBuilder(task.instruction), given)]
-    for reading in readings:
-        reading.read(lines)
-        plain = reading.builder.plan
-        if plain.subgoals:
-            yield from _closed(reading.builder, task.instruction, lines[-1])
-            yield plain
-        if len(readings) == 1:
-            readings += [_Reading(PlanBuilder(task.instruction), given, kind) for kind in sorted(reading.doubts)]
+    first = _read(task.instruction, lines, "exact")
+    yield from _plans(first.builder, task.instruction, lines)
+    for kind in sorted(first.doubts):
+        yield from _plans(_read(task.instruction, lines, kind).builder, task.instruction, lines)
+
+
+def _plans(builder: PlanBuilder, question: str, lines: Sequence[str]) -> Iterator[Plan]:
+    if builder.subgoals:
+        yield from _closed(builder, question, lines[-1])
+        yield builder.plan
+
+
+def _read(question: str, lines: Sequence[str], kind: str) -> _Reading:
+    """One reading of a solution. A literal that would stay is replaced if else nothing used the result it equals."""
+    given = given_numbers(question)
+    reading = _Reading(PlanBuilder(question), given, kind)
+    reading.read(lines)
+    unused = reading.builder.unused
+    if not unused & {value for value, _ in reading.builder.kept}:
+        return reading
+    again = _Reading(PlanBuilder(question, released=_released(reading.builder)), given, kind)
+    again.read(lines)
+    return again if len(again.builder.unused) < len(unused) else reading
+
+
+def _released(builder: PlanBuilder) -> frozenset[int]:
+    """For each unused result, the kept literal that most likely stands for it: the last one that is added."""
+    released = set()
+    for unused in builder.unused:
+        places = [(is_added, index) for index, (value, is_added) in enumerate(builder.kept) if value == unused]
+        released |= {max(places)[1]} if places else set()
+    return frozenset(released)
 
 
 @dataclass(slots=True)
@@ -70,7 +93,7 @@ class _Reading:
     """
 
     builder: PlanBuilder
-    given: set[Fraction]
+    given: Collection[Fraction]
     kind: str = "exact"
     doubts: set[str] = field(default_factory=set)
     lines: list[str] = field(default_factory=list)
@@ -81,6 +104,7 @@ class _Reading:
         """Adds the subgoals of all lines."""
         for line in lines:
             self.lines.append(line)
+            self.builder.line = line
             is_last = len(self.lines) == len(lines)
             done = [found for equation in equations(line) if (found := self._calculate(equation, is_last))]
             self.builder.close(ask(line, done, self.given, self.builder.known))
@@ -95,7 +119,7 @@ class _Reading:
         """
         if not equation.computes:
             return None
-        terms, stated = equation.terms, equation.stated
+        terms, stated, alternatives = equation.terms, equation.stated, list[str]()
         percent = _in_percent(terms)
         if percent and self.builder.calculate(percent, stated.rstrip("%"), must_agree=True, percent=True) is not None:
             return equation
@@ -108,8 +132,9 @@ class _Reading:
         if value.denominator > 1 and value != stated_value(stated):
             self.doubts.add("rounded")
             if self.kind == "rounded":
-                terms = _rounded(self.builder, terms, stated)
-        self.builder.calculate(terms, stated)
+                rounded = roundings(self.builder, terms, stated, self.lines[-1])
+                terms, alternatives = rounded[0] if rounded else terms, [wrapped[0] for wrapped in rounded]
+        self.builder.calculate(terms, stated, alternatives=alternatives)
         return equation if agrees(value, stated) else replace(equation, stated=str(value))
 
     def _read_unknown(self, equation: LetterEquation, line: str) -> None:
@@ -151,16 +176,6 @@ def _in_percent(terms: tuple[str, ...]) -> tuple[str, ...]:
     return ()
 
 
-def _rounded(builder: PlanBuilder, terms: Sequence[str], stated: str) -> tuple[str, ...]:
-    """The terms inside a rounding function that gives the stated value; unchanged if none does."""
-    places = len(stated.partition(".")[2])
-    for function in _ROUNDINGS if places == 0 else ("round",):
-        wrapped = (f"{function}(", *terms, *((",", str(places)) if places else ()), ")")
-        if builder.value(wrapped) == stated_value(stated):
-            return wrapped
-    return tuple(terms)
-
-
 def _closed(builder: PlanBuilder, question: str, line: str) -> Iterator[Plan]:
     """Plans with a last subgoal that turns the last result into the answer in the last line.
 
@@ -172,9 +187,9 @@ def _closed(builder: PlanBuilder, question: str, line: str) -> Iterator[Plan]:
     rounded = _ROUNDED.search(line)
     if last.denominator > 1 and (rounded or not computed):
         for number in [_value(rounded)] if rounded else [number for number, _ in numbers]:
-            terms = _rounded(builder, (name,), str(number))
-            if len(terms) > 1:
-                yield builder.ended(terms, "Round the result.")
+            found = roundings(builder, (name,), str(number), line)
+            if found:
+                yield builder.ended(found[0], "Round the result.", [wrapped[0] for wrapped in found])
     if builder.last_is_percent or (last * 100, True) in numbers:
         yield builder.ended((name, "*", "100"), "Write the result as a percentage.")
     asks_cents = re.search(r"\bcents\b", question.rstrip("?. ").rpartition(".")[2])

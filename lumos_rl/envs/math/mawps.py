@@ -15,6 +15,7 @@ punctuation removed.
 from __future__ import annotations
 
 import re
+from typing import Any
 
 from lumos_rl.core import Task
 from lumos_rl.data.files import Reader, Row, bad_field, number_field, short_number, text_field
@@ -23,7 +24,10 @@ _SLOT = re.compile(r"number(\d+)")
 
 
 def task(row: Row, split: str) -> Task:
-    """The task of one record; `meta` holds its prefix equation, numbers filled in, and its question sentence."""
+    """The task of one record.
+
+    `meta` holds its prefix equation, numbers filled in, its question sentence, and the equation's own "constants".
+    """
     text, equation = text_field(row, "Question"), text_field(row, "Equation")
     try:
         numbers = [short_number(number) for number in text_field(row, "Numbers").split()]
@@ -33,10 +37,13 @@ def task(row: Row, split: str) -> Task:
     if missing:
         raise bad_field(row, "Numbers", f"a number for slot number{missing[0]}", row.value["Numbers"])
     question = row.value.get("Ques")
-    meta = {
+    meta: dict[str, Any] = {
         "equation": _fill(equation.strip(), numbers),
         "question": _tidy(_fill(question, numbers)) if isinstance(question, str) else "",
     }
+    constants = re.findall(r"(?<!\S)[\d.]+", equation)
+    if constants:
+        meta["constants"] = [short_number(number) for number in constants]
     answer = number_field(row, "Answer")
     return Task(f"mawps/{split}/{row.index}", "mawps", _tidy(_fill(text, numbers)), answer, split, meta=meta)
 

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -22,6 +23,7 @@ from functools import cache
 
 from lumos_rl.core import Action, Subgoal, Task
 from lumos_rl.envs.math.equations import NUMBER, agrees, spell, stated_value
+from lumos_rl.envs.math.given import constants, given_numbers, is_explained, mentions
 from lumos_rl.errors import ActionParseError, ToolError
 from lumos_rl.language import format_annotation, parse_annotation
 from lumos_rl.metrics import numeric_match
@@ -29,17 +31,10 @@ from lumos_rl.task_types import Reject
 from lumos_rl.tools.base import Executor, Tool, Value
 from lumos_rl.tools.math import math_tools
 
-_NUMBER = re.compile(rf"(?<![\w.])(?:{NUMBER})")
-_NUMBER_WORDS = {
-    word: value
-    for value, words in enumerate(
-        "zero;one once single;two twice double doubled doubles doubling couple pair both half halves;three thrice "
-        "triple tripled triples third thirds;four quarter quarters fourth fourths quadruple;five fifth fifths;six "
-        "sixth sixths;seven seventh sevenths;eight eighth eighths;nine ninth ninths;ten tenth tenths;eleven;twelve "
-        "dozen dozens;thirteen;fourteen;fifteen;sixteen;seventeen;eighteen;nineteen;twenty".split(";")
-    )
-    for word in words.split()
-} | {"thirty": 30, "forty": 40, "fifty": 50, "sixty": 60, "seventy": 70, "eighty": 80, "ninety": 90, "hundred": 100}
+_LITERAL = re.compile(rf"(?<![\w.])(?:{NUMBER})(?P<percent>%?)")
+_PLACES = re.compile(r", \d+\)")  # of round(R1, 2)
+_MOST_SHARES = 12
+_NOWHERE = "a number comes from nowhere"
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,10 +68,14 @@ def verified(task: Task, plans: Iterable[Plan]) -> Task | Reject:
         if not plan.subgoals:
             continue
         reason, detail = check(plan.subgoals, str(task.answer))
+        strange = "" if reason else unexplained(plan.subgoals, task.instruction, str(task.meta.get("solution", "")))
+        if strange:
+            reason, detail = _NOWHERE, strange
         if not reason:
             meta = {**task.meta, "choices": plan.choices} if plan.choices else task.meta
             return dataclasses.replace(task, subgoals=plan.subgoals, meta=meta)
-        reject = Reject(task.id, reason, detail)
+        if reject.reason != _NOWHERE:
+            reject = Reject(task.id, reason, detail)
     return reject
 
 
@@ -95,14 +94,32 @@ def check(subgoals: Sequence[Subgoal], gold: str) -> tuple[str, str]:
     return "", ""
 
 
-def given_numbers(text: str) -> set[Fraction]:
-    """The numbers of a text, in digits or as words such as "twice" and "dozen"."""
-    return {Fraction(number.replace(",", "")) for number in _NUMBER.findall(text)} | worded_numbers(text)
+def unexplained(subgoals: Sequence[Subgoal], question: str, solution: str = "") -> str:
+    """The first number of a plan that neither the question nor a unit explains, with its action; "" if there is none.
+
+    As a factor or divisor, 2 needs no explanation, nor does the number of terms of a sum before it (an average), nor
+    one more or less than a small number of the question (twice as many are 3 shares; 4 friends and I are 5).
+    """
+    sums: set[Fraction] = set()
+    small = {number for number in given_numbers(question) if number <= _MOST_SHARES}
+    shares = {Fraction(2)} | {number + step for number in small for step in (-1, 1)}
+    for action in (action for subgoal in subgoals for action in subgoal.actions if action.tool):
+        args = _PLACES.sub(")", action.args)
+        sums.add(Fraction(args.count("+") + 1))
+        for found in _LITERAL.finditer(args):
+            value = _literal_value(found[0])
+            sides = (args[: found.start()].rstrip()[-1:], args[found.end() :].lstrip()[:1])
+            is_share = ("/" in sides or "*" in sides) and value in shares
+            is_average = sides[0] == "/" and value in sums
+            is_scale = found["percent"] and is_explained(value * 100, question, solution)
+            if not (is_share or is_average or is_scale or is_explained(value, question, solution)):
+                return f"{found[0]} in {action.tool}({action.args})"
+    return ""
 
 
-def worded_numbers(text: str) -> set[Fraction]:
-    """The numbers that a text writes as words; a fraction word gives its denominator: "third" gives 3."""
-    return {Fraction(_NUMBER_WORDS[word]) for word in re.findall(r"[a-z]+", text.lower()) if word in _NUMBER_WORDS}
+def _literal_value(text: str) -> Fraction:
+    value = Fraction(text.rstrip("%").replace(",", ""))
+    return value / 100 if text.endswith("%") else value
 
 
 @dataclass(slots=True)
@@ -117,12 +134,32 @@ class _Result:
 
 
 @dataclass(slots=True)
+class _Reading:
+    """How the literals of one action are read.
+
+    Attributes:
+        used: The results that replace literals.
+        kept: Literals that stay although an earlier result has their value, each with whether it is added.
+        mentioned: Literals that the question mentions.
+        choices: As in `Plan`, for this action.
+    """
+
+    used: list[_Result] = field(default_factory=list)
+    kept: list[tuple[Fraction, bool]] = field(default_factory=list)
+    mentioned: list[Fraction] = field(default_factory=list)
+    choices: list[list[str]] = field(default_factory=list)
+
+
+@dataclass(slots=True)
 class PlanBuilder:
     """Collects the actions and subgoals of one plan and runs each action at once.
 
     Attributes:
-        question: The task's text; literals that occur in it may stay literals.
+        question: The task's text; a literal stays a literal as often as it mentions the number.
         keep_literals: Whether literals are never replaced by earlier results.
+        released: Which of the literals that would stay (counted from 0, see `kept`) are replaced all the same.
+        kept: The literals that stay although an earlier result has their value, each with whether it is added.
+        line: The line that is being read; its units imply constants, as those of the question do.
         subgoals: The subgoals closed so far.
         actions: Actions of the open subgoal.
         choices: As in `Plan`.
@@ -131,16 +168,20 @@ class PlanBuilder:
 
     question: str
     keep_literals: bool = False
+    released: frozenset[int] = frozenset()
+    kept: list[tuple[Fraction, bool]] = field(default_factory=list)
+    line: str = ""
     subgoals: list[Subgoal] = field(default_factory=list)
     actions: list[Action] = field(default_factory=list)
     choices: dict[str, list[list[str]]] = field(default_factory=dict)
     known: dict[Fraction, str] = field(default_factory=dict)
     _results: list[_Result] = field(default_factory=list)
     _bindings: dict[str, Value] = field(default_factory=dict)
-    _given: set[Fraction] = field(default_factory=set)
+    _left: Counter[Fraction] = field(default_factory=Counter)  # mentions that no literal stands for yet
 
     def __post_init__(self) -> None:
-        self._given = given_numbers(self.question)
+        self._left = mentions(self.question)
+        self._left.update(given_numbers(self.question) - self._left.keys())
 
     @property
     def plan(self) -> Plan:
@@ -163,37 +204,44 @@ class PlanBuilder:
         result = self._results[-1]
         return result.percent and result.stated == result.value
 
+    @property
+    def unused(self) -> set[Fraction]:
+        """The values of results that nothing uses; the last result is not among them."""
+        return {result.value for result in self._results[:-1] if not result.used}
+
     def find(self, value: Fraction) -> str | None:
         """Name of the latest result with this value."""
         return next((result.name for result in reversed(self._results) if result.value == value), None)
 
     def calculate(
-        self, terms: Sequence[str], stated: str = "", must_agree: bool = False, percent: bool = False
+        self,
+        terms: Sequence[str],
+        stated: str = "",
+        must_agree: bool = False,
+        percent: bool = False,
+        alternatives: Sequence[str] = (),
     ) -> Fraction | None:
-        """Adds `R3 = Calculator(R1 + 5)` for these terms; literals that equal earlier results are replaced by them.
+        """Adds `R3 = Calculator(R1 + 5)` for these terms; literals that stand for earlier results are replaced by them.
 
         Args:
             terms: Numbers, operators, brackets and names of results.
             stated: The value in the solution.
             must_agree: Whether to add nothing if the value differs from the stated one.
             percent: Whether the value is in percent, so that 60 means 60%.
+            alternatives: Functions any of which the first term may be, the chosen one first.
 
         Returns:
             Its value; None when nothing was added.
         """
-        used: list[_Result] = []
-        choices: list[list[str]] = []
-        args = spell([self._refer(term, used, choices) for term in terms])
+        reading = _Reading(choices=[list(alternatives)] if len(alternatives) > 1 else [])
+        args = spell(self._read(terms, reading))
         value = self._call("Calculator", args)
         if value is None or not isinstance(value.exact, Fraction):
             return None
         if must_agree and not agrees(value.exact, stated):
             return None
         name = self._bind("Calculator", args, value)
-        for result in used:
-            result.used = True
-        if choices:
-            self.choices[name] = choices
+        self._commit(reading, name)
         self._results.append(_Result(name, value.exact, stated_value(stated), percent or stated.endswith("%")))
         return value.exact
 
@@ -203,9 +251,8 @@ class PlanBuilder:
         Returns:
             Name of the solution; None when nothing was added.
         """
-        used: list[_Result] = []
-        sides = [spell([self._refer(term, used, []) for term in side]) for side in (left, right)]
-        equation = " = ".join(sides)
+        reading = _Reading()
+        equation = " = ".join(spell(self._read(side, reading)) for side in (left, right))
         value = self._call("SolveEquation", equation)
         if value is None or not isinstance(value.exact, Fraction) or not agrees(value.exact, stated):
             return None
@@ -213,24 +260,24 @@ class PlanBuilder:
         if formula is None:
             return None
         name = self._bind("SetEquation", equation, formula)
+        self._commit(reading, name)
         name = self._bind("SolveEquation", name, value)
-        for result in used:
-            result.used = True
         self._results.append(_Result(name, value.exact, stated_value(stated), False))
         return name
 
     def value(self, terms: Sequence[str]) -> Fraction | None:
         """The value that `calculate` would give, without adding it; None if it cannot be calculated."""
-        value = self._call("Calculator", spell([self._refer(term, [], []) for term in terms]))
+        value = self._call("Calculator", spell(self._read(terms, _Reading())))
         return value.exact if value and isinstance(value.exact, Fraction) else None
 
-    def ended(self, terms: Sequence[str], sentence: str) -> Plan:
+    def ended(self, terms: Sequence[str], sentence: str, alternatives: Sequence[str] = ()) -> Plan:
         """The plan with one more subgoal, which calculates the terms or repeats the one result they name."""
         tool, args = ("", terms[0]) if len(terms) == 1 else ("Calculator", spell(terms))
         value = self._bindings[args] if not tool else self._call(tool, args)
         assert value is not None, "the caller has calculated it"
         action = Action((f"R{len(self._bindings) + 1}",), tool, args, value.text)
-        return Plan((*self.subgoals, Subgoal(sentence, (action,))), dict(self.choices))
+        unsure = {action.outputs[0]: [list(alternatives)]} if len(alternatives) > 1 else {}
+        return Plan((*self.subgoals, Subgoal(sentence, (action,))), self.choices | unsure)
 
     def close(self, sentence: str) -> None:
         """Ends the open subgoal, if it holds an action."""
@@ -258,34 +305,75 @@ class PlanBuilder:
         self.actions.append(Action((name,), tool, args, value.text))
         return name
 
-    def _refer(self, term: str, used: list[_Result], choices: list[list[str]]) -> str:
+    def _commit(self, reading: _Reading, name: str) -> None:
+        """Remembers how the literals of the action with this output were read."""
+        for result in reading.used:
+            result.used = True
+        self.kept += reading.kept
+        self._left.subtract(reading.mentioned)
+        if reading.choices:
+            self.choices[name] = reading.choices
+
+    def _read(self, terms: Sequence[str], reading: _Reading) -> list[str]:
+        """The terms with literals replaced by the earlier results that they stand for."""
+        if self.keep_literals:
+            return list(terms)
+        return [self._refer(terms, index, reading) for index in range(len(terms))]
+
+    def _refer(self, terms: Sequence[str], index: int, reading: _Reading) -> str:
         """The term, or the earlier result that replaces a literal.
 
-        The latest unused result comes first, then the literal itself if it occurs in the question, then the latest
-        used result.
+        A literal stays if the question mentions it, or if it is part of a fraction or a constant; see `_stays`. After
+        that come the latest unused result, the literal itself where the question knows it, and the latest used result.
         """
-        if self.keep_literals or not (term[0].isdigit() or term[0] == "."):
+        term = terms[index]
+        if not (term[0].isdigit() or term[0] == "."):
             return term
-        value = Fraction(term.rstrip("%")) / (100 if term.endswith("%") else 1)
-        is_given = value in self._given or (term.endswith("%") and value * 100 in self._given)
+        value = _literal_value(term)
+        number = value * 100 if term.endswith("%") else value
+        is_given = number in self._left or value in self._left
         names = {}
         for result in reversed(self._results):
             written = _written(result, value, term.endswith("%"), is_given)
             if written:
                 names[result.name] = (written, result)
-        if not names:
-            return term
-        order = sorted(names.values(), key=lambda item: item[1].used or item[1] in used)
-        fresh = [item for item in order if not (item[1].used or item[1] in used)]
+        order = sorted(names.values(), key=lambda item: item[1].used or item[1] in reading.used)
+        stays = bool(order) and self._stays(terms, index, number, reading)
         options = [written for written, _ in order]
-        if is_given:
-            options.insert(len(fresh), term)
+        if stays:
+            options.insert(0, term)
+        elif is_given or not options:
+            options.insert(sum(not (item[1].used or item[1] in reading.used) for item in order), term)
         if len(options) > 1:
-            choices.append(options)
-        if options[0] == term:
-            return term
-        used.append(order[0][1])
+            reading.choices.append(options)
+        if options[0] != term:
+            reading.used.append(order[0][1])
+        elif is_given:
+            reading.mentioned.append(number if number in self._left else value)
         return options[0]
+
+    def _stays(self, terms: Sequence[str], index: int, number: Fraction, reading: _Reading) -> bool:
+        """Whether a literal is its own although an earlier result has the same value."""
+        sides = {*terms[max(0, index - 1) : index], *terms[index + 1 : index + 2]}
+        is_factor = bool(sides & {"*", "/"})
+        is_left = self._left[number] > reading.mentioned.count(number)
+        is_constant = (number == 2 and is_factor) or number in constants(self.question) | constants(self.line)
+        if not (is_left or is_constant or self._in_fraction(terms, index)):
+            return False
+        is_released = len(self.kept) + len(reading.kept) in self.released
+        reading.kept.append((number, not is_factor))
+        return not is_released
+
+    def _in_fraction(self, terms: Sequence[str], index: int) -> bool:
+        """Whether a literal is the top or bottom of a fraction such as 1/4 or 3/5, not of a division such as 4/10."""
+        for slash in (index - 1, index + 1):
+            top, bottom = terms[max(0, slash - 1)], terms[min(slash + 1, len(terms) - 1)]
+            if not (0 < slash < len(terms) - 1 and terms[slash] == "/" and top.isdecimal() and bottom.isdecimal()):
+                continue
+            if int(top) < int(bottom) and "/" not in terms[max(0, slash - 2) : slash - 1]:
+                is_operand = {*terms[max(0, slash - 2) : slash - 1], *terms[slash + 2 : slash + 3]} & {*"+-*)("}
+                return top == "1" or bool(is_operand) or Fraction(int(top), int(bottom)) in self._left
+        return False
 
 
 def _written(result: _Result, value: Fraction, is_percent: bool, is_given: bool) -> str:

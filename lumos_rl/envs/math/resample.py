@@ -5,9 +5,10 @@
 
 The answer comes from running the program. Numbers stay plausible: whole numbers stay whole, positive results stay
 positive, exact divisions stay exact, fractions stay between 0 and 1, and sizes stay similar. Only numbers that occur
-in the program, and as digits in the task, change. A task gets no new versions if its program might be wrong for other
-numbers: if a literal could also be another result, if the task does not explain a number in the program, or if the
-task compares numbers.
+in the program, and as digits in the task, change. A number whose meaning is not certain stays: a word or a unit of the
+task may stand for it as well (twice, a week), or it could be calculated from others. A task gets no new versions if its
+program might be wrong for other numbers: if a literal could also be a result, if the words leave the rounding open, if
+the task does not explain a number in the program, or if the task compares numbers.
 """
 
 from __future__ import annotations
@@ -16,13 +17,14 @@ import math
 import random
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 
 from lumos_rl.core import Action, Subgoal, Task
 from lumos_rl.envs.math.equations import NUMBER
-from lumos_rl.envs.math.plan_builder import given_numbers, new_executor, worded_numbers
+from lumos_rl.envs.math.given import constants, given_numbers, mentions, worded_numbers
+from lumos_rl.envs.math.plan_builder import new_executor
 from lumos_rl.envs.math.words import replace_words, swap_words
 from lumos_rl.tools.base import number_text
 
@@ -32,11 +34,8 @@ _FREE = re.compile(
 )  # not part of a word, fraction, range, time or date
 _MOST_TRIES = 400  # for each new task
 _STEPS = (1000, 500, 100, 50, 20, 10, 5, 1)
-_CONSTANTS = {Fraction(text) for text in "0 1 2 7 10 12 24 30 52 60 100 365 1000 .01 .1 .5 .25".split()}
-_UNITS = re.compile(
-    r"\b(?:second|minute|hour|day|week|weekend|month|year|annual|dozen|feet|foot|inch|inches|yard|pound|ounce|gallon|quart|"
-    r"pint|cent|quarter|dime|nickel|percent|decade|century|leg|wheel|tire|side)",
-    re.IGNORECASE,
+_TWICE = re.compile(
+    r"\b(?:round[- ]trip|each way|both ways|and back|average|mean|perimeter|rectang\w+|diameter)\b", re.IGNORECASE
 )
 # Words of tasks whose solution depends on a comparison, so that other numbers may need another program.
 _COMPARES = re.compile(
@@ -99,18 +98,18 @@ class _Slot:
 
 
 def _slots(task: Task) -> dict[Fraction, _Slot]:
-    """The numbers of the text that may change, by value."""
+    """The numbers of the text that may change, by value: those of which every use in the plan is known to mean them."""
     used = Counter(_number(term) for action in _actions(task.subgoals) for term in _TERM.findall(action.args))
     places: dict[Fraction, list[re.Match[str]]] = {}
     for match in _TERM.finditer(task.instruction):
         places.setdefault(_number(match[0]), []).append(match)
-    constants = _CONSTANTS | worded_numbers(task.instruction)
+    fixed = _constants(task.instruction) | worded_numbers(task.instruction) | _made(places.keys(), used)
+    fixed |= {Fraction(number) for number in task.meta.get("constants", ())}
     slots = {}
     for value, matches in places.items():
         is_year = 1900 <= value <= 2100 and len(matches[0][0]) == 4
-        may_be_constant = value in constants and used[value] > len(matches)  # 3 years, and "a third as old"
         is_free = all(_FREE.match(task.instruction, match.start()) for match in matches)
-        if (value < 2 and value.denominator == 1) or is_year or may_be_constant or not is_free or not used[value]:
+        if (value < 2 and value.denominator == 1) or is_year or value in fixed or not is_free or not used[value]:
             continue
         if any(used[derived] for derived in (value / 100, 1 - value / 100, 1 + value / 100, 100 - value)):
             continue
@@ -120,15 +119,23 @@ def _slots(task: Task) -> dict[Fraction, _Slot]:
     return slots
 
 
+def _constants(text: str) -> frozenset[Fraction]:
+    return constants(text) | ({Fraction(2)} if _TWICE.search(text) else set())
+
+
+def _made(given: Collection[Fraction], used: Mapping[Fraction, int]) -> set[Fraction]:
+    """Numbers that may also be calculated in the head, from two numbers of the text that the plan does not use."""
+    pairs = [(a, b) for a in given for b in given if a != b and not (used.get(a) or used.get(b))]
+    return {value for a, b in pairs for value in (a + b, a - b, a * b, a / b if b else a)}
+
+
 def _is_safe(task: Task) -> bool:
     """Whether the same program is probably right for other numbers."""
-    given = given_numbers(task.instruction)
-    constants = _CONSTANTS if _UNITS.search(task.instruction) else frozenset()
+    known = mentions(task.instruction).keys() | _constants(task.instruction) | {Fraction(0), Fraction(1)}
     terms = {_number(term) for action in _actions(task.subgoals) for term in _TERM.findall(action.args)}
-    is_explained = all(term in given or term in constants for term in terms)
     tools = new_executor().tools
     is_straight = all(action.tool in tools for action in _actions(task.subgoals)) and not task.meta.get("choices")
-    return is_explained and is_straight and not _COMPARES.search(task.instruction)
+    return terms <= known and is_straight and not _COMPARES.search(task.instruction)
 
 
 def _rewrite(

@@ -6,7 +6,8 @@ from lumos_rl.core import Action, Subgoal, Task
 from lumos_rl.data.annotate import annotate
 from lumos_rl.envs.math.annotate_equation import Operation, parse_equation
 from lumos_rl.envs.math.equations import equations
-from lumos_rl.envs.math.plan_builder import Plan, PlanBuilder, Reject, check, given_numbers, verified
+from lumos_rl.envs.math.given import given_numbers
+from lumos_rl.envs.math.plan_builder import Plan, PlanBuilder, Reject, check, verified
 from lumos_rl.envs.math.plan_sentence import ask, ask_for_unknown
 from lumos_rl.errors import UnknownNameError
 from lumos_rl.language import format_actions
@@ -45,16 +46,91 @@ def test_plain_calculations_count_when_they_come_to_what_is_stated():
     assert actions(task) == ["R1 = Calculator(9 * 6) = 54", "R2 = Calculator(5 * R1) = 270"]
 
 
-def test_an_unused_result_comes_before_the_number_of_the_question_and_a_used_one_behind_it():
+def test_a_number_of_the_question_stays_and_its_second_use_is_the_result_that_nothing_else_uses():
     task = gsm8k(
-        "Tom has 5 hats.", "He buys 2+3=<<2+3=5>>5.\nNow 5+1=<<5+1=6>>6.\nWith the 5 old ones 6+5=<<6+5=11>>11.", "11"
+        "Tom has 5 hats, then 2, 3 and 1.",
+        "He buys 2+3=<<2+3=5>>5.\nNow 5+1=<<5+1=6>>6.\nIn all 6+5=<<6+5=11>>11.",
+        "11",
     )
-    assert actions(task)[1:] == ["R2 = Calculator(R1 + 1) = 6", "R3 = Calculator(R2 + 5) = 11"]
-    assert task.meta["choices"] == {"R2": [["R1", "5"]], "R3": [["5", "R1"]]}
+    assert actions(task)[1:] == ["R2 = Calculator(5 + 1) = 6", "R3 = Calculator(R2 + R1) = 11"]
+    assert task.meta["choices"] == {"R2": [["5", "R1"]], "R3": [["R1", "5"]]}
+
+
+SACKS = "A cart holds 5 sacks of 8 kg each and forty bags of 6 kg each. How many kg is that?"
+
+
+def test_a_number_word_of_the_question_stays_although_a_result_has_its_value():
+    task = gsm8k(SACKS, "5*8=<<5*8=40>>40\n40*6=<<40*6=240>>240\n40+240=<<40+240=280>>280", "280")
+    assert [action.split(" = ")[1] for action in actions(task)] == [
+        "Calculator(5 * 8)",
+        "Calculator(40 * 6)",
+        "Calculator(R1 + R2)",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("question", "solution", "gold", "expected"),
+    [
+        (  # 1/4 is a fraction of the question, not a share of the 4 pens
+            "Ann has 2 red and 2 blue pens, and gives away 1/4 of her 20 hats. How many pens and given hats?",
+            "2+2=<<2+2=4>>4 pens\n1/4*20=<<1/4*20=5>>5 hats\n4+5=<<4+5=9>>9",
+            "9",
+            ["Calculator(2 + 2)", "Calculator(1 / 4 * 20)", "Calculator(R1 + R2)"],
+        ),
+        (  # 20% is no 20 apples
+            "Ann has 4 bags of 5 apples, and 20% of her 50 plums are ripe. How many apples and ripe plums are there?",
+            "4*5=<<4*5=20>>20 apples\n20%*50=<<20*.01*50=10>>10 plums\n20+10=<<20+10=30>>30",
+            "30",
+            ["Calculator(4 * 5)", "Calculator(20 * .01 * 50)", "Calculator(R1 + R2)"],
+        ),
+        (  # an hour has 60 minutes, however many balls there are
+            "Ann has 20 boxes of 3 balls. She plays for 4 hours. How many balls and minutes are that?",
+            "20*3=<<20*3=60>>60 balls\n4*60=<<4*60=240>>240 minutes\n60+240=<<60+240=300>>300",
+            "300",
+            ["Calculator(20 * 3)", "Calculator(4 * 60)", "Calculator(R1 + R2)"],
+        ),
+        (  # but 12 is what was computed where nothing else would use it
+            "Ann has 7 red and 5 blue pens at 3 dollars each. What do they cost?",
+            "7+5=<<7+5=12>>12 pens\n12*3=<<12*3=36>>36",
+            "36",
+            ["Calculator(7 + 5)", "Calculator(R1 * 3)"],
+        ),
+    ],
+)
+def test_fractions_percentages_and_constants_stay_literals(question, solution, gold, expected):
+    assert [action.split(" = ")[1] for action in actions(gsm8k(question, solution, gold))] == expected
+
+
+@pytest.mark.parametrize(
+    ("question", "solution", "gold"),
+    [
+        ("Ann has some coins and gets 35 more. How many?", "125 coins and 35 more are 125+35=<<125+35=160>>160", "160"),
+        ("Ann has 125 coins and 35 more. How many?", "So 135+25=<<135+25=160>>160", "160"),
+        ("Ann has eight pens and buys some more.", "8+5=<<8+5=13>>13", "13"),
+    ],
+)
+def test_a_plan_with_a_number_from_nowhere_is_rejected(question, solution, gold):
+    rejected = gsm8k(question, solution, gold)
+    assert isinstance(rejected, Reject) and rejected.reason == "a number comes from nowhere"
+
+
+@pytest.mark.parametrize(
+    ("question", "solution", "gold"),
+    [
+        ("Thirty-five pens cost two dollars each.", "35*2=<<35*2=70>>70", "70"),
+        ("A hat of $50 is sold with 20% off.", "50*.8=<<50*.8=40>>40", "40"),
+        ("She earns $3 a day. How much in 2 weeks?", "2*7=<<2*7=14>>14\n14*3=<<14*3=42>>42", "42"),
+        ("The scores are 7, 8 and 9. What is the average?", "7+8+9=<<7+8+9=24>>24\n24/3=<<24/3=8>>8", "8"),
+        ("Leo has twice as many as Ann, in all 36.", "There are 3 shares: 36/3=<<36/3=12>>12", "12"),
+        ("Two dozen eggs cost 50 cents each.", "24*.5=<<24*.5=12>>12", "12"),
+    ],
+)
+def test_numbers_that_words_and_units_explain_are_kept(question, solution, gold):
+    assert actions(gsm8k(question, solution, gold))
 
 
 def test_of_several_equal_results_the_latest_unused_one_is_taken_and_all_are_kept():
-    task = gsm8k("A and B.", "2*4=<<2*4=8>>8\n16/2=<<16/2=8>>8\n8+1=<<8+1=9>>9\n8+9=<<8+9=17>>17", "17")
+    task = gsm8k("2, 4, 16 and 1.", "2*4=<<2*4=8>>8\n16/2=<<16/2=8>>8\n8+1=<<8+1=9>>9\n8+9=<<8+9=17>>17", "17")
     assert actions(task)[2:] == ["R3 = Calculator(R2 + 1) = 9", "R4 = Calculator(R1 + R3) = 17"]
     assert task.meta["choices"]["R3"] == [["R2", "R1"]]
 
@@ -69,9 +145,28 @@ def test_a_rounding_that_the_result_needs_is_calculated():
     assert actions(task) == ["R1 = Calculator(floor(100 / 6)) = 16", "R2 = Calculator(R1 * 6) = 96"]
 
 
-def test_a_last_line_that_rounds_becomes_an_action():
-    task = gsm8k("2 of 3?", "That is 2/3*100 = 66.67, which rounds up to 67%", "67")
-    assert actions(task) == ["R1 = Calculator(2 / 3 * 100) = 200/3", "R2 = Calculator(round(R1)) = 67"]
+BARS = "A bar costs $8 and Ann has $41. How many bars does she get?"
+
+
+@pytest.mark.parametrize(
+    ("question", "line", "gold", "function"),
+    [
+        (BARS, "41/8 = 5.125, which rounds down to 5.", "5", "floor"),
+        (BARS, "41/8 = 5.125\nTo the nearest whole number 5.", "5", "round"),
+        (BARS.replace("does she get", "can she buy"), "41/8 = 5.125\nSo 5.", "5", "floor"),
+        (BARS.replace("41", "47"), "47/8 = 5.875, which rounds up to 6.", "6", "ceil"),
+        ("A box holds 8. How many boxes are needed for 47?", "47/8 = 5.875\nSo 6 boxes.", "6", "ceil"),
+        ("2 of 3, to the nearest percent?", "That is 2/3*100 = 66.67, which rounds up to 67%", "67", "round"),
+    ],
+)
+def test_the_words_decide_how_a_last_line_rounds(question, line, gold, function):
+    task = gsm8k(question, line, gold)
+    assert actions(task)[-1] == f"R2 = Calculator({function}(R1)) = {gold}" and not task.meta.get("choices")
+
+
+def test_where_no_word_decides_every_rounding_that_fits_is_kept():
+    task = gsm8k(BARS, "41/8 = 5.125\nSo 5.", "5")
+    assert task.meta["choices"] == {"R2": [["round(", "floor("]]}
 
 
 @pytest.mark.parametrize(
@@ -92,11 +187,11 @@ def test_a_last_line_that_rounds_becomes_an_action():
     ],
 )
 def test_percentages_end_on_the_scale_that_is_stated(solution, gold, expected):
-    assert actions(gsm8k("What percentage?", solution, gold)) == expected
+    assert actions(gsm8k("4 of 6, 40%, 50, 15: what percentage?", solution, gold)) == expected
 
 
 def test_cents_are_asked_for():
-    task = gsm8k("How much more, in cents?", "It is .50-.25 = $<<0.50-.25=0.25>>0.25 more.", "25")
+    task = gsm8k("How much more is $0.50 than $.25, in cents?", "It is .50-.25 = $<<0.50-.25=0.25>>0.25 more.", "25")
     assert actions(task)[-1] == "R2 = Calculator(R1 * 100) = 25"
 
 
@@ -120,7 +215,11 @@ def test_a_solved_unknown_is_put_into_an_expression():
 
 
 def test_an_answer_that_is_an_earlier_result_is_an_alias():
-    task = gsm8k("Which is less?", "A: 480 / 30 = <<480/30=16>>16\nB: 340/20=<<340/20=17>>17\nIt is <<16=16>>16.", "16")
+    task = gsm8k(
+        "Which is less, 480 by 30 or 340 by 20?",
+        "A: 480 / 30 = <<480/30=16>>16\nB: 340/20=<<340/20=17>>17\nIt is <<16=16>>16.",
+        "16",
+    )
     assert actions(task)[-1] == "R3 = R1 = 16"
 
 
@@ -208,7 +307,30 @@ def test_infix_and_prefix_read_the_same():
     assert parse_equation("( ( 3.0 + 2.5 ) - 1.0 )") == tree == parse_equation("- + 3 2.50 1.0")
 
 
-@pytest.mark.parametrize("text", ["", "( 3 + )", "3 + 4 )", "+ 3", "( 3 ? 4 )", "( 3 + 4", "x", "+ " * 500])
+@pytest.mark.parametrize(
+    ("text", "prefix"),
+    [
+        ("7 + 2", "+ 7 2"),
+        ("14-8", "- 14 8"),
+        ("(50-5)/5", "/ - 50 5 5"),
+        ("2*3+4", "+ * 2 3 4"),
+        ("2+3*4", "+ 2 * 3 4"),
+        ("20 - 5 - 3", "- - 20 5 3"),
+        ("20 / 5 / 2", "/ / 20 5 2"),
+        ("((8.0 - 2.0) * (1.5 + 1e2))", "* - 8 2 + 1.5 100"),
+        ("1,250 * 2", "* 1250 2"),
+    ],
+)
+def test_infix_needs_no_outer_brackets_and_has_the_usual_precedence(text, prefix):
+    assert parse_equation(text) == parse_equation(prefix)
+
+
+def test_a_sign_belongs_to_its_number():
+    assert parse_equation("-5 + 8") == Operation("+", "-5", "8")
+    assert parse_equation("8 * (-5)") == Operation("*", "8", "-5") == parse_equation("* 8 -5")
+
+
+@pytest.mark.parametrize("text", ["", "( 3 + )", "3 + 4 )", "+ ", "3 4", "( 3 ? 4 )", "( 3 + 4", "x", "+ " * 500])
 def test_an_equation_that_cannot_be_read_is_rejected(text):
     rejected = equation("Q", text, "1")
     assert isinstance(rejected, Reject) and rejected.text.startswith("malformed record: mawps/train/0: equation")
@@ -241,7 +363,7 @@ def test_the_first_plan_that_gives_the_gold_answer_is_kept():
     plans = [
         Plan((Subgoal("A.", (Action(("R1",), "Calculator", text, None),)),)) for text in ("1 + 1", "1 + 2", "2 + 1")
     ]
-    task = verified(Task("t", "gsm8k", "Q", "3"), plans)
+    task = verified(Task("t", "gsm8k", "2 and 1", "3"), plans)
     assert task.subgoals[0].actions[0].args == "1 + 2"
 
 

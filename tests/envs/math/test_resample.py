@@ -5,7 +5,10 @@ import pytest
 
 from lumos_rl.core import Action, Subgoal, Task
 from lumos_rl.data.annotate import annotate
-from lumos_rl.envs.math.plan_builder import check, given_numbers
+from lumos_rl.data.files import Row
+from lumos_rl.envs.math.given import given_numbers
+from lumos_rl.envs.math.mawps import READER
+from lumos_rl.envs.math.plan_builder import check
 from lumos_rl.envs.math.resample import resample
 
 
@@ -64,7 +67,6 @@ def test_decimals_keep_their_places():
     "task",
     [
         annotated("Tom had nine nuts and ate seven. How many are left?", "- 9 7", "2"),  # words, not digits
-        annotated("A dozen is in each of the 3 boxes.", "* 3 17", "51"),  # 17 comes from nowhere
         annotated("Which is less, 4 plus 5 or 11?", "+ 4 5", "9"),  # compares
         annotated("The 5th of 1/3 on 4:30", "+ 5 4", "9"),  # parts of other words
         Task("t", "mawps", "5 and 6", "11"),  # no plan
@@ -87,6 +89,45 @@ def test_a_literal_that_may_have_been_a_result_is_left_alone():
     assert task.meta["choices"] and resample(task, 3) == []
 
 
+def worked(question: str, solution: str, gold: str) -> Task:
+    task = annotate(Task("gsm8k/train/0", "gsm8k", question, gold, "train", meta={"solution": solution}))
+    assert isinstance(task, Task), task
+    return task
+
+
+@pytest.mark.parametrize("solution", ["5*7=35\n35*6=210\n35+210=245", "35*6=210\n35+210=245"])
+def test_a_number_that_words_or_other_numbers_make_does_not_change(solution):
+    for count, other in (("thirty-five", "35"), ("35", "35")):
+        text = f"A cart holds 5 sacks of 7 kg and {count} bags of 6 kg. How many kg is that?"
+        copies = resample(worked(text, solution, "245"), 10)
+        for task in copies:
+            found = re.search(rf"5 \w+ of 7 kg and (?:{count}|{other}) \w+ of (\d+) kg", task.instruction)
+            assert found and int(task.answer) == 35 + 35 * int(found[1])
+        assert bool(copies) == solution.startswith("35")
+
+
+def test_the_rounding_of_a_copy_is_the_one_that_the_words_name():
+    text = "A bar costs $8 and Ann has $41. How many bars does she get?"
+    copies = resample(worked(text, "41/8 = 5.125, which rounds down to 5.", "5"), 10)
+    assert len(copies) == 10
+    for task in copies:
+        price, money = map(int, re.findall(r"\d+", task.instruction))
+        assert int(task.answer) == money // price
+
+
+def test_a_rounding_that_no_word_decides_has_no_copies():
+    assert (
+        resample(worked("A bar costs $8 and Ann has $41. How many does she get?", "41/8 = 5.125\nSo 5.", "5"), 3) == []
+    )
+
+
+def test_a_constant_of_a_unit_does_not_change():
+    task = worked("Ann eats 7 nuts a day. How many in 3 weeks?", "3*7=<<3*7=21>>21 days\n21*7=<<21*7=147>>147", "147")
+    for copy in resample(task, 5):
+        found = re.search(r"eats 7 \w+ a day.*in (\d+) weeks", copy.instruction)
+        assert found and int(copy.answer) == 49 * int(found[1])
+
+
 def test_a_digit_that_a_word_stands_for_as_well_stays():
     text = "Cori is 3 years old. In 5 years she will be one-third as old as her aunt. How old is her aunt?"
     copies = resample(annotated(text, "- * + 3 5 3 5", "19"), 10)
@@ -94,6 +135,15 @@ def test_a_digit_that_a_word_stands_for_as_well_stays():
         found = re.search(r"is 3 years old\. In (\d+) years", task.instruction)
         assert found and int(task.answer) == (3 + int(found[1])) * 3 - int(found[1])
     assert len({task.answer for task in copies}) > 3
+
+
+def test_a_constant_of_an_equation_does_not_change_with_a_number_of_the_text():
+    value = {"Question": "Ann buys number0 hats of number1 dollars in 2 colours .", "Equation": "* number1 2.0"}
+    row = Row(0, "train.csv:2", value | {"Numbers": "2.0 15.0", "Answer": "30.0"})
+    task = annotate(READER.task(row, "train"))
+    assert isinstance(task, Task)
+    for copy in resample(task, 5):
+        assert copy.subgoals[0].actions[0].args.endswith(" * 2") and copy.instruction.split()[2] == "2"
 
 
 def test_worded_numbers_stay_while_the_others_change():
