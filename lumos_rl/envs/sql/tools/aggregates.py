@@ -7,7 +7,7 @@ from typing import Any
 from lumos_rl.envs.sql.tools import calls
 from lumos_rl.envs.sql.tools.calls import BITS, DOUBLE, INT, NULL, TEXT
 from lumos_rl.envs.sql.tools.dialect import syntax_error
-from lumos_rl.envs.sql.tools.expressions import Expressions, Handler
+from lumos_rl.envs.sql.tools.expressions import Expressions, Handler, wrap
 from lumos_rl.envs.sql.tools.schema import Kind, Type
 from lumos_rl.envs.sql.tools.scope import ON, WHERE, Scope
 from lumos_rl.errors import ToolError
@@ -79,7 +79,11 @@ def spread(x: Expressions, node: Any, name: str, scope: Scope) -> Type:
     if len(node.expressions) != 1:
         raise syntax_error(")")
     node.set("this", calls.AGGREGATES[name])
-    return BITS if name.startswith("bit_") else DOUBLE
+    if not name.startswith("bit_"):
+        return DOUBLE
+    nothing = x.exp.Literal.number(0 if name != "bit_and" else 1)
+    wrap(node, lambda inner: x.call("coalesce", inner, x.exp.Neg(this=nothing)))  # of no rows at all
+    return BITS
 
 
 def _group_concat(x: Expressions, node: Any, scope: Scope) -> Type:

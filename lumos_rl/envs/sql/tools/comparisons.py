@@ -9,6 +9,7 @@ from lumos_rl.envs.sql.tools.dialect import syntax_error
 from lumos_rl.envs.sql.tools.expressions import Expressions, Handler, wrap
 from lumos_rl.envs.sql.tools.schema import NUMBERS, TIMES, Kind, Type
 from lumos_rl.envs.sql.tools.scope import Output, Scope
+from lumos_rl.envs.sql.tools.sources import unwrapped
 from lumos_rl.errors import ToolError
 
 _LIMIT = "This version of MySQL doesn't yet support 'LIMIT & IN/ALL/ANY/SOME subquery'"
@@ -84,6 +85,8 @@ def _name_first(x: Expressions, query: Any) -> None:
 
 def _subquery(x: Expressions, node: Any, scope: Scope) -> Type:
     """A subquery used as a single value."""
+    if node.this.key == "subquery":
+        node.set("this", unwrapped(node.this))
     column = _one_column(x, node.this, scope)
     if not _is_one_row(x, node.this):
         _check_one_row(x, node)
@@ -123,6 +126,8 @@ def _between(x: Expressions, node: Any, scope: Scope) -> Type:
 
 def _in(x: Expressions, node: Any, scope: Scope) -> Type:
     inner = node.args.get("query")
+    if inner is not None and inner.key == "subquery" and inner.this.key == "subquery":
+        inner.set("this", unwrapped(inner.this))
     if inner is not None:
         return _in_query(x, node, inner.this if inner.key == "subquery" else inner, scope)
     if node.args.get("unnest") is not None or node.args.get("field") is not None or not node.expressions:
@@ -164,6 +169,8 @@ def _in_query(x: Expressions, node: Any, query: Any, scope: Scope) -> Type:
 
 
 def _exists(x: Expressions, node: Any, scope: Scope) -> Type:
+    if node.this.key == "subquery" and node.this.this.key == "subquery":
+        node.this.set("this", unwrapped(node.this.this))
     x.query(node.this.this if node.this.key == "subquery" else node.this, scope)
     return INT
 

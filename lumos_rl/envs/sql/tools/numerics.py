@@ -14,6 +14,7 @@ import hashlib
 import math
 import random
 import re
+import threading
 import uuid
 import zlib
 from collections.abc import Callable
@@ -145,19 +146,21 @@ def _unhex(value: Any) -> bytes:
 
 
 @functools.lru_cache(maxsize=100)
-def _drawn(seed: int) -> list[tuple[int, int]]:
-    """The states of MySQL's generator with this seed, as far as they were needed."""
-    return [((seed * 0x10001 + 55_555_555) % 2**32 % _RAND_MAX, seed * 0x10000001 % 2**32 % _RAND_MAX)]
+def _drawn(seed: int, thread: int) -> list[int]:
+    """Number of a row, and the state of MySQL's generator with this seed for it; each thread changes its own."""
+    return [0, (seed * 0x10001 + 55_555_555) % 2**32 % _RAND_MAX, seed * 0x10000001 % 2**32 % _RAND_MAX]
 
 
 def _seeded(seed: Any, row: int) -> float:
     """RAND(seed) for the row with this number, from 1."""
-    states = _drawn(whole(seed))
-    while len(states) <= row:
-        one, other = states[-1]
-        one = (one * 3 + other) % _RAND_MAX
-        states.append((one, (one + other + 33) % _RAND_MAX))
-    return states[row][0] / _RAND_MAX
+    place = whole(seed), threading.get_ident()
+    state = _drawn(*place)
+    if row <= state[0]:
+        state[:] = _drawn.__wrapped__(*place)
+    while state[0] < row:
+        one = (state[1] * 3 + state[2]) % _RAND_MAX
+        state[:] = state[0] + 1, one, (one + state[2] + 33) % _RAND_MAX
+    return state[1] / _RAND_MAX
 
 
 def _digest(name: str) -> Callable[[Any], str]:

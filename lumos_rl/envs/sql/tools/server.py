@@ -209,7 +209,7 @@ class ServerDatabase:
         text = re.sub(
             r"@@(?:session\.|local\.|global\.)?sql_mode\b", f"'{self.modes}'", expression, flags=re.IGNORECASE
         )
-        rows = self._run(f"SELECT {text}") or [(None,)]
+        rows = self._run(f"SELECT ({text})") or [(None,)]
         return rows[0][0]
 
     def _use(self, text: str) -> None:

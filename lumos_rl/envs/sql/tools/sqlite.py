@@ -30,6 +30,7 @@ from lumos_rl.envs.sql.tools.kept import Refusal, kept, text_bytes
 from lumos_rl.envs.sql.tools.layout import INFORMATION, index_definitions, information, table_definition
 from lumos_rl.envs.sql.tools.modes import DEFAULT, modes_after
 from lumos_rl.envs.sql.tools.queries import Translation, translate
+from lumos_rl.envs.sql.tools.refusals import in_mysqls_words
 from lumos_rl.envs.sql.tools.results import MAX_CHARACTERS, MAX_ROWS, STATEMENT_S, Result, gold_result
 from lumos_rl.envs.sql.tools.schema import Catalog, Row, Table
 from lumos_rl.envs.sql.tools.show import USE, explain, explained, is_show, show
@@ -85,7 +86,7 @@ def image_of(dump: str, where: str = "the dump") -> Image:
     for database, tables in found.catalog.databases.items():
         for table in tables.values():
             _fill(connection, f"{database}.{table.name}", table, found.rows[database, table.name])
-    about = information(found.catalog)
+    about = information(found.catalog, {place: len(rows) for place, rows in found.rows.items()})
     for table, rows in about.items():
         _fill(connection, f"{INFORMATION}.{table.name}", table, rows)
     found.catalog.databases[INFORMATION] = {table.name: table for table in about}
@@ -206,7 +207,7 @@ class SqliteDatabase:
 
     def _value(self, expression: str) -> object:
         """The value of an expression in SET."""
-        [row] = self._query(f"SELECT {expression}") or [(None,)]
+        [row] = self._query(f"SELECT ({expression})") or [(None,)]
         return row[0]
 
     def _show(self, statement: str) -> list[Row]:
@@ -296,15 +297,9 @@ class SqliteDatabase:
             return _too_slow()
         if self._budget.reason is not None:
             return (ToolLimitError if self._budget.is_over else ToolError)(self._budget.reason)
-        if found := re.fullmatch(r"NOT NULL constraint failed: .*\.(\w+)", text):
-            return ToolError(f"Column '{found[1]}' cannot be null")
-        if text.startswith("UNIQUE constraint failed"):
-            return ToolError("Duplicate entry for key 'PRIMARY'")
         if "is full" in text:
             return ToolLimitError(f"The table is full: expected at most {MAX_BYTES} bytes of tables")
-        if "too big" in text or "too many" in text or "too large" in text:
-            return ToolLimitError(f"{text}; ask for less")
-        return ToolError(text)
+        return in_mysqls_words(text)
 
     def _authorize(self, action: int, *_: str | None) -> int:
         if action in _READING or (self.is_changed and action not in _REFUSED):

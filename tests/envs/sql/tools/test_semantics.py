@@ -1,9 +1,11 @@
 """What MySQL 8 gives and SQLite would not: each value is worked out from MySQL's manual or from a server."""
 
+import datetime as dt
 from decimal import Decimal
 
 import pytest
 
+from lumos_rl.envs.sql.tools.refusals import in_mysqls_words
 from lumos_rl.envs.sql.tools.results import Result
 from lumos_rl.envs.sql.tools.sqlite import SqliteDatabase, image_of
 
@@ -160,4 +162,158 @@ def test_what_is_mysql_but_not_covered_is_error_1235(database: SqliteDatabase, s
     assert str(database.execute(statement).error).startswith("This version of MySQL doesn't yet support '")
 
 
-assert Decimal
+@pytest.mark.parametrize(
+    ("expression", "expected"),
+    [
+        ("0.1 + 0.2 = 0.3", 1),
+        ("1.1 + 2.2", Decimal("3.3")),
+        ("1.10 * 1.10", Decimal("1.2100")),
+        ("5.3 % 0.1", Decimal("0.0")),
+        ("0.3 DIV 0.1", 3),
+        ("ROUND(1234.567, -2)", Decimal("1200")),
+        ("ROUND(2.5e0)", 2.0),  # a floating-point number is rounded half to even, an exact one half up
+        ("ROUND(2.5)", Decimal("3")),
+        ("TRUNCATE(-1.999, 1)", Decimal("-1.9")),
+        ("CAST(-1 AS UNSIGNED)", 18446744073709551615),
+        ("CAST(-1 AS UNSIGNED) > 0", 1),
+        ("CAST('1e3' AS SIGNED)", 1),
+        ("~0", 18446744073709551615),
+        ("1 << 3", 8),
+        ("16 >> 2", 4),
+        ("5 ^ 3", 6),
+        ("5 & 3 | 8", 9),
+        ("BIN(12)", "1100"),
+        ("CONV('ff', 16, 10)", "255"),
+        ("HEX(255)", "FF"),
+        ("UNHEX('61')", b"a"),
+        ("MD5('a')", "0cc175b9c0f1b6a831c399e269772661"),
+        ("SHA1('a')", "86f7e437faa5a7fce15d1ddcb9eaeaea377667b8"),
+        ("CRC32('MySQL')", 3259397556),
+        ("RAND(5)", 0.40613597483014313),
+        ("RAND() < 1", 1),
+        ("LENGTH(UUID())", 36),
+        ("BIT_COUNT(7)", 3),
+        ("REGEXP_LIKE('abc', 'B')", 1),
+        ("REGEXP_LIKE('abc', 'B', 'c')", 0),
+        ("REGEXP_REPLACE('abcb', '(b)', '<$1>', 1, 2)", "abc<b>"),
+        ("REGEXP_SUBSTR('abc def', '[a-z]+', 1, 2)", "def"),
+        ("REGEXP_INSTR('dog cat dog', 'dog', 2)", 9),
+        ("DATE_FORMAT('2010-01-03', '%D')", "3rd"),
+        ("DATE_FORMAT('2010-01-11', '%D of %M, %X %V')", "11th of January, 2010 02"),
+        ("WEEK('2008-02-20', 1)", 8),
+        ("YEARWEEK('1987-01-01')", 198652),
+        ("TIMEDIFF('2010-01-02 10:00:00', '2010-01-01 08:30:00')", dt.timedelta(hours=25, minutes=30)),
+        ("SEC_TO_TIME(3661)", dt.timedelta(seconds=3661)),
+        ("TIMESTAMPADD(MONTH, 1, '2010-01-31')", "2010-02-28"),
+        ("PERIOD_DIFF(200802, 200703)", 11),
+        ("INTERVAL(23, 1, 15, 17, 30)", 3),
+        ("INSERT('Quadratic', 3, 4, 'What')", "QuWhattic"),
+        ("SOUNDEX('Quadratically')", "Q36324"),
+        ("CHAR(77, 121 USING utf8mb4)", "My"),
+        ("CONCAT(1.10, '')", "1.10"),
+        ("IF(1, 2.50, 'x')", "2.50"),
+    ],
+)
+def test_expressions_have_the_value_of_mysql(database: SqliteDatabase, expression: str, expected: object) -> None:
+    assert firsts(database, f"SELECT {expression}") == [expected]
+
+
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        ("SELECT ANY_VALUE(name) FROM artist", ["Zed", "Amy", "Bob", "zed"]),
+        ("SELECT ANY_VALUE(name) FROM artist GROUP BY age ORDER BY age DESC", ["Zed", "Bob", "zed"]),
+        ("SELECT BIT_AND(id) FROM artist", [0]),
+        ("SELECT BIT_XOR(id) FROM artist", [4]),
+        ("SELECT BIT_AND(id) FROM artist WHERE id > 9", [18446744073709551615]),
+        ("SELECT SUM(price) = 11.0 AND AVG(price) = 2.75 FROM painting", [1]),
+        ("SELECT style FROM painting GROUP BY style HAVING SUM(price) = 6.6", ["oil"]),
+        ("SELECT GROUP_CONCAT(price) FROM painting WHERE id < 3", ["1.10,2.20"]),
+        (
+            "SELECT name FROM painting WHERE style IN (SELECT style FROM painting GROUP BY style HAVING COUNT(*) >= 3)",
+            ["c", "b", "a"],
+        ),
+        ("SELECT id FROM painting WHERE name = (SELECT MIN(name) FROM painting)", [3]),
+        ("SELECT id FROM `show` WHERE note = (SELECT MAX(note) FROM `show`)", [3]),
+        (
+            "SELECT note FROM `show` WHERE note IN (SELECT note FROM `show` GROUP BY note HAVING COUNT(*) >= 1)",
+            ["a''b", "50\\%", "Zoë"],
+        ),
+        ("SELECT id FROM artist WHERE age = ((SELECT MIN(age) FROM artist)) AND id IN ((SELECT 3))", [3]),
+        ("SELECT COUNT(*) FROM artist STRAIGHT_JOIN painting ON artist.id = painting.artist_id", [4]),
+        ("SELECT note FROM `show` WHERE id < 3", ["a''b", "50\\%"]),
+        (
+            "SELECT RAND(3) FROM artist",
+            [0.9057697559760601, 0.37307905813034536, 0.14808605345719125, 0.6211931236285653],
+        ),
+    ],
+)
+def test_queries_give_the_rows_of_mysql(database: SqliteDatabase, query: str, expected: list[object]) -> None:
+    assert firsts(database, query) == expected
+
+
+@pytest.mark.parametrize("statement", ["DESC show", "SHOW COLUMNS FROM show", "DESCRIBE order", "SHOW INDEX FROM key"])
+def test_a_reserved_word_is_no_name_of_a_table(database: SqliteDatabase, statement: str) -> None:
+    assert "error in your SQL syntax" in str(database.execute(statement).error)
+    assert rows(database, "DESC `show`") == rows(database, "DESC art.show")
+
+
+def test_a_group_is_by_the_column_and_not_by_the_alias(database: SqliteDatabase) -> None:
+    error = database.execute("SELECT name || age AS name, COUNT(*) FROM artist GROUP BY name").error
+    assert "sql_mode=only_full_group_by" in str(error)
+    assert rows(database, "SELECT UPPER(style) AS s, COUNT(*) FROM painting GROUP BY s ORDER BY s") == [
+        ("INK", 2),
+        ("OIL", 3),
+    ]
+
+
+def test_sql_mode_may_be_set_by_any_expression(database: SqliteDatabase) -> None:
+    query = "SELECT style, name FROM painting GROUP BY style"
+    assert rows(database, "SET SESSION sql_mode=(SELECT REPLACE(@@sql_mode,'ONLY_FULL_GROUP_BY',''))") == []
+    assert len(rows(database, query)) == 2
+    assert "ONLY_FULL" not in str(rows(database, "SELECT @@sql_mode"))
+    rows(database, "SET @@sql_mode = CONCAT('ONLY_FULL_GROUP_BY,', @@sql_mode)")
+    assert "only_full_group_by" in str(database.execute(query).error)
+    rows(database, "SET GLOBAL sql_mode = ''")  # for later sessions
+    assert "only_full_group_by" in str(database.execute(query).error)
+    rows(database, "SET NAMES utf8mb4, autocommit = 1")
+
+
+@pytest.mark.parametrize(
+    ("statement", "error"),
+    [
+        ("SET sql_mode = 'ANSI_QUOTES'", "This version of MySQL doesn't yet support 'sql_mode ANSI_QUOTES'"),
+        ("SET sql_mode = 'none'", "Variable 'sql_mode' can't be set to the value of 'NONE'"),
+        ("SET @a = 1", "This version of MySQL doesn't yet support 'variables of the user'"),
+        ("SET group_concat_max_len = 9", "This version of MySQL doesn't yet support 'SET group_concat_max_len'"),
+        ("SET nothing = 1", "Unknown system variable 'nothing'"),
+    ],
+)
+def test_a_setting_without_effect_here_is_refused(database: SqliteDatabase, statement: str, error: str) -> None:
+    assert database.execute(statement).error == error
+
+
+def test_information_schema_has_the_columns_of_mysql_8(database: SqliteDatabase) -> None:
+    [row] = rows(database, "SELECT * FROM information_schema.tables WHERE table_name = 'artist'")
+    assert (len(row), row[7]) == (21, 4)  # type: ignore[arg-type, index]
+    query = "SELECT numeric_precision, numeric_scale FROM information_schema.columns WHERE column_name = 'price'"
+    assert rows(database, query) == [(8, 2)]
+    assert len(rows(database, "SELECT * FROM information_schema.columns LIMIT 1")[0]) == 22  # type: ignore[arg-type]
+    assert firsts(database, "SELECT constraint_type FROM information_schema.table_constraints") == ["PRIMARY KEY"] * 3
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ('near "STRAIGHT_JOIN": syntax error', "right syntax to use near 'STRAIGHT_JOIN' at line 1"),
+        ("no such column: a.b", "Unknown column 'b' in 'field list'"),
+        ("no such function: my_any", "FUNCTION any does not exist"),
+        ("misuse of aggregate: MIN()", "Invalid use of group function"),
+        ("UNIQUE constraint failed: zoo.animal.animal_id", "Duplicate entry for key 'animal.PRIMARY'"),
+        ("integer overflow", "BIGINT value is out of range"),
+        ("at most 64 tables in a join", "Too many tables; MySQL can only use 61 tables in a join"),
+        ("something that SQLite will say one day", "error in your SQL syntax"),
+    ],
+)
+def test_no_words_of_sqlite_are_shown(text: str, words: str) -> None:
+    assert words in str(in_mysqls_words(text))
