@@ -125,6 +125,10 @@ GEMMA = (
     "{{ '\n' + m['content'] | trim + '<end_of_turn>\n' }}{% endfor %}"
     "{% if add_generation_prompt %}{{ '<start_of_turn>model\n' }}{% endif %}"
 )
+PHI_3 = (  # with one more token after the last turn
+    "{% for m in messages %}{{ '<|' + m['role'] + '|>\n' + m['content'] + '<|end|>\n' }}{% endfor %}"
+    "{% if add_generation_prompt %}{{ '<|assistant|>\n' }}{% else %}{{ '<|endoftext|>' }}{% endif %}"
+)
 ZEPHYR = (
     "{% for m in messages %}{{ '<|' + m['role'] + '|>\n' + m['content'] + eos_token + '\n' }}"
     "{% if loop.last and add_generation_prompt %}{{ '<|assistant|>' }}{% endif %}{% endfor %}"
@@ -146,6 +150,7 @@ IM = [AddedToken("<|im_start|>", special=True), AddedToken("<|im_end|>", special
 HEADERS = [AddedToken(f"<|{name}|>", special=True) for name in ("start_header_id", "end_header_id", "eot_id")]
 INSTRUCTION = [AddedToken(text, special=True) for text in ("[INST]", "[/INST]")]
 TURNS = [AddedToken(text, special=True) for text in ("<start_of_turn>", "<end_of_turn>")]
+PHI = [AddedToken(f"<|{name}|>", special=True, rstrip=True) for name in ("user", "assistant", "end", "endoftext")]
 THINK = [AddedToken(text, special=False) for text in ("<think>", "</think>")]
 
 TEMPLATES = {  # the template, and what its tokenizers have as added tokens
@@ -156,6 +161,7 @@ TEMPLATES = {  # the template, and what its tokenizers have as added tokens
     "chatml": (CHATML, IM),
     "llama-3.2": (LLAMA_3_2, HEADERS),
     "gemma": (GEMMA, TURNS),
+    "phi-3": (PHI_3, PHI),
     "zephyr": (ZEPHYR, []),
     "vicuna": (VICUNA, []),
 }

@@ -214,17 +214,18 @@ def _parts(
     Model turns before the index `first` are part of the text before.
     """
     parts: list[tuple[str, bool]] = []
-    done = rest = ""  # `rest`: what the template writes after an end-of-turn token
+    done = whole = ""  # `whole` also has what the template writes after the last end-of-turn token
     for index, message in enumerate(messages):
         if message["role"] != "assistant" or index < first:
             continue
         opened = render(tokenizer, messages[:index], True)
-        closed = render(tokenizer, messages[: index + 1], False)
-        turn, end, behind = _after(tokenizer, closed, opened).partition(tokenizer.eos_token or "\0")
-        parts += [(rest + _after(tokenizer, opened, done), False), (turn + end, True)]
-        done, rest = closed, behind
+        whole = render(tokenizer, messages[: index + 1], False)
+        turn, end, _ = _after(tokenizer, whole, opened).partition(tokenizer.eos_token or "\0")
+        parts += [(_after(tokenizer, opened, done), False), (turn + end, True)]
+        done = opened + turn + end
     if messages and messages[-1]["role"] != "assistant":
-        rest += _after(tokenizer, render(tokenizer, messages, add_generation_prompt), done)
+        whole = render(tokenizer, messages, add_generation_prompt)
+    rest = _after(tokenizer, whole, done)
     return [*parts, (rest, False)] if rest else parts
 
 
