@@ -23,6 +23,7 @@ from pathlib import Path
 
 from lumos_rl.core import Message
 from lumos_rl.errors import ConfigError, DataError, MissingFileError, UnknownNameError
+from lumos_rl.records import well_formed
 
 PROFILE_FILE = "prompt_profile.json"
 
@@ -170,7 +171,7 @@ class PromptProfile:
         if not path.is_file():
             raise MissingFileError(f"expected {path}, which training writes with a model; pass a profile name instead")
         try:
-            return cls(**json.loads(path.read_text(encoding="utf-8")))
+            return cls(**well_formed(json.loads(path.read_text(encoding="utf-8"))))
         except (TypeError, ValueError) as error:
             raise DataError(f"expected the fields of PromptProfile in {path}: {error}") from error
 

@@ -36,7 +36,7 @@ from lumos_rl.errors import ActionParseError, ActionTypeError, ConfigError, Epis
 from lumos_rl.language import parse_actions
 from lumos_rl.records import well_formed
 from lumos_rl.tools.base import Budget, Execution, Executor, Tool, Value
-from lumos_rl.tools.finish import FINISH, Finish
+from lumos_rl.tools.finish import FINISH, Finish, refuse_action
 
 MAX_STEPS = 16  # the longest annotated plans have 9 subgoals; this leaves room for Finish and for corrected mistakes
 MAX_ACTIONS = 64  # in one text; the longest plan of the built-in suites, written as one text, has 13
@@ -320,8 +320,9 @@ class LumosEnv(gymnasium.Env[str, str], ABC):
         return Execution(execution.results, self._finish(episode, actions[end].args))
 
     def _finish(self, episode: Episode, args: str) -> str | None:
-        """Ends the episode, unless `args` names an unknown result; returns the error, or None."""
+        """Ends the episode, unless `args` refers to no answer; returns the error, or None."""
         try:
+            refuse_action(args, episode.executor.tools)
             value = self.conclude(episode.task, episode.executor, args)
         except ToolError as error:
             return f"{FINISH}: {error}"

@@ -16,7 +16,7 @@ as a word of its own (`The answer is R1`, but not `R2-D2`).
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from lumos_rl.errors import ToolError
 from lumos_rl.tools.base import Value, lookup, shorten
@@ -25,6 +25,7 @@ FINISH = "Finish"
 RESULT_NAME = re.compile(r"R[0-9]+|Output")
 _NAME = re.compile(r"(?<!\w)(?:R(?:esult)?[ _]?\[?[0-9]+\]?|Output)(?!\w)", re.IGNORECASE)  # also as it is misspelt
 _WORD = re.compile(r"(?<![\w-])R[0-9]+(?!\w|-\w)", re.IGNORECASE)
+_ACTION = re.compile(r"\s*+(?:\w+\s*+=\s*+)?(?P<tool>\w++)\(")
 _FUNCTION = re.compile(r"(?<!\w)[^\W\d]\w*+(?=[(\[])")
 _LETTER = re.compile(r"[^\W\d_]")
 
@@ -49,6 +50,16 @@ class Finish:
                 " Finish(R1), and compute what is not there with an action before"
             )
         return Value.of(args)
+
+
+def refuse_action(args: str, tools: Collection[str]) -> None:
+    """Refuses an action as the answer, such as `Calculator(2 + 3)` or `R2 = Calculator(2 + 3)`.
+
+    Raises:
+        ToolError: `args` calls one of the tools.
+    """
+    if (found := _ACTION.match(args)) and found["tool"] in tools:
+        raise ToolError(f"expected one result or a text, got the action {shorten(args)!r}; run it before, as R1 = …")
 
 
 def _refers(args: str, bindings: Mapping[str, Value]) -> bool:

@@ -84,7 +84,8 @@ def test_output_is_a_result_name_where_it_is_bound() -> None:
 def test_an_episode_does_not_end_with_a_reference_gone_wrong(kind: str) -> None:
     env = gymnasium.make(f"lumos_rl/{kind}-v0")
     env.reset(seed=0)
-    for text in ("Finish(R1 + 1)", "Finish(R1, R2)", "Finish(r1)"):
+    tool = next(iter(env.unwrapped.get_wrapper_attr("_episode").executor.tools))
+    for text in ("Finish(R1 + 1)", "Finish(R1, R2)", "Finish(r1)", f"Finish({tool}(2))", f"Finish(R1 = {tool}(2))"):
         _, reward, terminated, truncated, info = env.step(text)
         assert (reward, terminated, truncated) == (0.0, False, False)
         assert "expected one result or a text" in info["error"]

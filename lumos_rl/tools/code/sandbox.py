@@ -96,19 +96,19 @@ def _readable(library: list[str]) -> list[tuple[str, int]]:
     found.append((".", _READ_DIR))  # an empty folder
     for folder in map(os.path.realpath, library):
         found.append((folder, _READ_FILE if folder.endswith(".zip") else _READ_DIR))
-        found += [(path, _READ_FILE) for path in _entries(folder) if not path.endswith("-packages")]
+        found += [(f"{folder}/{name}", _READ_FILE) for name in _names(folder) if not name.endswith("-packages")]
     places = {"/lib", "/lib64", "/usr/lib", "/usr/lib64", "/usr/local/lib", f"{sys.base_prefix}/lib"}
     for folder in set(map(os.path.realpath, places)):
-        found += [(path, _READ_FILE) for path in _entries(folder) if ".so" in path]
+        found += [(f"{folder}/{name}", _READ_FILE) for name in _names(folder) if ".so" in name]
     if name := getattr(sys.implementation, "_multiarch", ""):
         found += [(f"/lib/{name}", _READ_FILE), (f"/usr/lib/{name}", _READ_FILE)]
     return found
 
 
-def _entries(folder: str) -> list[str]:
+def _names(folder: str) -> list[str]:
     try:
         with os.scandir(folder) as entries:
-            return [entry.path for entry in entries]
+            return [entry.name for entry in entries]
     except OSError:
         return []  # this machine has no such folder
 

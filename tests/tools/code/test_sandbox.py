@@ -1,6 +1,7 @@
 """What a program of the model can reach: each promise of the tool Code has its attack here."""
 
 import contextlib
+import json
 import os
 import signal
 import socket
@@ -27,20 +28,35 @@ FIND = textwrap.dedent("""
 """)
 
 
-def refused(code: str) -> str:
-    """The error of a program; fails if it got as far as its last line."""
-    with pytest.raises(ToolError) as caught:
-        Code()(f"{code}\nprint('reached the end')", {})
-    return str(caught.value)
+def outcome(attacks: dict[str, str]) -> dict[str, str]:
+    """For each attack the error that stopped it, or "got through"; one program runs them all, one by one."""
+    program = f"""
+import json
+found = {{}}
+for name, code in {attacks!r}.items():
+    try:
+        exec(code, {{}})
+        found[name] = "got through"
+    except Exception as error:
+        found[name] = type(error).__name__
+print(json.dumps(found))
+"""
+    found = json.loads(Code()(program, {}).text)
+    assert list(found) == list(attacks)
+    return found
+
+
+def test_an_attack_that_gets_through_is_seen() -> None:
+    assert outcome({"none": "2 + 3", "some": "1 / 0"}) == {"none": "got through", "some": "ZeroDivisionError"}
 
 
 @confined
-@pytest.mark.parametrize("name", ["environ", "cmdline", "mem", "maps", "status", "root/etc/passwd"])
-@pytest.mark.parametrize("who", ["{parent}", "self", "1"])
-def test_nothing_of_a_process_can_be_read(name: str, who: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nothing_of_a_process_can_be_read(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LUMOS_API_KEY", SECRET)
-    place = who.format(parent=os.getpid())
-    assert "Permission" in refused(f"print(open('/proc/{place}/{name}', 'rb').read(9))")
+    names = ["environ", "cmdline", "mem", "maps", "status", "root/etc/passwd"]
+    places = [f"/proc/{who}/{name}" for who in (os.getpid(), "self", 1) for name in names]
+    found = outcome({place: f"open({place!r}, 'rb').read(9)" for place in places})
+    assert set(found.values()) == {"PermissionError"}, found
 
 
 FILES = {
@@ -79,36 +95,35 @@ FILES = {
 
 
 @confined
-@pytest.mark.parametrize("attack", FILES)
-def test_no_file_can_be_read_or_changed(attack: str, tmp_path: Path) -> None:
+def test_no_file_can_be_read_or_changed(tmp_path: Path) -> None:
     path = tmp_path / "answers.py"
     path.write_text(f"ANSWER = {SECRET!r}")
     before = path.stat()
     site, here = Path(pytest.__file__).parents[1], Path(__file__).parents[3]
     names = f"PATH, SITE, HERE = {str(path)!r}, {str(site)!r}, {str(here)!r}\n"
-    error = refused(names + FILES[attack])
-    assert "Error" in error
-    assert SECRET not in error
+    found = outcome({name: names + attack for name, attack in FILES.items()})
+    assert "got through" not in found.values(), found
     after = path.stat()
     assert [entry.name for entry in tmp_path.iterdir()] == ["answers.py"]
-    assert (after.st_size, after.st_mode, after.st_mtime, after.st_uid) == (
-        before.st_size,
-        before.st_mode,
-        before.st_mtime,
-        before.st_uid,
-    )
+    for name in ("st_size", "st_mode", "st_mtime", "st_uid"):
+        assert getattr(after, name) == getattr(before, name)
 
 
 @confined
-def test_no_network_can_be_reached(tmp_path: Path) -> None:
+def test_no_network_can_be_reached() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
-        port = server.getsockname()[1]
-        for kind in ("AF_INET, SOCK_STREAM", "AF_INET, SOCK_DGRAM", "AF_INET6, SOCK_STREAM", "AF_UNIX, SOCK_STREAM"):
-            family, form = kind.split(", ")
-            assert "not permitted" in refused(f"import socket; socket.socket(socket.{family}, socket.{form})")
-        assert "Error" in refused(f"import socket; socket.create_connection(('127.0.0.1', {port}))")
-        assert "Error" in refused(f"import urllib.request; urllib.request.urlopen('http://127.0.0.1:{port}')")
-        assert "not permitted" in refused("import socket; socket.socketpair()")
+        place = f"'127.0.0.1', {server.getsockname()[1]}"
+        kinds = ("AF_INET, s.SOCK_STREAM", "AF_INET, s.SOCK_DGRAM", "AF_INET6, s.SOCK_STREAM", "AF_UNIX, s.SOCK_STREAM")
+        attacks = {kind: f"import socket as s; s.socket(s.{kind})" for kind in kinds}
+        attacks |= {
+            "connect": f"import socket; socket.create_connection(({place}))",
+            "listen": "import socket; socket.create_server(('127.0.0.1', 0))",
+            "pair": "import socket; socket.socketpair()",
+            "page": f"import urllib.request; urllib.request.urlopen('http://' + '%s:%d' % ({place}))",
+            "name": "import socket; socket.getaddrinfo('example.org', 80)",
+        }
+        found = outcome(attacks)
+        assert "got through" not in found.values(), found
 
 
 PROCESSES = {
@@ -140,17 +155,17 @@ PROCESSES = {
 
 
 @confined
-@pytest.mark.parametrize("attack", PROCESSES)
-def test_no_process_can_be_made_or_touched(attack: str) -> None:
+def test_no_process_can_be_made_or_touched() -> None:
     with subprocess.Popen(["sleep", "60"]) as bystander:
-        assert "Error" in refused(PROCESSES[attack].replace("{bystander}", str(bystander.pid)))
+        found = outcome({name: code.replace("{bystander}", str(bystander.pid)) for name, code in PROCESSES.items()})
         assert bystander.poll() is None
         bystander.kill()
+    assert "got through" not in found.values(), found
 
 
-@pytest.mark.parametrize("name", ["MY_TOKEN", "HF_KEY", "A_SECRET", "DB_PASSWORD", "HOME", "PATH", "LD_PRELOAD_X"])
-def test_no_variable_of_the_environment_reaches_a_child(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(name, SECRET)
+def test_no_variable_of_the_environment_reaches_a_child(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("MY_TOKEN", "HF_KEY", "A_SECRET", "DB_PASSWORD", "HOME", "PATH", "SOME_SETTING"):
+        monkeypatch.setenv(name, SECRET)
     assert Code()("import os; sorted(set(os.environ) - {'LC_CTYPE'})", {}).text == "[PYTHONHASHSEED]"
 
 
