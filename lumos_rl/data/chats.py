@@ -14,7 +14,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from lumos_rl.core import Message, Module
-from lumos_rl.data.files import Row, bad_field, list_field, read_rows, text_field
+from lumos_rl.data.files import bad_field, list_field, read_rows, text_field
+from lumos_rl.data.raw import Row
 from lumos_rl.data.rows import ChatRow
 from lumos_rl.errors import ConfigError
 from lumos_rl.prompts import PromptProfile, profile_from_records

@@ -22,6 +22,7 @@ from dataclasses import dataclass, replace
 from lumos_rl.errors import InfrastructureError, LumosError
 from lumos_rl.policies.base import Completion, Policy, Request
 from lumos_rl.policies.processes import Process, here
+from lumos_rl.prompts import PromptProfile
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,12 +70,14 @@ class Served:
         tokenizer_hash: `tokenizer_hash` of its policy.
         process_ids: Processes that hold the weights, if the policy reports them.
         life: Name of the engine's process; one that is started in its place has another.
+        profile: Prompt profile that its checkpoint was trained with, if the policy knows one.
     """
 
     version: str
     tokenizer_hash: str
     process_ids: tuple[int, ...]
     life: str = ""
+    profile: PromptProfile | None = None
 
 
 class EngineHost:
@@ -113,7 +116,8 @@ class EngineHost:
             policy = self._policy
         if policy is None or policy.version != serving.version:
             raise InfrastructureError(f"expected {self._name} to serve {serving.version!r}, got {policy!r}")
-        return Served(policy.version, policy.tokenizer_hash, self._process_ids(), self._own_life)
+        profile = getattr(policy, "profile", None)
+        return Served(policy.version, policy.tokenizer_hash, self._process_ids(), self._own_life, profile)
 
     def processes(self) -> tuple[Process, ...]:
         """This process and those that hold the weights."""

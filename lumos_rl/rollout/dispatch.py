@@ -136,7 +136,7 @@ class RolloutWorker:
         self,
         make_policy: Callable[[], Policy],
         make_env: Callable[[str], Env],
-        profile: PromptProfile,
+        profile: PromptProfile | None,
         tool_threads: int = 0,
     ) -> str:
         """Closes the previous policy and its environments, makes the new policy, and returns its version."""

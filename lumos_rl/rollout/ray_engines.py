@@ -225,7 +225,7 @@ class ServedPolicy:
         self._ended: set[str] = set()  # lives of the engine that were too silent
         self._life = ""  # of the engine that the policy was loaded into
         served = self._load()
-        self.version, self.tokenizer_hash = served.version, served.tokenizer_hash
+        self.version, self.tokenizer_hash, self.profile = served.version, served.tokenizer_hash, served.profile
 
     def submit(self, request: Request) -> None:
         sent = replace(request, id=str(next(self._numbers)))

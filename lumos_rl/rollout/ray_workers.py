@@ -42,7 +42,7 @@ FAILED_STARTS = 3  # failed starts in a row after which a worker is given up; a 
 BARREN_DEATHS = 10  # deaths in a row without a finished episode, beyond max_retries, after which a rollout ends
 CLOSE_S = 10.0
 
-_TRIES_S = (0.5, 2.0, 0.0)  # pause after each try to read a dead worker's output
+_TRIES_S = (0.5, 2.0, 5.0, 10.0, 0.0)  # pause after each try to read a dead worker's output
 _MARKER = re.compile(r":actor_name:|:job_id:|\x1b\[36mray::")  # lines that Ray adds to a worker's output
 
 
@@ -75,7 +75,7 @@ class RayWorkers:
         plans: Sequence[EpisodePlan],
         policy: Callable[[], Policy] | Serving | Weightless,
         make_env: Callable[[str], Env],
-        profile: PromptProfile | str = "lumos",
+        profile: PromptProfile | str | None = None,
         concurrency: int = 64,
         label: str = "",
         tool_threads: int = 0,
@@ -91,7 +91,7 @@ class RayWorkers:
             policy: Makes a worker's policy, inside the worker; a `Serving` is loaded into engines that workers share,
                 and a `Weightless` policy needs no GPU and may limit the requests of all workers.
             make_env: Makes an environment for a benchmark, inside the worker.
-            profile: Prompt profile, or the name of one.
+            profile: As for `run_episodes`.
             concurrency: Maximum number of episodes under way in one worker.
             label: Name of this rollout in the logs and the dashboard, e.g. "gsm8k sft".
             tool_threads: Environment steps of one worker that run in parallel while the policy works.

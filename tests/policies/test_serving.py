@@ -8,6 +8,7 @@ from lumos_rl.core import Module
 from lumos_rl.errors import ConfigError, InfrastructureError
 from lumos_rl.policies.base import Request, ScriptedPolicy
 from lumos_rl.policies.serving import EngineHost, Serving, Weightless
+from lumos_rl.prompts import COMPACT_PROFILE
 
 ASK = ({"role": "user", "content": "Add 1 and 3."},)
 
@@ -88,7 +89,16 @@ def test_loading_what_is_served_changes_nothing(host):
     made = []
     first = host.load(serving(made=made))
     assert host.load(serving(made=made)) == first and len(made) == 1
-    assert (first.version, first.tokenizer_hash, first.process_ids) == ("sft", "", ())
+    assert (first.version, first.tokenizer_hash, first.process_ids, first.profile) == ("sft", "", (), None)
+
+
+def test_the_profile_of_a_checkpoint_is_told(host):
+    def make():
+        policy = Noting("sft")
+        policy.profile = COMPACT_PROFILE
+        return policy
+
+    assert host.load(Serving("sft", make)).profile == COMPACT_PROFILE
 
 
 def test_a_running_policy_goes_on_with_other_weights(host):
