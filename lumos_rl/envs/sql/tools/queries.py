@@ -14,6 +14,7 @@ from typing import Any
 from lumos_rl.envs.sql.tools.calls import merged
 from lumos_rl.envs.sql.tools.dialect import RESERVED, load, syntax_error
 from lumos_rl.envs.sql.tools.expressions import Expressions
+from lumos_rl.envs.sql.tools.group_order import first_appearance
 from lumos_rl.envs.sql.tools.grouping import check_distinct, check_grouping
 from lumos_rl.envs.sql.tools.handlers import HANDLERS
 from lumos_rl.envs.sql.tools.modes import DEFAULT, GROUPS
@@ -147,6 +148,7 @@ class Queries:
         outside = {name: tree.args.get(name) for name in ("with_", "order", "limit", "offset")}
         for name in outside:
             tree.set(name, None)
+        place = tree.replace(self.exp.Placeholder())  # the tree itself moves into what replaces it
         new = in_order(tree, columns, self._sets)
         own, before = new.args["with_"], outside["with_"]
         if before is not None:
@@ -156,7 +158,7 @@ class Queries:
             new.set("order", outside["order"])
         new.set("limit", outside["limit"])
         new.set("offset", outside["offset"])
-        tree.replace(new)
+        place.replace(new)
 
     def _read_part(self, tree: Any, name: str, parent: Scope | None) -> list[Output]:
         part = tree.args[name]
@@ -185,7 +187,15 @@ class Queries:
             check_grouping(scope, tree, grouped)
         if GROUPS in self.modes and tree.args.get("distinct") is not None:
             check_distinct(scope, self._selected_keys(tree, scope), bool(tree.args.get("group") or scope.aggregates))
+        self._order_groups(tree)
         return columns
+
+    def _order_groups(self, tree: Any) -> None:
+        last = first_appearance(self.exp, tree, self.catalog) if tree.args.get("group") is not None else None
+        if last is not None:
+            order = tree.args.get("order") or self.exp.Order(expressions=[])
+            order.append("expressions", self.exp.Ordered(this=last))
+            tree.set("order", order)
 
     def _grouped_text(self, tree: Any, scope: Scope) -> set[str]:
         """Text of every expression except bare columns that the query groups by, also by name or position."""

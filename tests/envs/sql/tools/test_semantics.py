@@ -70,6 +70,24 @@ def test_rows_of_a_set_operation_come_as_they_first_appeared(
 
 
 @pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        ("SELECT style FROM painting GROUP BY style", ["oil", "ink"]),
+        ("SELECT style, COUNT(*) FROM painting WHERE id > 1 GROUP BY style LIMIT 1", ["oil"]),
+        ("SELECT age FROM artist GROUP BY age ORDER BY MAX(id) > 1", [41, 30, None]),  # ties
+        ("SELECT age + 1 FROM artist GROUP BY age + 1", [42, 31, None]),
+        ("SELECT s FROM (SELECT style s FROM painting GROUP BY style) t", ["oil", "ink"]),
+        ("SELECT id FROM artist GROUP BY id", [1, 2, 3, 4]),
+        ("SELECT DISTINCT age FROM artist", [41, 30, None]),
+    ],
+)
+def test_groups_of_a_table_come_as_they_first_appeared(
+    database: SqliteDatabase, query: str, expected: list[object]
+) -> None:
+    assert firsts(database, query) == expected
+
+
+@pytest.mark.parametrize(
     ("statement", "near"),
     [
         ('SELECT name FROM "artist"', '"artist"'),
