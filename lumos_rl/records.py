@@ -79,9 +79,11 @@ def from_json(kind: type[Kind], line: str, where: str = "") -> Kind:
         DataError: The line is not JSON, or as in `from_builtins`.
     """
     try:
-        value = well_formed(json.loads(line))
+        value = json.loads(well_formed(line))
     except ValueError as error:
         raise DataError(f"expected one JSON object, got {line[:60]!r}{_in_brackets(where)}: {error}") from error
+    if "\\ud" in line.lower():  # an escape may be a lone surrogate
+        value = well_formed(value)
     return from_builtins(kind, value, where)
 
 

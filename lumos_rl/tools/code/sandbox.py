@@ -12,11 +12,16 @@ signals, tracing, changes of limits, modes or times.
 
 from __future__ import annotations
 
-import ctypes
 import os
 import platform
 import struct
 import sys
+from typing import Any
+
+try:
+    import ctypes
+except ImportError:  # a Python built without libffi
+    ctypes = None  # type: ignore[assignment]
 
 FILES, CALLS = "files", "processes, network and signals"  # what a missing means leaves open
 
@@ -56,7 +61,7 @@ def confine(library: list[str]) -> list[str]:
     Args:
         library: Folders that modules are imported from. Packages installed in them stay closed.
     """
-    if sys.platform != "linux":
+    if sys.platform != "linux" or ctypes is None:
         return [FILES, CALLS]
     libc = ctypes.CDLL(None, use_errno=True)
     libc.syscall.restype = ctypes.c_long
@@ -67,7 +72,7 @@ def confine(library: list[str]) -> list[str]:
     return still_open if _close_calls(libc) else [*still_open, CALLS]
 
 
-def _close_files(libc: ctypes.CDLL, library: list[str]) -> bool:
+def _close_files(libc: Any, library: list[str]) -> bool:
     """Closes the file system with Landlock; False where the kernel or a container does not offer it."""
     version = libc.syscall(_CREATE, None, 0, 1)
     if version < 1:
@@ -113,7 +118,7 @@ def _names(folder: str) -> list[str]:
         return []  # this machine has no such folder
 
 
-def _close_calls(libc: ctypes.CDLL) -> bool:
+def _close_calls(libc: Any) -> bool:
     """Allows the system calls of `_ALLOWED`; False where the kernel has no filters or the machine is not known here."""
     machine = platform.machine()
     if machine not in _AUDIT or sys.maxsize < 2**32:

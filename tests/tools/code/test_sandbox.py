@@ -5,6 +5,7 @@ import json
 import os
 import signal
 import socket
+import struct
 import subprocess
 import sys
 import textwrap
@@ -14,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from lumos_rl.errors import ConfigError, ToolError, ToolLimitError
+from lumos_rl.tools.code import sandbox
 from lumos_rl.tools.code.code import Code
 from lumos_rl.tools.code.process import ChildLimits, gaps
 
@@ -215,6 +217,59 @@ def kill_children() -> None:
                 os.kill(int(entry.name), signal.SIGKILL)
 
 
+MACHINES = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}  # AUDIT_ARCH_… of linux/audit.h
+ALLOW, REFUSE, KILL = 0x7FFF0000, 0x00050001, 0x80000000
+
+
+def answer(machine: str, architecture: int, number: int, command: int = 0) -> int:
+    """What the kernel answers to a system call: the filter's program, run instruction by instruction."""
+    code = sandbox._program(machine)
+    data = struct.pack("=IIQQQQQQQ", number, architecture, 0, 0, command, 0, 0, 0, 0)
+    place = value = 0
+    while True:
+        operation, true, false, operand = struct.unpack_from("HBBI", code, 8 * place)
+        place += 1
+        if operation == 0x06:
+            return operand
+        if operation == 0x20:
+            (value,) = struct.unpack_from("=I", data, operand)
+        else:
+            assert operation == 0x15
+            place += true if value == operand else false
+
+
+@pytest.mark.parametrize(
+    ("call", "numbers", "expected"),
+    [  # numbers of asm/unistd_64.h (x86_64) and asm-generic/unistd.h (aarch64)
+        ("read", (0, 63), ALLOW),
+        ("openat", (257, 56), ALLOW),
+        ("exit_group", (231, 94), ALLOW),
+        ("socket", (41, 198), REFUSE),
+        ("connect", (42, 203), REFUSE),
+        ("clone", (56, 220), REFUSE),
+        ("clone3", (435, 435), REFUSE),
+        ("execve", (59, 221), REFUSE),
+        ("kill", (62, 129), REFUSE),
+        ("ptrace", (101, 117), REFUSE),
+        ("process_vm_readv", (310, 270), REFUSE),
+        ("prlimit64", (302, 261), REFUSE),
+        ("io_uring_setup", (425, 425), REFUSE),
+        ("fchmodat", (268, 53), REFUSE),
+        ("openat with the bit of x32", (257 + 2**30, 56 + 2**30), REFUSE),
+    ],
+)
+def test_the_filter_answers_as_it_should_on_both_machines(call: str, numbers: tuple[int, int], expected: int) -> None:
+    for (machine, architecture), number in zip(MACHINES.items(), numbers, strict=True):
+        assert answer(machine, architecture, number) == expected
+
+
+def test_the_filter_lets_descriptors_be_duplicated_but_not_owned_and_knows_its_machine() -> None:
+    for machine, number in (("x86_64", 72), ("aarch64", 25)):
+        assert answer(machine, MACHINES[machine], number, 1) == ALLOW  # F_GETFD
+        assert answer(machine, MACHINES[machine], number, 8) == REFUSE  # F_SETOWN
+        assert answer(machine, 0x40000003, 4) == KILL  # i386
+
+
 @confined
 def test_the_standard_library_can_be_used() -> None:
     code = "import decimal, sqlite3, hashlib, ssl, json, statistics, zoneinfo, csv, uuid, bz2, lzma, ctypes, asyncio\n"
@@ -243,6 +298,7 @@ libc.prctl.argtypes = [ctypes.c_int] + [ctypes.c_ulong] * 4
 assert libc.prctl(38, 1, 0, 0, 0) == 0 and libc.prctl(22, 2, ctypes.addressof(program), 0, 0) == 0
 import gymnasium, lumos_rl.envs
 from lumos_rl.errors import ConfigError
+from lumos_rl.tools.code import sandbox
 from lumos_rl.tools.code.code import Code
 logging.basicConfig(format="%(levelname)s %(message)s")
 for _ in range(3):
