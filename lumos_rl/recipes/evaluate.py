@@ -7,6 +7,7 @@
     python -m lumos_rl.recipes.evaluate my_agent:reply --benchmarks gsm8k,webshop        # a function of my_agent.py
 
 A policy from outside a run is tested with the preset `defaults`: all test tasks, greedily, under Lumos's own limits.
+What was played before under the same limits is not played again: `--data.test-tasks 100` behind 5 plays 95.
 Every score has the number of its episodes, a 95 % interval, and how many episodes were left out because the
 infrastructure failed. Episodes that a model spoiled (errors, no answer, endless turns) are never left out. Where the
 tasks are the benchmark's own, the published score of Agent Lumos is printed too.
@@ -23,19 +24,22 @@ from typing import Annotated, Any, ClassVar
 import tyro
 
 from lumos_rl import task_types
-from lumos_rl.errors import MissingFileError
+from lumos_rl.checks import flag
+from lumos_rl.errors import ConfigError, MissingFileError
 from lumos_rl.policies.layout import CHECKPOINTS, require_folder
 from lumos_rl.runs.config import DataConfig, Engine, RunConfig, check_samples
 from lumos_rl.runs.dry_run import describe_test
 from lumos_rl.runs.entries import words
+from lumos_rl.runs.exclusive import given as given_names
 from lumos_rl.runs.folder import RunFolder, require_checkpoint
 from lumos_rl.runs.job import Job
 from lumos_rl.runs.launch import known_flags, launch, stored_settings
+from lumos_rl.runs.overlap import learned, learned_in
 from lumos_rl.runs.policies import source_hash, weights_hash
 from lumos_rl.runs.presets import PRESETS
 from lumos_rl.runs.score import KINDS, Score, benchmark_of
 from lumos_rl.runs.stages import evaluate_stage
-from lumos_rl.runs.tasks import graded_as, split_source, test_sources
+from lumos_rl.runs.tasks import graded_as, split_source, test_examples, test_sources
 from lumos_rl.task_types import Scale, TaskType
 
 
@@ -88,24 +92,43 @@ def main(job: Job, run: RunFolder, config: EvaluateConfig) -> None:
     if config.checkpoint is None:
         version, where = config.policy, require_checkpoint(run.checkpoint(config.policy))
     else:
-        version, where = _as_name(config.checkpoint), Path(config.checkpoint)
         if engine in (Engine.HF, Engine.VLLM):
             require_folder(config.checkpoint)  # as it was given: a `Path` would drop "./"
+        version, where = _as_name(config.checkpoint), Path(config.checkpoint)
         if engine == Engine.SCRIPT:
             version += f"-{source_hash(config.checkpoint)}"  # a function that was changed is another policy
         elif where.is_dir():
             version += f"-{weights_hash(where)}"  # and so is a model that was trained again
     if not config.benchmarks:
-        return _test(job, run, version, where)
+        return _test(job, run, version, where, everywhere=config.checkpoint is not None)
     other = _on_benchmarks(config, run.path)
-    with RunFolder(other.folder, other) as folder:
-        return _test(Job(other), folder, version, where)
+    with RunFolder(other.folder, with_stored_tests(other)) as folder:
+        return _test(Job(other), folder, version, where, everywhere=True)
 
 
-def _test(job: Job, run: RunFolder, version: str, checkpoint: Path) -> None:
-    settings = job.config.test_rollout
-    result = evaluate_stage(run, job.player(run), version, checkpoint, job.test_tasks, settings, job.examples)
-    _report(job.config.data, version, result)
+def with_stored_tests(run: RunConfig) -> RunConfig:
+    """The settings under which a folder is opened: those of its tests are as they were stored, whatever is asked now.
+
+    So what was played under them stays, and only what is missing is played.
+    """
+    stored = stored_settings(str(run.folder))
+    if stored is None:
+        return run
+    data, evaluate = stored.data, stored.evaluate
+    kept = {name: getattr(data, name) for name in ("test_tasks", "test_split", "examples")}
+    own = replace(run.evaluate, samples=evaluate.samples, temperatures=evaluate.temperatures)
+    return replace(run, data=replace(run.data, **kept), evaluate=own)
+
+
+def _test(job: Job, run: RunFolder, version: str, checkpoint: Path, everywhere: bool) -> None:
+    """Tests a policy; `everywhere` says whether examples come before episodes of benchmarks that are learned too."""
+    asked, usual = job.config, run.config
+    examples = test_examples(asked.data, everywhere or asked.data.examples != usual.data.examples)
+    same = asked.data == usual.data and asked.evaluate == usual.evaluate
+    stage = f"evaluate-{version}" if same else f"evaluate-{version}@{len(job.test_tasks)}x{asked.evaluate.samples}"
+    rollout = asked.test_rollout
+    result = evaluate_stage(run, job.player(run), version, checkpoint, job.test_tasks, rollout, examples, stage)
+    _report(asked.data, version, result, learned_in(run.path))
 
 
 def _on_benchmarks(config: EvaluateConfig, run_dir: Path) -> RunConfig:
@@ -114,6 +137,11 @@ def _on_benchmarks(config: EvaluateConfig, run_dir: Path) -> RunConfig:
     data = replace(config.run.data, suites=(), held_out=(), test=sources)
     folder = run_dir / "benchmarks" / _as_name("+".join(sources))
     return replace(config.run, data=data, run_dir=str(folder))
+
+
+def opened(config: EvaluateConfig) -> RunConfig:
+    """The settings under which the run folder is opened."""
+    return with_stored_tests(config.run)
 
 
 def dry_run(job: Job, config: EvaluateConfig) -> str:
@@ -133,11 +161,13 @@ def _as_name(text: str) -> str:
     return re.sub(r"[^\w.=-]+", "-", text.strip("/"))
 
 
-def _report(data: DataConfig, version: str, result: Mapping[str, Any]) -> None:
+def _report(data: DataConfig, version: str, result: Mapping[str, Any], memorised: Mapping[str, Sequence[int]]) -> None:
     sources = {graded_as(split_source(source, data)[0]): source for source in test_sources(data)}
     for name, scores in result.get("benchmarks", {next(iter(sources)): result}).items():
         benchmark = benchmark_of(name)
         source, task_type = sources.get(benchmark, benchmark), task_types.get(benchmark)
+        if name in memorised:
+            print(f"{source}: {learned(memorised[name])}")
         _print_scores(f"{source}{name.removeprefix(benchmark)}  {version}", task_type, scores)
         if source.startswith(f"{name}=") and not source.endswith("=synthetic") and task_type.published:
             print(f"    Agent Lumos (Yin et al. 2023): {task_type.published}")
@@ -166,6 +196,7 @@ def with_target(argv: Sequence[str]) -> list[str]:
         return list(argv)
     word, flags = (None, list(argv)) if argv[0].startswith("-") else (argv[0], list(argv[1:]))
     given = known_flags(Target, flags)
+    _refuse_both(word, flags)
     if word is None:
         return _settled(flags, given.run_dir) if given.checkpoint else flags
     if (Path(word) / "stages").is_dir():
@@ -183,10 +214,32 @@ def with_target(argv: Sequence[str]) -> list[str]:
     return _settled(["--checkpoint", word, *flags], known_flags(Target, flags).run_dir)
 
 
+def _refuse_both(word: str | None, flags: Sequence[str]) -> None:
+    """Refuses flags of which one would be ignored.
+
+    Raises:
+        ConfigError: Two of them exclude each other.
+    """
+    named = given_names(flags)
+    is_run = word is not None and (Path(word) / "stages").is_dir()
+    pairs = [("benchmarks", other) for other in ("data.test", "data.suites", "data.held_out")]
+    pairs.append(("checkpoint", "policy"))
+    for one, other in pairs:
+        if one in named and other in named:
+            raise ConfigError(f"expected {flag('', one)} or {flag('', other)}, got both, of which one would be ignored")
+    taken = ("run_dir", "checkpoint") if is_run else ("checkpoint", "policy") if word is not None else ()
+    for name in taken:
+        if name in named:
+            raise ConfigError(
+                f"expected one thing to be tested, got {word!r} and {flag('', name)}; {word!r} is"
+                f" {'a run: --policy says which of its policies' if is_run else 'what is tested'}"
+            )
+
+
 def _settled(flags: Sequence[str], run_dir: str | None) -> list[str]:
     """The flags, with a preset before them where there is no run whose settings they change."""
     return [*flags] if stored_settings(run_dir) else ["defaults", *flags]
 
 
 if __name__ == "__main__":
-    launch(__doc__, EvaluateConfig, main, with_target, dry_run)
+    launch(__doc__, EvaluateConfig, main, with_target, dry_run, opened)

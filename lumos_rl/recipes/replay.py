@@ -13,8 +13,8 @@ from __future__ import annotations
 
 import functools
 import sys
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated
 
@@ -22,12 +22,14 @@ import tyro
 
 from lumos_rl.console import failed, stopped, until_pipe_closes
 from lumos_rl.core import Task, Trajectory
+from lumos_rl.data.synthetic import UNSEEN
 from lumos_rl.errors import LumosError, MissingFileError
-from lumos_rl.runs.folder import EVALUATION, TRAJECTORIES
+from lumos_rl.runs.folder import EVALUATION, TRAJECTORIES, VALIDATION
 from lumos_rl.runs.job import Job
 from lumos_rl.runs.lines import Lines
 from lumos_rl.runs.replay import replay_all
 from lumos_rl.runs.stored import read_settings, revealed
+from lumos_rl.runs.tasks import test_tasks
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +44,7 @@ class ReplayConfig:
 
 
 def main(config: ReplayConfig) -> int:
-    """Replays both files of a run; the exit status.
+    """Replays the files of a run; the exit status.
 
     Raises:
         MissingFileError: There is no run in the folder.
@@ -53,7 +55,8 @@ def main(config: ReplayConfig) -> int:
     job = Job(revealed(read_settings(settings)))
     tasks: Mapping[str, Callable[[], Iterable[Task]]] = {
         TRAJECTORIES: lambda: job.training.explore,
-        EVALUATION: lambda: [*job.test_tasks, *job.validation_tasks],
+        EVALUATION: lambda: _tested(job, config.run),
+        VALIDATION: lambda: job.validation_tasks,
     }
     wrong = 0
     for name, load in tasks.items():
@@ -65,6 +68,15 @@ def main(config: ReplayConfig) -> int:
         print(f"{name}: {count.episodes} episodes, {count.steps} steps, {count.differences} differences{missing}")
         wrong += count.differences + count.missing
     return int(wrong > 0)
+
+
+def _tested(job: Job, run: Path) -> Sequence[Task]:
+    """The test tasks of the run, and further ones that the recipe `evaluate` may have played."""
+    data = job.config.data
+    played = {(episode.task_id, episode.split) for episode in Lines(run / EVALUATION).all(Trajectory)}
+    splits = dict.fromkeys([*data.test_split, *sorted({split for _, split in played if split == UNSEEN})])
+    most = None if data.test_tasks is None else max(data.test_tasks, len(played))
+    return test_tasks(replace(data, test_split=tuple(splits), test_tasks=most))
 
 
 if __name__ == "__main__":

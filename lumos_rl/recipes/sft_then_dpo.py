@@ -21,6 +21,7 @@ from lumos_rl.runs.folder import RunFolder
 from lumos_rl.runs.job import Job
 from lumos_rl.runs.launch import launch
 from lumos_rl.runs.overlap import OVERLAP
+from lumos_rl.runs.planned import planned
 from lumos_rl.runs.refine import refine
 from lumos_rl.runs.stages import base_stage, best_stage, control_stage, evaluate_stage, sft_stage, swap
 from lumos_rl.runs.summary import write_summary
@@ -34,6 +35,7 @@ def main(job: Job, run: RunFolder, config: RunConfig) -> None:
     """
     job.check_trainable()
     began = time.monotonic()
+    run.follow(planned(job))
     if job.overlap:
         run.stage(OVERLAP, lambda: job.overlap)
     player, learner = job.player(run), job.learner(run)

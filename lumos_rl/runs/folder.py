@@ -6,6 +6,7 @@
       checkpoints/sft/     model or adapter, with its prompt profile
       trajectories.jsonl   every episode played to learn from, one line each, written the moment it ended
       evaluation.jsonl     every test episode
+      validation.jsonl     every episode that chooses the best policy
       pairs.jsonl          preference pairs that DPO learned
       metrics.jsonl        training and evaluation metrics: {"stage", "step", …}
       times.json           seconds that each stage took
@@ -43,6 +44,7 @@ from lumos_rl.runs.trackers import check_trackers, trackers
 log = logging.getLogger(__name__)
 
 TRAJECTORIES, EVALUATION, PAIRS = "trajectories.jsonl", "evaluation.jsonl", "pairs.jsonl"
+VALIDATION = "validation.jsonl"
 METRICS, TIMES = "metrics.jsonl", "times.json"
 MIN_FREE_BYTES = 200 * 2**20
 
@@ -71,9 +73,9 @@ class RunFolder:
         self._held = _hold(self.path)
         settings = settings_of(config)
         self._write("config.json", settings)
-        for name in (TRAJECTORIES, EVALUATION, PAIRS, METRICS):
+        for name in (TRAJECTORIES, EVALUATION, VALIDATION, PAIRS, METRICS):
             cut_broken_line(self.path / name)
-        self._lines = {name: Lines(self.path / name) for name in (TRAJECTORIES, EVALUATION, PAIRS)}
+        self._lines = {name: Lines(self.path / name) for name in (TRAJECTORIES, EVALUATION, VALIDATION, PAIRS)}
         self._schedule = Schedule(seconds=self._times())
         self._trackers = trackers(config.track, self.path, settings)
         self.workers = RayWorkers(config.ray)  # they start with the first episodes

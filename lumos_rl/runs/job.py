@@ -154,7 +154,7 @@ class Job:
         """How workers get the policy of a checkpoint; errors as for `policy_of`."""
         config = self.config
         ranks = [rank for rank in (config.sft.lora_rank, config.refine.dpo.train.lora_rank) if rank is not None]
-        return policy_of(checkpoint, version, config.model, max(ranks, default=None), config.ray.gpus_per_engine)
+        return policy_of(checkpoint, version, config.model, max(ranks, default=None), config.ray.gpus_per_engine or 0)
 
     def player(self, run: RunFolder) -> Player:
         """The player of the run's episodes."""
@@ -188,6 +188,11 @@ class Job:
             raise ConfigError(
                 f"expected --model.base of a model that knows the chat template {template}, got a model that is built"
                 " here, with Lumos's markup; leave --model.chat-template out"
+            )
+        if config.data.examples and not config.data.held_out:
+            raise ConfigError(
+                f"expected --data.held-out with --data.examples {config.data.examples}, as what is learned needs no"
+                " examples, got none; name suites that are tested only, or leave examples out"
             )
         check_samples("evaluate", config.test_rollout)
         for step in tasks.refine_steps(config, []):

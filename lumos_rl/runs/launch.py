@@ -31,13 +31,14 @@ from lumos_rl.errors import ConfigError, LumosError, UnknownNameError
 from lumos_rl.masking import masked
 from lumos_rl.runs.config import RunConfig
 from lumos_rl.runs.dry_run import describe_run
+from lumos_rl.runs.exclusive import refuse_without_effect
 from lumos_rl.runs.faults import explained
 from lumos_rl.runs.folder import RunFolder
 from lumos_rl.runs.help import short_help
 from lumos_rl.runs.job import Job
 from lumos_rl.runs.presets import PRESETS
 from lumos_rl.runs.stages import SCRATCH
-from lumos_rl.runs.stored import changed, plugins_in, read_settings, revealed
+from lumos_rl.runs.stored import changed, names_in, plugins_in, read_settings, revealed
 
 DEFAULT_PRESET = "tiny"
 TRAINING = "Supervised fine-tuning"  # a group of --help; recipes that do not train leave it out
@@ -73,6 +74,7 @@ def launch(
     main: Callable[[Job, RunFolder, Config], None],
     prepare: Callable[[Sequence[str]], Sequence[str]] = list,
     describe: Callable[[Job, Config], str] | None = None,
+    opened: Callable[[Config], RunConfig] | None = None,
 ) -> None:
     """Reads the command line, opens the run folder, and runs a recipe.
 
@@ -82,6 +84,8 @@ def launch(
         main: The recipe.
         prepare: Turns the words of the command line into a preset and flags.
         describe: What --dry-run prints; None describes the main job.
+        opened: Under which settings the run folder is opened, where these may differ from the command's; None for the
+            same.
     """
     prepare_process(os.environ)
     run: RunFolder | None = None
@@ -95,7 +99,7 @@ def launch(
                 print(masked(describe(job, config) if describe else describe_run(job)))
                 return
         folder = settings.folder
-        with RunFolder(folder, settings) as run:
+        with RunFolder(folder, opened(config) if opened else settings) as run:
             main(Job(settings), run, config)
     except LumosError as error:
         sys.exit(failed(str(error)))
@@ -155,6 +159,9 @@ def parse(about: str, kind: type[Config], argv: Sequence[str]) -> Config:
         description=about.strip(),
     )
     run = revealed(run_config(config))
+    refuse_without_effect(flags, run)
+    if origin.config is not None:
+        refuse_without_effect((f"--{name}" for name in names_in(Path(origin.config))), run)
     if run.run_dir is None:
         run = replace(run, run_dir=f"runs/{preset or DEFAULT_PRESET}-{run.seed}")
     if TRAINING not in getattr(kind, "UNUSED", ()):

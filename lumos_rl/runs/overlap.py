@@ -8,8 +8,10 @@ Tasks are compared by `lumos_rl.data.overlap`. With `data.allow_overlap` it is o
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 
 from lumos_rl.core import Task
 from lumos_rl.data.overlap import HeldOut, Key, key
@@ -66,6 +68,12 @@ def learned_by_part(
         count, total = found.get(part(task), (0, 0))
         found[part(task)] = count + (key(task) in known), total + 1
     return {name: counts for name, counts in found.items() if counts[0]}
+
+
+def learned_in(run: Path) -> dict[str, Sequence[int]]:
+    """What the stage `OVERLAP` of a run holds, which says how many test tasks of each part were learned; {} without."""
+    path = run / "stages" / f"{OVERLAP}.json"
+    return dict(json.loads(path.read_text(encoding="utf-8"))) if path.is_file() else {}
 
 
 def learned(counts: Sequence[int]) -> str:

@@ -9,6 +9,7 @@ The stages that collect episodes and learn from them are in `lumos_rl.runs.refin
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -19,9 +20,9 @@ from lumos_rl.data.rows import ChatRow
 from lumos_rl.data.synthetic import UNSEEN
 from lumos_rl.policies.layout import combine, require_folder
 from lumos_rl.prompts import PromptProfile
-from lumos_rl.rollout.plans import RolloutConfig
+from lumos_rl.rollout.plans import RolloutConfig, plan_episodes
 from lumos_rl.runs.config import ModelConfig
-from lumos_rl.runs.folder import EVALUATION, RunFolder
+from lumos_rl.runs.folder import EVALUATION, VALIDATION, RunFolder
 from lumos_rl.runs.learn import Learner
 from lumos_rl.runs.play import Player, describe
 from lumos_rl.runs.score import KINDS, part, scores_of
@@ -93,8 +94,21 @@ def evaluate_stage(
     tasks: Sequence[Task],
     rollout: RolloutConfig,
     examples: Mapping[str, Sequence[Task]] | None = None,
+    stage: str | None = None,
 ) -> dict[str, Any]:
     """Plays test tasks with a policy, once, and scores greedy and sampled episodes separately.
+
+    Episodes that are there already are not played again. A stage of other episodes than these is scored again.
+
+    Args:
+        run: The run.
+        player: Plays its episodes.
+        version: Name of the policy.
+        checkpoint: Its folder.
+        tasks: The test tasks.
+        rollout: How they are played.
+        examples: Annotated tasks that episodes start with, by benchmark.
+        stage: Name of the stage; None for `evaluate-VERSION`.
 
     Returns:
         The numbers of `scores_of` and `describe`, and the scores of each benchmark, with the tasks of unseen templates
@@ -113,7 +127,18 @@ def evaluate_stage(
         main = [trajectory for trajectory in played if trajectory.split != UNSEEN] or played
         return scores_of(main) | {"benchmarks": found} | describe(played)
 
-    return run.stage(f"evaluate-{version}", work, _failures)
+    plans = plan_episodes(tasks, rollout, examples)
+    asked = hashlib.sha256(
+        repr([(plan.id, plan.seed, plan.task.instruction, plan.sampling) for plan in plans]).encode()
+    )
+
+    def again(result: Mapping[str, Any]) -> str:
+        same = result.get("asked", asked.hexdigest()) == asked.hexdigest()  # older results do not say it
+        return _failures(result) or (
+            "" if same else f"{len(plans)} episodes, others than the {result['episodes']} before"
+        )
+
+    return run.stage(stage or f"evaluate-{version}", lambda: work() | {"asked": asked.hexdigest()}, again)
 
 
 def validate_stage(
@@ -123,7 +148,7 @@ def validate_stage(
 
     def work() -> dict[str, Any]:
         greedy = replace(rollout, samples=1, temperatures=(0.0,))
-        played = player.play(checkpoint, version, tasks, greedy, EVALUATION)
+        played = player.play(checkpoint, version, tasks, greedy, VALIDATION)
         return scores_of(played) | describe(played)
 
     return run.stage(f"validate-{version}", work, _failures)

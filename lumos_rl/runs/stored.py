@@ -148,6 +148,12 @@ def refuse_other_versions(path: Path, stored: Mapping[str, Any]) -> None:
         )
 
 
+def names_in(path: Path) -> list[str]:
+    """The settings that a file names; errors as for `changed`. A whole `config.json` of a run names none by choice."""
+    found = _read(path)
+    return [] if found.keys() >= settings_of(RunConfig()).keys() else list(found)
+
+
 def plugins_in(path: Path) -> tuple[str, ...]:
     """The modules with task types that a file of settings names; errors as for `changed`."""
     given = _read(path).get("plugins", ())

@@ -11,14 +11,13 @@ A mean difference with its interval over seeds and tasks comes first, as one see
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 
 from lumos_rl.errors import UnknownNameError
 from lumos_rl.metrics import Difference, share_interval
 from lumos_rl.runs.compare import Comparison, Measure, Tested, compared, policies, runs
-from lumos_rl.runs.overlap import OVERLAP, learned
+from lumos_rl.runs.overlap import learned, learned_in
 from lumos_rl.runs.score import part
 
 
@@ -106,8 +105,7 @@ def _marks(folders: Sequence[Path], name: str) -> list[str]:
     """What is to be said of runs that learned tasks that they are tested on."""
     found = []
     for run in folders:
-        path = run / "stages" / f"{OVERLAP}.json"
-        counts = json.loads(path.read_text(encoding="utf-8")).get(name) if path.is_file() else None
+        counts = learned_in(run).get(name)
         found += [f"**{run}: {learned(counts)}**", ""] if counts else []
     return found
 

@@ -298,12 +298,31 @@ def validation_tasks(config: DataConfig) -> list[Task]:
     return found
 
 
-def test_examples(config: DataConfig) -> dict[str, list[Task]]:
-    """Annotated training tasks for the prompts of each benchmark that is tested but not learned, by benchmark."""
+def test_examples(config: DataConfig, everywhere: bool = False) -> dict[str, list[Task]]:
+    """Annotated training tasks of built-in suites, for the prompts of test episodes, by benchmark.
+
+    Args:
+        config: Settings of the data.
+        everywhere: Whether every benchmark that is tested gets them, or only those of `data.held_out`.
+
+    Raises:
+        UnknownNameError: One of these has no built-in suite.
+    """
+    if not config.examples:
+        return {}
+    held_out = _suites(config.held_out)
+    tested = dict.fromkeys(graded_as(split_source(source, config)[0]) for source in test_sources(config))
+    shown = list(tested) if everywhere else held_out
+    without = [name for name in tested if name not in shown]
+    log.info(
+        "%d examples before each episode of %s%s",
+        config.examples,
+        ", ".join(shown) or "none",
+        f"; none before those of {', '.join(without)}, which is learned" if without else "",
+    )
     return {
         benchmark: [_cased(task, config) for task in synthetic_tasks(benchmark, "train", config.examples)]
-        for benchmark in _suites(config.held_out)
-        if config.examples
+        for benchmark in shown
     }
 
 

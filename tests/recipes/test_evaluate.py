@@ -1,6 +1,7 @@
 """Tests of a policy by the recipe `evaluate`."""
 
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,12 +9,15 @@ import pytest
 from small_run import adds, play
 
 from lumos_rl.errors import ConfigError, MissingFileError
-from lumos_rl.recipes.evaluate import EvaluateConfig, dry_run, main, with_target
+from lumos_rl.policies.base import ScriptedPolicy
+from lumos_rl.recipes.evaluate import EvaluateConfig, dry_run, main, opened, with_target
+from lumos_rl.rollout.loop import run_episodes
 from lumos_rl.rollout.plans import RolloutConfig
 from lumos_rl.runs.config import DataConfig, EvaluateSettings, RunConfig
 from lumos_rl.runs.folder import RunFolder
 from lumos_rl.runs.job import Job
 from lumos_rl.runs.launch import parse
+from lumos_rl.runs.policies import source_hash
 from lumos_rl.runs.tasks import test_tasks as tasks_to_test_on
 
 
@@ -71,6 +75,71 @@ def test_tasks_of_unseen_templates_have_their_own_line(tmp_path, capsys):
     for name in ("hotpotqa", "strategyqa"):
         assert said.count(f"{name}=synthetic  model  greedy   ") == 1
         assert said.count(f"{name}=synthetic unseen  model  greedy   ") == 1
+
+
+@pytest.fixture
+def asked(tmp_path, monkeypatch):
+    """`asked("--data.test-tasks", "5")` evaluates a function; returns the number of episodes that were played."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / "evaluated_agent.py").write_text("def reply(request):\n    return 'Stop.'\n")
+    played = []
+
+    def collect(self, plans, policy, make_env, profile, concurrency, what, tool_threads):
+        played.extend(plan.seed for plan in plans)
+        version = f"evaluated_agent-reply-{source_hash('evaluated_agent:reply')}"
+        return run_episodes(make_env, plans, ScriptedPolicy(adds, version), "compact")
+
+    monkeypatch.setattr("lumos_rl.rollout.ray_workers.RayWorkers.collect", collect)
+
+    def evaluate(*argv):
+        played.clear()
+        config = parse("About.", EvaluateConfig, with_target(["evaluated_agent:reply", *argv]))
+        with RunFolder(config.run.folder, opened(config)) as run:
+            main(Job(config.run), run, config)
+        return len(played)
+
+    return evaluate
+
+
+def test_what_was_played_stays_and_only_the_rest_is_played(asked, capsys):
+    assert asked("--data.test-tasks", "5") == 5
+    assert "greedy   0.0" in capsys.readouterr().out
+    assert asked("--data.test-tasks", "12") == 7
+    assert "n=12" in capsys.readouterr().out
+    assert asked("--data.test-tasks", "5") == 0
+    assert "n=5" in capsys.readouterr().out
+    assert asked("--data.test-tasks", "5", "--evaluate.samples", "2", "--evaluate.temperatures", "0", "1") == 5
+    assert asked("--data.test-tasks", "4", "--benchmarks", "svamp") == 4
+    assert asked("--data.test-tasks", "6", "--benchmarks", "svamp") == 2
+    with pytest.raises(ConfigError, match=r"rollout\.max_subgoals: 8 there, 3 now"):
+        asked("--data.test-tasks", "5", "--rollout.max-subgoals", "3")
+
+
+def test_examples_are_given_wherever_a_policy_is_only_evaluated(asked, caplog):
+    with caplog.at_level("INFO"):
+        assert asked("--data.test-tasks", "3") == 3
+        assert asked("--data.test-tasks", "3", "--data.examples", "2") == 3  # with other prompts: other episodes
+        assert asked("--data.test-tasks", "3", "--data.examples", "2") == 0
+    assert "2 examples before each episode of gsm8k" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("--benchmarks gsm8k --data.test gsm8k=FILE", "--benchmarks or --data.test, got both"),
+        ("--benchmarks gsm8k --suites math", "--benchmarks or --data.suites, got both"),
+        ("org/model --policy rs-1", "got 'org/model' and --policy; 'org/model' is what is tested"),
+        ("org/model --checkpoint other", "got 'org/model' and --checkpoint"),
+        ("run --run-dir other", "got 'run' and --run-dir; 'run' is a run: --policy says which"),
+        ("--checkpoint org/model --policy rs-1", "--checkpoint or --policy, got both"),
+    ],
+)
+def test_flags_that_exclude_each_other_are_refused(tmp_path, monkeypatch, words, said):
+    (tmp_path / "run" / "stages").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ConfigError, match=re.escape(said)):
+        with_target(words.split())
 
 
 def test_a_policy_that_is_no_runs_is_tested_as_lumos_was_and_on_all_tasks():

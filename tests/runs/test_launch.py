@@ -71,11 +71,11 @@ def test_flags_reach_every_depth():
             "--rollout.formulation",
             "onetime",
         ),
-        *("--ray.workers", "1", "--track", "wandb", "--run-dir", "x", "--suites", "math,qa"),
+        *("--ray.workers", "1", "--track", "wandb", "--run-dir", "x"),
     )
     assert (config.data.folder, config.data.train) == ("folder", ("mawps=a", "gsm8k=b"))
     assert config.model.modules is Modules.SEPARATE
-    assert config.refine.dpo.train.lora_rank == 8 and config.data.suites == ("math", "qa")
+    assert config.refine.dpo.train.lora_rank == 8 and read("--suites", "math,qa").data.suites == ("math", "qa")
     assert config.rollout.temperatures == (0.5, 1.0) and config.rollout.formulation == "onetime"
     assert (config.ray.workers, config.track, config.run_dir) == (1, ("wandb",), "x")
 

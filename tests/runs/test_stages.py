@@ -21,7 +21,7 @@ from lumos_rl.runs.config import (
     ModelConfig,
     RunConfig,
 )
-from lumos_rl.runs.folder import EVALUATION, RunFolder
+from lumos_rl.runs.folder import EVALUATION, VALIDATION, RunFolder
 from lumos_rl.runs.job import Job
 from lumos_rl.runs.stages import best_stage, control_stage
 from lumos_rl.runs.summary import write_summary
@@ -137,7 +137,7 @@ def test_the_best_policy_is_chosen_on_validation_tasks(tmp_path):
     with RunFolder(tmp_path / "run", RunConfig(data=data, evaluate=EvaluateSettings(samples=2))) as run:
         for version, reply in (("sft", stops), ("rs-1", solves), ("dpo-2", solves)):
             run.checkpoint(version).mkdir(parents=True)
-            play(run, tasks, greedy, version, reply)
+            play(run, tasks, greedy, version, reply, VALIDATION)
         assert validate(run, "rs-1", tmp_path)["success"] == 1
         job = Job(run.config)
         best_stage(run, job.player(run), ["sft", "rs-1", "dpo-2"], job.validation_tasks, run.config.test_rollout)
@@ -150,7 +150,7 @@ def test_the_best_policy_is_chosen_on_validation_tasks(tmp_path):
 @pytest.mark.parametrize("stage", [evaluate, validate])
 def test_episodes_that_the_machinery_failed_are_played_when_it_is_mended(scripted, stage):
     Path("down").touch()
-    with pytest.raises(InfrastructureError, match=r"infrastructure failures in 4 of 4; the last: .*nobody answers"):
+    with pytest.raises(InfrastructureError, match=r"infrastructure failures in 4 of 4.*nobody answers"):
         stage(scripted, "agent", Path("shaky_agent:reply"))
     assert not list(scripted.path.glob("stages/*"))
     Path("down").unlink()
