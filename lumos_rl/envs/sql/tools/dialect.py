@@ -18,6 +18,7 @@ from lumos_rl.envs.sql.tools.clauses import STATEMENTS, checked
 from lumos_rl.envs.sql.tools.tokens import RESERVED, syntax_error, unsupported
 from lumos_rl.errors import ConfigError, MissingExtraError, ToolError, ToolLimitError
 
+_STEPS = 2_000  # moves of the parser beside those in proportion to the statement; 1,000 take about a millisecond
 MAX_STATEMENT = 60_000  # characters; InterCode's longest recorded statement has fewer than 1,000
 __all__ = ["MAX_STATEMENT", "RESERVED", "load", "parse", "syntax_error", "unsupported"]
 
@@ -50,6 +51,14 @@ def _dialect() -> Any:
         }
         EQUALITY: dict[Any, Any] = {}  # noqa: RUF012 (MySQL reads all comparisons from left to right)
         COMPARISON = mysql.MySQL.Parser.EQUALITY | mysql.MySQL.Parser.COMPARISON
+        steps = 0
+
+        def _advance(self, times: int = 1) -> None:
+            """Counts the moves: for each JOIN without ON the parser reads all that follow twice, so 2^n times."""
+            self.steps += 1
+            if self.steps > _STEPS + 4 * self._tokens_size:
+                raise ToolLimitError("Thread stack overrun: expected a simpler statement, e.g. ON after each JOIN")
+            super()._advance(times)
 
     class Strict(mysql.MySQL):  # type: ignore[misc, name-defined, unused-ignore]
         pass

@@ -24,7 +24,7 @@ from dataclasses import dataclass
 from typing import Any, Self, TypeVar
 
 from lumos_rl.envs.sql.tools.accounts import admin, client, connect, escaped, load, new_name, settings
-from lumos_rl.envs.sql.tools.dialect import MAX_STATEMENT, parse, syntax_error
+from lumos_rl.envs.sql.tools.dialect import parse, syntax_error
 from lumos_rl.envs.sql.tools.dump import read_dump
 from lumos_rl.envs.sql.tools.kept import Refusal, kept, text_bytes
 from lumos_rl.envs.sql.tools.modes import DEFAULT, modes_after
@@ -33,6 +33,7 @@ from lumos_rl.envs.sql.tools.results import MAX_CHARACTERS, MAX_ROWS, STATEMENT_
 from lumos_rl.envs.sql.tools.schema import Catalog, Row
 from lumos_rl.envs.sql.tools.scope import RefusedQueryError
 from lumos_rl.envs.sql.tools.show import USE
+from lumos_rl.envs.sql.tools.statements import check_length
 from lumos_rl.errors import InfrastructureError, ToolError, ToolLimitError
 
 _GONE = frozenset({2003, 2006, 2013, 2014, 1053, 1927, 0})  # codes of client and server for a lost connection
@@ -176,8 +177,7 @@ class ServerDatabase:
         return self._copies.get(self.database, self.database)
 
     def _run(self, statement: str) -> list[Row] | None:
-        if len(statement) > MAX_STATEMENT:
-            raise ToolLimitError(f"expected at most {MAX_STATEMENT} characters of SQL, got {len(statement)}")
+        check_length(statement)
         if "\0" in statement or (not statement.isprintable() and re.search(r"[\ud800-\udfff]", statement)):
             raise syntax_error("")
         start = _COMMENTS.match(statement)

@@ -74,4 +74,4 @@ def _collation(column: Output) -> str:
 def _cte(exp: Any, name: str, query: Any, columns: list[str]) -> Any:
     names = [exp.to_identifier(column, quoted=True) for column in columns]
     alias = exp.TableAlias(this=exp.to_identifier(name, quoted=True), columns=names)
-    return exp.CTE(this=query.copy(), alias=alias)
+    return exp.CTE(this=query, alias=alias)

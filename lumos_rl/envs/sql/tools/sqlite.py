@@ -34,6 +34,7 @@ from lumos_rl.envs.sql.tools.refusals import in_mysqls_words
 from lumos_rl.envs.sql.tools.results import MAX_CHARACTERS, MAX_ROWS, STATEMENT_S, Result, gold_result
 from lumos_rl.envs.sql.tools.schema import Catalog, Row, Table
 from lumos_rl.envs.sql.tools.show import USE, explain, explained, is_show, show
+from lumos_rl.envs.sql.tools.statements import check_length
 from lumos_rl.envs.sql.tools.writes import WRITES, write
 from lumos_rl.errors import ConfigError, DataError, InfrastructureError, ToolError, ToolLimitError
 
@@ -168,6 +169,7 @@ class SqliteDatabase:
     def execute(self, statement: str) -> Result:
         """Runs one statement of the agent."""
         try:
+            check_length(statement)
             rows = self._run(statement)
         except ToolError as error:
             return Result(None, str(error))
