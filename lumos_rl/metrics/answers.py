@@ -24,10 +24,11 @@ from typing import Any
 from lumos_rl.errors import DataError
 
 # One number: grouped or plain digits or a leading dot, then an exponent, or a denominator (with a whole part: mixed).
-_UNSIGNED = r"(?:\d{1,3}(?:,\d{3})+(?![\d,])|\d+)(?:\.\d*)?|\.\d+"
+_UNSIGNED = r"(?:\d{1,3}(?:,\d{3})+(?!,?\d)|\d+)(?:\.\d*)?|\.\d+"
 _NUMBER = re.compile(
-    rf"(?<![\w.])(?P<sign>[-−–]\s*)?(?:[$€£¥]\s*)?(?P<minus>[-−–])?(?:(?P<whole>\d+)\s+(?=\d+\s*/\s*\d))?"
-    rf"(?P<value>{_UNSIGNED})(?P<exponent>[eE][-+]?\d{{1,3}}(?![\w.]))?(?:\s*/\s*(?P<denominator>{_UNSIGNED}))?"
+    rf"(?<![\w.])(?P<sign>[-−–]\s*|(?:minus|negative)\s+)?(?:[$€£¥]\s*)?(?P<minus>[-−–])?(?:(?P<whole>\d+)\s+(?=\d+\s*/\s*\d))?"
+    rf"(?P<value>{_UNSIGNED})(?P<exponent>[eE][-+]?\d{{1,3}}(?![\w.]))?(?:\s*/\s*(?P<denominator>{_UNSIGNED}))?",
+    re.IGNORECASE,
 )
 _LONGEST = 400  # characters; longer answers are not read as numbers
 _FLOAT_DIGITS = 6  # decimals from which a number is read as a rounded float
@@ -43,7 +44,8 @@ def numeric_match(prediction: str | float | Fraction | None, gold: str | float |
     Source: the exact comparison of final answers in github.com/openai/grade-school-math (`is_correct`), on numbers
     instead of text, and the relative tolerance for float golds of github.com/arkilpatel/SVAMP.
 
-    An answer is read as a number with any unit: `18.0`, `1,250`, `$5`, `3/4`, `1 1/2`, `2e3`, `72 clips`. A percent
+    An answer is read as a number with any unit and any words around it: `18.0`, `1,250`, `$5`, `3/4`, `1 1/2`, `2e3`,
+    `72 clips`, `$70,000, in all`, `minus 3`. A percent
     sign is a unit too, because these benchmarks write percentages plainly: `50%` is 50, not 0.5. An answer with two
     numbers matches nothing. Equality is exact, with one exception: a number written with six decimals or more is a
     rounded float (SVAMP and ASDiv write 1/3 as 0.3333333333333333) and equals any number within a relative 1e-6 of it.

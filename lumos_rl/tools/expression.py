@@ -7,11 +7,11 @@ Nothing is evaluated here, and Python's own parser is never used. Operators, loo
     or · and · not · = == != < <= > >= (may be chained) · + - · * / // x × ÷ of mod % and no sign, as in 2(3 + 4),
     2x or 2pi · sign · ^ ** (from the right; -2^2 is -4) · ! and the percent sign
 
-- Brackets are (), [] and {}; several expressions in brackets are a list.
+- Brackets are (), [] and {}; several expressions in brackets are a list. |3 - 8| is abs(3 - 8).
 - Numbers: 1,250 · .5 · 5. · 2.5e-3 · $5 · mixed 1 1/2 · 1½. A comma followed by exactly three digits belongs to the
   number, except inside max(…), min(…), sum(…), gcd(…), lcm(…), where it separates: max(100,200).
 - `%` is the remainder if a number, a result or a bracket follows (17 % 5, R1 % R2, 17 % (2 + 3)), otherwise a percent
-  sign: 20%, 50 * 20%, 20% of 50, 20% - 5, 20% x.
+  sign: 20%, 50 * 20%, 20% of 50, 20% - 5, 20% x. The word "percent" behind a number is this sign.
 - `x` between two operands is a times sign in arithmetic (3 x 4) and a letter in algebra (3x).
 """
 
@@ -61,7 +61,7 @@ _VULGAR = "[\u00bc-\u00be\u2150-\u215e]"
 _OTHER_TOKENS = r"""
     | (?P<times>[xX](?=\s|[-0-9.(\[{$]|R[0-9]))
     | (?P<name>[^\W\d]\w*+)
-    | (?P<op>\*\*|//|<=|>=|=<|=>|<>|!=|==|[-+*/%^!=<>(){}\[\],;:])"""
+    | (?P<op>\*\*|//|<=|>=|=<|=>|<>|!=|==|[-+*/%^!=<>(){}\[\],;:|])"""
 _NUMBER_TOKENS = rf"""
     (?P<blank>\s++)
     | (?P<mixed>{_DIGITS}[ \t]++{_DIGITS}/{_DIGITS}(?![0-9.]))
@@ -222,6 +222,8 @@ def _token(match: re.Match[str], before: list[Token], algebra: bool) -> Token:
         return Token("number", text, start, end, int(text[:-1] or 0) + part)
     if kind == "times" and not algebra and before and _ends_operand(before[-1]):
         return Token("op", "*", start, end)
+    if text == "percent" and before and before[-1].kind == "number":
+        return Token("op", "%", start, end)
     if kind in ("times", "name"):
         return Token("op" if text in _WORDS else "name", text, start, end)
     return Token("op", _SAME.get(text, text), start, end)
@@ -250,6 +252,7 @@ class _Parser:
 
     def __init__(self, tokens: list[Token]) -> None:
         self.tokens, self.index, self.depth, self.marks = tokens, 0, 0, 0
+        self.bars = 0  # open |, inside the innermost brackets
 
     def expression(self, level: int) -> Node:
         """The longest expression from the current token whose operators bind at least as tightly as `level`."""
@@ -290,11 +293,13 @@ class _Parser:
             return -1
         if token.kind == "op" and token.text in _LEVELS:
             return _LEVELS[token.text]
+        if token.text == "|":
+            return -1 if self.bars else MULTIPLY  # inside bars, the next bar after an operand closes
         return MULTIPLY if token.kind == "name" or token.text in _CLOSERS else -1
 
     def _take_operator(self) -> str:
         token = self.tokens[self.index]
-        if token.kind != "op" or token.text in _CLOSERS:
+        if token.kind != "op" or token.text in _CLOSERS or token.text == "|":
             return "*"  # 2(3 + 4): there is no sign between the factors
         self.index += 1
         return {"of": "*", "%": "mod"}.get(token.text, token.text)
@@ -333,14 +338,33 @@ class _Parser:
             return Call(token.text, self._items("("))
         if token.kind == "name":
             return Name(token.text)
+        if token.text == "|":
+            return self._absolute()
         if token.text not in _CLOSERS:
             after = f" after {self.tokens[self.index - 2].text!r}" if self.index > 1 else ""
             raise ToolError(f"unexpected {token.text!r}{after}; expected a number or a name")
         items = self._items(token.text)
         return items[0] if len(items) == 1 else Items(items)
 
+    def _absolute(self) -> Node:
+        """The absolute value up to the bar that closes the one just read."""
+        self.bars += 1
+        node = self.expression(ADD)
+        self.bars -= 1
+        token = self._peek()
+        if token is None or token.text != "|":
+            raise ToolError(f"expected '|' to close '|', got {'the end' if token is None else repr(token.text)}")
+        self.index += 1
+        return Call("abs", (node,))
+
     def _items(self, bracket: str) -> tuple[Node, ...]:
         """The expressions up to the bracket that closes `bracket`, separated by commas."""
+        bars, self.bars = self.bars, 0
+        items = self._listed(bracket)
+        self.bars = bars
+        return items
+
+    def _listed(self, bracket: str) -> tuple[Node, ...]:
         closer = _CLOSERS[bracket]
         items: list[Node] = []
         token = self._peek()

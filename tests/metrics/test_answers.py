@@ -150,3 +150,20 @@ def test_yes_no_match_takes_boolean_golds():
     assert not yes_no_match("maybe", False)
     with pytest.raises(DataError):
         yes_no_match("yes", "perhaps")
+
+
+@pytest.mark.parametrize(
+    "answer",
+    ["$70,000,", "70,000, in all", "70,000,in all", "70,000.", "**70,000**!", "70,000,.", "about $70,000.00, I think"],
+)
+def test_punctuation_and_words_behind_a_number_are_no_part_of_it(answer):
+    assert numeric_match(answer, "70000")
+
+
+@pytest.mark.parametrize("answer", ["70,000,00", "70,000, 5", "70,0000", "70,00"])
+def test_groups_of_other_sizes_are_not_joined(answer):
+    assert not numeric_match(answer, "70000") and not numeric_match(answer, "7000000")
+
+
+def test_a_sign_may_be_a_word():
+    assert numeric_match("minus 5 degrees", "-5") and not numeric_match("negative 5", "5")

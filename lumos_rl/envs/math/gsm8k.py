@@ -11,7 +11,8 @@ becomes `Task("gsm8k/train/0", "gsm8k", question, answer="72", split="train", me
 from __future__ import annotations
 
 from lumos_rl.core import Task
-from lumos_rl.data.files import Reader, Row, answer_number, bad_field, text_field
+from lumos_rl.data.files import Reader, answer_number, bad_field, text_field
+from lumos_rl.data.raw import Row
 
 
 def task(row: Row, split: str) -> Task:

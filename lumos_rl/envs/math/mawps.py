@@ -18,7 +18,8 @@ import re
 from typing import Any
 
 from lumos_rl.core import Task
-from lumos_rl.data.files import Reader, Row, bad_field, number_field, short_number, text_field
+from lumos_rl.data.files import Reader, bad_field, number_field, short_number, text_field
+from lumos_rl.data.raw import Row
 
 _SLOT = re.compile(r"number(\d+)")
 

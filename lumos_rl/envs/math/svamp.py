@@ -13,7 +13,8 @@ answer="51", split="test", meta={"equation": "( 76.0 - 25.0 )", "question": "How
 from __future__ import annotations
 
 from lumos_rl.core import Task
-from lumos_rl.data.files import Reader, Row, number_field, text_field
+from lumos_rl.data.files import Reader, number_field, text_field
+from lumos_rl.data.raw import Row
 
 
 def task(row: Row, split: str) -> Task:

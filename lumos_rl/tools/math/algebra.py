@@ -5,7 +5,7 @@
     R3, R4 = SolveEquation(x^2 = 4)            -2 and 2: the real solutions in ascending order
     R5, R6 = SolveEquation(x + y = 3, x - y = 1)
                                                2 and 1: a system's unknowns in reading order
-    R7 = Define(f(a, b) = a^2 + b)
+    R7 = Define(f(a, b) = a^2 + b)             also Define(x), Define(n - 2), Define(120)
     R8 = R7(R5, R6)                            5
 
 An unknown is a letter or a word (`2x`, `3 * cost`); letters written together are one unknown. Linear systems and
@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from fractions import Fraction
 from itertools import pairwise
 
 from lumos_rl.errors import ToolError, ToolLimitError
@@ -26,6 +27,7 @@ from lumos_rl.tools.base import Value, arguments
 from lumos_rl.tools.code.process import SYMPY_WALL_S, ChildLimits, InChild, ask_sympy
 from lumos_rl.tools.expression import ADD, Chain, Node, parse_expression, tokenize
 from lumos_rl.tools.math.arithmetic import Real
+from lumos_rl.tools.math.evaluation import evaluate
 from lumos_rl.tools.math.formula import (
     Formula,
     closed,
@@ -49,8 +51,12 @@ from lumos_rl.tools.math.polynomial import (
 )
 
 MAX_EQUATIONS = 12  # in a system; also the limit of its unknowns
+_MOST_FACTORS = 100  # numbers of a geometric sequence, and digits of each
 _AN_EQUATION = "an equation such as x + 3 = 5"
 _NAMES = re.compile(r"\s*[^\W\d]\w*(?:\s*,\s*[^\W\d]\w*)*\s*")
+_CALL = re.compile(r"\s*[^\W\d]\w*\s*\([^()]*\)\s*")
+_PAIR = re.compile(r"\s*(R[0-9]+)\s*=\s*(R[0-9]+)\s*")
+_ELLIPSIS = ("...", "…")
 _DEFINITION = re.compile(r"\s*([^\W\d]\w*)\s*(?:\(([^()]*)\))?\s*(?:=(?!=)|:)(.*)", re.DOTALL)
 
 
@@ -83,7 +89,7 @@ class Define:
             return tuple(formula_value(closed(name, bindings)) for name in args.split(","))
         definition = _DEFINITION.fullmatch(args)
         if definition is None:
-            raise ToolError(f"expected a definition such as x or f(x) = x + 1, got {args[:60]!r}")
+            return _expression(args, bindings)
         name, parameters, right = definition.groups()
         if parameters is None and _is_description(right):
             return Value(Formula(name), name)
@@ -115,6 +121,9 @@ class SolveEquation(InChild):
             ToolError: There is no equation, no unknown or no real solution, or every number is a solution.
             ToolLimitError: There are too many equations, or they take too long.
         """
+        pair = _PAIR.fullmatch(args)
+        if pair and all(is_relation(bindings[name].text) for name in pair.groups() if name in bindings):
+            args = ", ".join(pair.groups())  # two equations are a system
         parts = split(closed(args, bindings))
         targets = [part for part in parts if not is_relation(part) and unknowns(part) == (part,)]
         equations = [part if is_relation(part) else f"{part} = 0" for part in parts if part not in targets]
@@ -163,6 +172,8 @@ class Count:
             raise ToolError("expected a list such as [a, b, c], got nothing")
         if len(text) > 1 and text[0] + text[-1] in ("[]", "{}", "()"):
             text = text[1:-1].strip()
+        if any(sign in text for sign in _ELLIPSIS):
+            return Value.of(_count_progression([item.strip() for item in text.split(",")], bindings))
         return Value.of(_count_items(text))
 
 
@@ -178,6 +189,54 @@ def _count_items(text: str) -> int:
         elif not character.isspace():
             filled = True
     return items + filled
+
+
+def _count_progression(items: list[str], bindings: Mapping[str, Value]) -> int:
+    """How many numbers `2, 4, ..., 50` stands for: steps of one size, or one factor if three numbers say so."""
+    wanted = "expected numbers in equal steps around '...', as in 2, 4, ..., 50"
+    gap = next((index for index, item in enumerate(items) if item in _ELLIPSIS), 0)
+    if not 0 < gap < len(items) - 1 or any(item in _ELLIPSIS for item in items[gap + 1 :]):
+        raise ToolError(f"{wanted}, got {', '.join(items)[:60]}")
+    numbers = [evaluate(parse_expression(item), bindings) for item in items[:gap] + items[gap + 1 :]]
+    known = [number for number in numbers if isinstance(number, Fraction)]
+    if len(known) == len(numbers):
+        for count in (_steps(known, gap), _factors(known, gap)):
+            if count:
+                return count
+    raise ToolError(f"{wanted}, got {', '.join(items)[:60]}")
+
+
+def _steps(numbers: list[Fraction], gap: int) -> int:
+    """Length of the arithmetic sequence of which these are the first `gap` and the last numbers; 0 if they are not."""
+    size = numbers[1] - numbers[0] if gap > 1 else Fraction(1 if numbers[-1] > numbers[0] else -1)
+    if not size:
+        return 0
+    places = [(number - numbers[0]) / size for number in numbers]
+    count = places[-1] + 1
+    expected = [*range(gap), *(count - left for left in range(len(numbers) - gap, 0, -1))]
+    return int(count) if places == expected and count.denominator == 1 and count > gap else 0
+
+
+def _factors(numbers: list[Fraction], gap: int) -> int:
+    """Length of the geometric sequence of which these are the first `gap`, at least 3, and the last numbers; or 0."""
+    if gap < 3 or not numbers[0] or abs(numbers[1] / numbers[0]) in (0, 1):
+        return 0
+    factor, found, number = numbers[1] / numbers[0], list[Fraction](), numbers[0]
+    while abs(number - numbers[-1]) and len(found) < _MOST_FACTORS and abs(number.numerator) < 10**_MOST_FACTORS:
+        found.append(number)
+        number *= factor
+    found.append(number)
+    after = numbers[gap:]
+    return len(found) if found[:gap] == numbers[:gap] and found[-len(after) :] == after else 0
+
+
+def _expression(args: str, bindings: Mapping[str, Value]) -> Value:
+    """What `Define(n - 2)` or `Define(120)` names; raises `ToolError` if it is no expression."""
+    if _CALL.fullmatch(args) or _is_description(args) or is_relation(args):
+        raise ToolError(f"expected a definition such as x, f(x) = x + 1 or 2x + 1, got {args[:60]!r}")
+    text = closed(args, bindings)
+    parse_expression(text, algebra=True)
+    return formula_value(text)
 
 
 def _function(text: str) -> Formula | None:

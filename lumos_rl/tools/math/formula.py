@@ -21,7 +21,7 @@ from fractions import Fraction
 from lumos_rl.errors import ToolError
 from lumos_rl.tools.base import Value, number_text, unknown_result
 from lumos_rl.tools.expression import COMPARE, FUNCTIONS, Chain, Token, parse_expression, read_number, tokenize
-from lumos_rl.tools.math.calculator import evaluate
+from lumos_rl.tools.math.evaluation import evaluate
 
 SEPARATORS = frozenset({",", ";", "and", "for"})  # between the equations of a system, and before what to solve for
 RELATIONS = frozenset({"=", "!=", "<", "<=", ">", ">="})

@@ -20,7 +20,7 @@ from lumos_rl.tools.base import Value, arguments, number_text
 from lumos_rl.tools.code.process import SYMPY_WALL_S, ChildLimits, InChild, ask_sympy
 from lumos_rl.tools.expression import ADD, AND, COMPARE, OR, Chain, Node, Unary, parse_expression
 from lumos_rl.tools.math.arithmetic import Real, operate, order
-from lumos_rl.tools.math.calculator import evaluate
+from lumos_rl.tools.math.evaluation import evaluate
 from lumos_rl.tools.math.formula import Formula, closed, is_relation, split, unknowns, value_from_sympy
 from lumos_rl.tools.math.polynomial import BeyondPolynomialsError, ratio, roots
 

@@ -19,7 +19,7 @@ from functools import reduce
 from lumos_rl.errors import ToolError
 from lumos_rl.tools.expression import ADD, MULTIPLY, Chain, Name, Node, Number, Power, Unary
 from lumos_rl.tools.math.arithmetic import Real, checked, operate, order, power
-from lumos_rl.tools.math.calculator import evaluate
+from lumos_rl.tools.math.evaluation import evaluate
 
 Monomial = tuple[tuple[str, int], ...]  # (("x", 2), ("y", 1)) is x^2 y; () is the constant term
 Polynomial = dict[Monomial, Fraction]  # without zero coefficients

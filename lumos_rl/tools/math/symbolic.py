@@ -31,7 +31,7 @@ from lumos_rl.tools.expression import (
     Unary,
     parse_expression,
 )
-from lumos_rl.tools.math.calculator import evaluate
+from lumos_rl.tools.math.evaluation import evaluate
 
 DIGITS = 40  # of an inexact number
 _ZERO = sympy.Float("1e-30")

@@ -12,7 +12,7 @@ from lumos_rl.language import parse_actions
 from lumos_rl.tools.base import Executor, Value
 from lumos_rl.tools.code.process import ChildLimits
 from lumos_rl.tools.math import math_tools
-from lumos_rl.tools.math.algebra import Count, SolveEquation
+from lumos_rl.tools.math.algebra import Count, Define, SolveEquation
 from lumos_rl.tools.math.formula import closed, split, unknowns
 from lumos_rl.tools.math.inequality import SolveInequality
 
@@ -341,3 +341,47 @@ def test_names_are_replaced_token_by_token() -> None:
 def test_split_and_unknowns() -> None:
     assert split("[x = f(1, 2), y > 1,000; z and w]") == ["x = f(1, 2)", "y > 1,000", "z", "w"]
     assert unknowns("2x + cost * sqrt(y) - pi = x") == ("x", "cost", "y")
+
+
+@pytest.mark.parametrize(
+    ("actions", "results"),
+    [
+        ("R1 = Define(120)", ["120"]),
+        ("R1 = Define(n-2)", ["n-2"]),
+        ("R1 = Calculator(1 + 2); R2 = Define(R1 + n)", ["3", "3 + n"]),
+        ("R1 = Define(p); R2 = Calculator(40% * p); R3 = Define(120); R4 = SolveEquation(R2 = R3)",
+         ["p", "40% * p", "120", "300"]),
+        ("R1 = SetEquation(y = 2x); R2 = SetEquation(y = x + 5); R3, R4 = SolveEquation(R1 = R2)",
+         ["y = 2x", "y = x + 5", "10", "5"]),
+    ],
+)  # fmt: skip
+def test_expressions_of_unknowns_are_named_and_set_equal(actions, results):
+    execution = Executor(math_tools()).run(parse_actions(actions))
+    assert (list(execution.results.values()), execution.error) == (results, None)
+
+
+@pytest.mark.parametrize("text", ["number of apples", "n -", "n > 2", "f(x)", ""])
+def test_what_is_no_expression_is_no_definition(text):
+    with pytest.raises(ToolError, match="expected"):
+        Define()(text, {})
+
+
+@pytest.mark.parametrize(
+    ("items", "count"),
+    [
+        ("2, 4, ..., 50", "25"),
+        ("2, 4, …, 48, 50", "25"),
+        ("[1, ..., 10]", "10"),
+        ("10, 9, ..., 1", "10"),
+        ("1, 2, 4, ..., 64", "7"),
+        ("R1, R1 + 0.5, ..., 3", "5"),
+    ],
+)
+def test_a_list_with_dots_is_counted_to_its_end(items, count):
+    assert Count()(items, {"R1": Value.of(1)}).text == count
+
+
+@pytest.mark.parametrize("items", ["2, 4, ..., 51", "..., 5", "1, ...", "1, 2, 5, ..., 9", "a, ..., z", "2, 2, ..., 2"])
+def test_a_list_whose_dots_say_nothing_is_not_counted(items):
+    with pytest.raises(ToolError, match=r"equal steps|unexpected"):
+        Count()(items, {})

@@ -14,6 +14,7 @@ from lumos_rl.tools.base import Value
 from lumos_rl.tools.expression import FUNCTIONS, read_number
 from lumos_rl.tools.math import arithmetic
 from lumos_rl.tools.math.calculator import Calculator, calculate
+from lumos_rl.tools.math.formula import Formula
 
 R = {
     "R1": Value.of(24),
@@ -297,7 +298,7 @@ def test_any_text_has_a_value_or_a_tool_error(text: str) -> None:
         value = Calculator()(text, R)
     except ToolError:
         return
-    assert isinstance(value.exact, Fraction | Decimal | bool)
+    assert isinstance(value.exact, Fraction | Decimal | bool | Formula)
 
 
 @given(st.text(max_size=60))
@@ -325,3 +326,38 @@ def test_any_unicode_text_has_a_value_or_a_tool_error(text: str) -> None:
 )
 def test_read_number(text: str, number: Fraction | None) -> None:
     assert read_number(text) == number
+
+
+@pytest.mark.parametrize(
+    ("expression", "value"),
+    [
+        ("|3 - 8|", "5"),
+        ("2|3 - 8| + |-4|", "14"),
+        ("||3 - 8| - 7|", "2"),
+        ("|(2)(|-3|)|", "6"),
+        ("20% of 50", "10"),
+        ("20 percent of 50", "10"),
+        ("1/4 of 20", "5"),
+    ],
+)
+def test_bars_and_percentages_of_numbers_are_read(expression, value):
+    assert calculate(expression) == value
+
+
+@pytest.mark.parametrize("expression", ["|3", "|", "||", "|3)|", "(|3)", "3 percent percent |"])
+def test_a_bar_needs_its_other_bar(expression):
+    with pytest.raises(ToolError, match="expected"):
+        calculate(expression)
+
+
+def test_an_expression_with_a_letter_is_a_formula_in_it():
+    assert calculate("40% * p") == "40% * p"
+    assert calculate("40% x p") == "40% * p"
+    p = Calculator()("n - 2", {})
+    assert Calculator()("R1 * 3", {"R1": p}).text == "(n - 2) * 3"
+
+
+@pytest.mark.parametrize("expression", ["p", "apples * 2", "p > 3", "p + ", "e + 1"])
+def test_other_words_are_no_unknowns(expression):
+    with pytest.raises(ToolError):
+        calculate(expression)
