@@ -36,8 +36,12 @@ class Stopped(KeyboardInterrupt):
         return 128 + self.number
 
 
+received: list[int] = []  # the numbers of signals that `raise_stopped` had
+
+
 def raise_stopped(number: int, frame: object) -> None:
     """A handler of signals."""
+    received.append(number)  # Ray turns whatever is raised while it waits into a plain KeyboardInterrupt
     raise Stopped(number)
 
 
@@ -62,7 +66,7 @@ def failed(message: str) -> int:
 
 def stopped(stop: KeyboardInterrupt, then: str = "") -> int:
     """Prints that a signal ended the program, and how to continue; the exit status."""
-    signaled = stop if isinstance(stop, Stopped) else Stopped(signal.SIGINT)
+    signaled = stop if isinstance(stop, Stopped) else Stopped((received or [signal.SIGINT])[-1])
     print(f"\n{signaled}{then}", file=sys.stderr, flush=True)
     return signaled.exit_status
 

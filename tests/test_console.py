@@ -2,7 +2,7 @@ import signal
 
 import pytest
 
-from lumos_rl.console import Progress, Stopped, duration, failed
+from lumos_rl.console import Progress, Stopped, duration, failed, raise_stopped, stopped
 
 
 @pytest.mark.parametrize(
@@ -32,3 +32,12 @@ def test_a_signal_has_the_exit_status_that_shells_give_it():
 def test_an_error_is_printed_without_passwords(capsys):
     assert failed("no answer from mysql://root:hunter2@db") == 2
     assert capsys.readouterr().err == "error: no answer from mysql://root:***@db\n"
+
+
+def test_a_signal_is_told_though_a_library_has_raised_another_interrupt_for_it(monkeypatch, capsys):
+    monkeypatch.setattr("lumos_rl.console.received", [])
+    assert stopped(KeyboardInterrupt()) == 130
+    with pytest.raises(Stopped):
+        raise_stopped(signal.SIGTERM, None)
+    assert stopped(KeyboardInterrupt(), "; do it again") == 143
+    assert capsys.readouterr().err == "\nstopped by Ctrl-C\n\nstopped by SIGTERM; do it again\n"

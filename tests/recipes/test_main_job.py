@@ -152,3 +152,16 @@ def test_a_function_is_evaluated_like_a_model(start, tmp_path):
         re.search(r"svamp=synthetic  my_agent-reply-[0-9a-f]{8}  sampled  \d+\.\d \[.*\] n=4", out)
         and "Agent Lumos" in out
     )
+
+
+def test_sigterm_while_episodes_are_played_ends_with_its_own_status_and_a_message(start, tmp_path):
+    (tmp_path / "my_agent.py").write_text(
+        "import time\n\n\ndef reply(request):\n    time.sleep(0.5)\n    return 'Yes, I will stop planning.'\n"
+    )
+    words = ["--benchmarks", "gsm8k", "--run-dir", "run", "--ray.workers", "1", "--ray.no-dashboard"]
+    process = start("-m", "lumos_rl.recipes.evaluate", "my_agent:reply", *words)
+    wait_until(lambda: lines(tmp_path / "run" / "benchmarks" / "gsm8k=synthetic" / "evaluation.jsonl"), process)
+    process.send_signal(signal.SIGTERM)  # after Ray's start, which has a handler of its own
+    _, said = finish(process, tmp_path, 143)
+    assert said.endswith("\nstopped by SIGTERM; run the same command again to continue\n")
+    assert "Traceback" not in said
