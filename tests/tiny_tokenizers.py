@@ -138,6 +138,10 @@ VICUNA = (
     "{% else %}{{ 'ASSISTANT: ' + m['content'] + eos_token + '\n' }}{% endif %}{% endfor %}"
     "{% if add_generation_prompt %}{{ 'ASSISTANT:' }}{% endif %}"
 )
+SPACE = (  # the prompt ends with a space, which tokenizers join with the word after it
+    "{% for m in messages %}{{ m['role'] + ': ' + m['content'] + ('\n' if m['role'] == 'user' else eos_token) }}"
+    "{% endfor %}{% if add_generation_prompt %}{{ 'assistant: ' }}{% endif %}"
+)
 QWEN_3 = (  # a think block before the last turn alone
     "{% for m in messages %}{{ '<|im_start|>' + m['role'] + '\n' }}"
     "{% if m['role'] == 'assistant' and loop.last %}{{ '<think>\n\n</think>\n\n' }}{% endif %}"
@@ -164,6 +168,7 @@ TEMPLATES = {  # the template, and what its tokenizers have as added tokens
     "phi-3": (PHI_3, PHI),
     "zephyr": (ZEPHYR, []),
     "vicuna": (VICUNA, []),
+    "space": (SPACE, []),
 }
 
 

@@ -4,8 +4,8 @@ r"""Encodes conversations as token ids, and continues them from ids that a model
     added = continue_chat(tokenizer, messages, context)    # from ids: every later prompt of an episode
 
 The ids of a conversation are those of its whole text, whatever tokenizer and template. So a prompt and its turn are not
-encoded one by one: SentencePiece would put a space before each. Where a tokenizer joins the end of a prompt with the
-beginning of a turn, the prompt's ids win, as the model was asked with these.
+encoded one by one: SentencePiece would put a space before each. Where a tokenizer would join the end of a prompt with a
+turn that begins in an unusual way (with a newline), the prompt's ids win, as the model was asked with these.
 
 Text does not determine ids: a model may write "12" as one token or as two, but a tokenizer always encodes it the first
 way. So sampled ids are kept, and only the text around them is encoded:
@@ -26,6 +26,7 @@ from typing import Any, Protocol
 from lumos_rl.core import Message
 from lumos_rl.errors import ConfigError
 from lumos_rl.policies.markup import Vocabulary, markup_ids, plain_pieces
+from lumos_rl.policies.seam import open_turn
 from lumos_rl.policies.templates import DATE, remedy, render
 
 _STAND_IN = "0"  # replaces a model turn whose ids are known; chat templates do not alter it
@@ -218,13 +219,13 @@ def _parts(
     for index, message in enumerate(messages):
         if message["role"] != "assistant" or index < first:
             continue
-        opened = render(tokenizer, messages[:index], True)
+        opened = open_turn(tokenizer, messages[:index])
         whole = render(tokenizer, messages[: index + 1], False)
         turn, end, _ = _after(tokenizer, whole, opened).partition(tokenizer.eos_token or "\0")
         parts += [(_after(tokenizer, opened, done), False), (turn + end, True)]
         done = opened + turn + end
     if messages and messages[-1]["role"] != "assistant":
-        whole = render(tokenizer, messages, add_generation_prompt)
+        whole = open_turn(tokenizer, messages) if add_generation_prompt else render(tokenizer, messages, False)
     rest = _after(tokenizer, whole, done)
     return [*parts, (rest, False)] if rest else parts
 

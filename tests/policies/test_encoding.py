@@ -12,7 +12,7 @@ from lumos_rl.prompts import LUMOS_CHAT_TEMPLATE
 class Letters:
     """A tokenizer of single characters; the end of a turn is "$"."""
 
-    eos_token, eos_token_id, added_tokens_decoder = "$", ord("$"), {}
+    eos_token, eos_token_id, added_tokens_decoder, chat_template = "$", ord("$"), {}, None
 
     def __init__(self, rewrite=False):
         self.rewrite = rewrite
