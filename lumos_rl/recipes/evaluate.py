@@ -40,6 +40,7 @@ from lumos_rl.runs.presets import PRESETS
 from lumos_rl.runs.score import KINDS, Score, benchmark_of
 from lumos_rl.runs.stages import evaluate_stage
 from lumos_rl.runs.tasks import graded_as, split_source, test_examples, test_sources
+from lumos_rl.runs.testing import learned_tests, with_stored_tests
 from lumos_rl.task_types import Scale, TaskType
 
 
@@ -83,7 +84,7 @@ def main(job: Job, run: RunFolder, config: EvaluateConfig) -> None:
     """Tests one policy and prints its scores.
 
     Raises:
-        ConfigError: A model would play a task greedily more than once.
+        ConfigError: A model would play a task greedily more than once, or the run has learned test tasks.
         MissingFileError: The model is the path of a folder that is not there.
     """
     engine = config.run.model.engine
@@ -99,36 +100,35 @@ def main(job: Job, run: RunFolder, config: EvaluateConfig) -> None:
             version += f"-{source_hash(config.checkpoint)}"  # a function that was changed is another policy
         elif where.is_dir():
             version += f"-{weights_hash(where)}"  # and so is a model that was trained again
+    trained = run.config if config.checkpoint is None else None
     if not config.benchmarks:
-        return _test(job, run, version, where, everywhere=config.checkpoint is not None)
+        return _test(job, run, version, where, trained)
     other = _on_benchmarks(config, run.path)
     with RunFolder(other.folder, with_stored_tests(other)) as folder:
-        return _test(Job(other), folder, version, where, everywhere=True)
+        return _test(Job(other), folder, version, where, trained)
 
 
-def with_stored_tests(run: RunConfig) -> RunConfig:
-    """The settings under which a folder is opened: those of its tests are as they were stored, whatever is asked now.
+def _test(job: Job, run: RunFolder, version: str, checkpoint: Path, trained: RunConfig | None) -> None:
+    """Tests a policy.
 
-    So what was played under them stays, and only what is missing is played.
+    Args:
+        job: What is asked.
+        run: Where the results go.
+        version: The policy's name.
+        checkpoint: Its folder.
+        trained: Settings of the run that trained it; None for a policy from elsewhere.
     """
-    stored = stored_settings(str(run.folder))
-    if stored is None:
-        return run
-    data, evaluate = stored.data, stored.evaluate
-    kept = {name: getattr(data, name) for name in ("test_tasks", "test_split", "examples")}
-    own = replace(run.evaluate, samples=evaluate.samples, temperatures=evaluate.temperatures)
-    return replace(run, data=replace(run.data, **kept), evaluate=own)
-
-
-def _test(job: Job, run: RunFolder, version: str, checkpoint: Path, everywhere: bool) -> None:
-    """Tests a policy; `everywhere` says whether examples come before episodes of benchmarks that are learned too."""
     asked, usual = job.config, run.config
-    examples = test_examples(asked.data, everywhere or asked.data.examples != usual.data.examples)
+    as_in_run = trained is usual and asked.data.examples == usual.data.examples
+    examples = test_examples(asked.data, everywhere=not as_in_run)
     same = asked.data == usual.data and asked.evaluate == usual.evaluate
     stage = f"evaluate-{version}" if same else f"evaluate-{version}@{len(job.test_tasks)}x{asked.evaluate.samples}"
+    memorised: Mapping[str, Sequence[int]] = learned_in(run.path)
+    if trained is not None and not (trained is usual and same):
+        memorised = learned_tests(trained, job.test_tasks, asked.data)
     rollout = asked.test_rollout
     result = evaluate_stage(run, job.player(run), version, checkpoint, job.test_tasks, rollout, examples, stage)
-    _report(asked.data, version, result, learned_in(run.path))
+    _report(asked.data, version, result, memorised)
 
 
 def _on_benchmarks(config: EvaluateConfig, run_dir: Path) -> RunConfig:

@@ -6,8 +6,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from small_run import adds, play
+from small_run import adds, play, stops
 
+from lumos_rl.data.synthetic import synthetic_tasks
 from lumos_rl.errors import ConfigError, MissingFileError
 from lumos_rl.policies.base import ScriptedPolicy
 from lumos_rl.recipes.evaluate import EvaluateConfig, dry_run, main, opened, with_target
@@ -122,6 +123,25 @@ def test_examples_are_given_wherever_a_policy_is_only_evaluated(asked, caplog):
         assert asked("--data.test-tasks", "3", "--data.examples", "2") == 3  # with other prompts: other episodes
         assert asked("--data.test-tasks", "3", "--data.examples", "2") == 0
     assert "2 examples before each episode of gsm8k" in caplog.text
+
+
+def test_what_a_run_learned_is_no_test_of_it(run, tmp_path, capsys, monkeypatch):
+    """The run of `small_run.CONFIG` has learned the first tasks of the built-in suite; here a file asks them."""
+    learned = synthetic_tasks("gsm8k", "train", 2)
+    lines = [{"question": task.instruction.upper(), "answer": f"#### {task.answer}"} for task in learned]
+    lines.append({"question": "What is 1 + 1?", "answer": "#### 2"})
+    (tmp_path / "test.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    source = f"gsm8k={tmp_path}/test.jsonl"
+    config = replace(run.config, data=replace(run.config.data, test_tasks=None))
+    with pytest.raises(ConfigError, match=r"2 of 3 test tasks are learned too"):
+        main(Job(config), run, EvaluateConfig(config, policy="sft", benchmarks=(source,)))
+    allowed = replace(config, data=replace(config.data, allow_overlap=True))
+    data = replace(allowed.data, test=(source,))
+    (folder,) = (run.path / "benchmarks").iterdir()
+    with RunFolder(folder, replace(allowed, data=data)) as other:
+        play(other, tasks_to_test_on(data), config.test_rollout, "sft", stops)
+    main(Job(allowed), run, EvaluateConfig(allowed, policy="sft", benchmarks=(source,)))
+    assert "2 of these 3 test tasks were learned: the scores show what was memorised." in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

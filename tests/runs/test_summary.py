@@ -58,3 +58,15 @@ def test_a_summary_has_a_table_for_tasks_of_unseen_templates(tmp_path):
     assert "## strategyqa\n" in text and "## strategyqa unseen\n" in text and "(test, unseen)" in text
     assert [*summary["benchmarks"]] == ["strategyqa", "strategyqa unseen"]
     assert result["greedy"]["n"] == 2 and result["episodes"] == 4  # the first numbers are not of unseen templates
+
+
+def test_a_summary_says_how_many_test_tasks_were_learned(tmp_path):
+    data = DataConfig(suites="strategyqa", test_tasks=2, allow_overlap=True)
+    with RunFolder(tmp_path / "run", RunConfig(data=data)) as run:
+        play(run, tasks_to_test_on(data), run.config.test_rollout, "sft", stops)
+        evaluate(run, "sft", tmp_path)
+        run.stage("overlap", lambda: {"strategyqa": (1, 2)})
+        text = write_summary(run, [], 1.0)
+        assert json.loads((run.path / "summary.json").read_text())["stages"]["overlap"] == {"strategyqa": [1, 2]}
+    assert "**1 of these 2 test tasks were learned: the scores show what was memorised.**" in text
+    assert "| overlap" not in text
