@@ -6,9 +6,9 @@ Value(exact=Fraction(1000, 1), text='1000')
 
 from __future__ import annotations
 
-import functools
 import logging
 import math
+import threading
 from collections.abc import Mapping
 from decimal import Decimal
 from fractions import Fraction
@@ -21,6 +21,7 @@ from lumos_rl.tools.expression import read_number
 log = logging.getLogger(__name__)
 
 SANDBOXES = ("auto", "required")
+_WARNED = threading.Lock()  # taken, and never released, by whoever warns
 MAX_SOURCE = 10_000  # characters of code
 MAX_RESULT = 2_000  # characters of a result; the child cuts too, but the code can write its own reply
 _FLOAT_DIGITS = 15  # a decimal with more comes from floating point
@@ -45,7 +46,8 @@ class Code(InChild):
     Sandbox (`sandbox.py`): the child can open no file but those that an import of the standard library needs, and write
     to none. It can see nothing of other processes, this one included: not their environment, command line, memory or
     files. It can open no socket (TCP, UDP or Unix), start no process, thread or program, send no signal, trace nothing,
-    and change no limit. It can still see that a file exists, with its size and times, and read the clock.
+    and change no limit. It can still see that a file or process exists, with its size, owner and times, read the clock,
+    and see the names of the machine and the system.
 
     This needs Linux (Landlock, from version 5.13, and seccomp on x86_64 or aarch64), in a container too; no privileges
     are needed. Elsewhere the limits hold, and one warning names what stays open. Without Landlock, code can read all
@@ -104,9 +106,8 @@ def check_sandbox(sandbox: str) -> None:
         )
 
 
-@functools.cache
 def _warn_of_gaps() -> None:
-    if found := gaps():
+    if (found := gaps()) and _WARNED.acquire(blocking=False):
         log.warning(
             "the tool Code runs programs of the model with %s left open on this machine, which has no Landlock or no"
             " seccomp; run it in a container without secrets, or refuse this with sandbox=required",
