@@ -11,12 +11,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
 from lumos_rl.envs.qa.tools.quantity import read_date, read_quantity
-from lumos_rl.envs.qa.tools.titles import key_of, plain, split_sentences, suffixless, words
+from lumos_rl.envs.qa.tools.titles import key_of, plain, split_sentences, suffixless, without_suffix, words
 from lumos_rl.metrics import normalize_answer, yes_no
 from lumos_rl.prompts import NO_ANSWER
 
@@ -31,7 +31,8 @@ _AUXILIARY = re.compile(
 )
 _CAPITAL = r"[A-Z0-9À-ÖØ-Þ\"“][\w'’.&\"”-]*"
 _RUN = rf"{_CAPITAL}(?:,? (?:(?:of|the|a|an|de|la|van|von|der|and|for|in|to|&|from) ){{0,2}}{_CAPITAL}| \([^()]*\))*"
-_OR = re.compile(rf"({_RUN}),? or (?:the |a )?({_RUN})")
+_NAMES = re.compile(_RUN)
+_OR = re.compile(r",? or (?:the |a )?")
 _MORE = "greater|more|larger|higher|bigger|longer|taller|heavier|after|later|exceed\\w*|above|over|most|largest|faster"
 _LESS = "less|fewer|smaller|lower|shorter|before|earlier|under|below|lighter|slower|fewest|smallest"
 _AT_LEAST = re.compile(r"or equal|at least|at most|no (?:more|less) than|enough")
@@ -42,7 +43,7 @@ _LITTLE = re.compile(rf"\b(?:{_LESS})\b")
 _SAME = re.compile(r"\b(?:same|equal|identical|match(?:es)?)\b")
 _DIFFERENT = re.compile(r"\b(?:different|differs?|distinct|not the same)\b")
 _NEGATION = re.compile(r"\b(?:no|not|never|none|without|n't|cannot|neither|nor|unable|rarely)\b|n't\b")
-_LONGEST_TITLE = 300  # characters of a title that are searched
+LONGEST_TITLE = 300  # characters of a title that are read; Wikipedia's have at most 255
 _SHARE = 0.5  # of the question's words that the best sentence must contain for a yes
 
 
@@ -77,13 +78,26 @@ def verdict(answer: str | None) -> bool | None:
 
 def is_yes_no(question: str) -> bool:
     """Whether the answer to the question is yes or no."""
-    return bool(_AUXILIARY.match(question.strip())) and " or " not in _capital_or(question)
+    return bool(_AUXILIARY.match(question.strip())) and not _alternatives(question)
 
 
-def _capital_or(question: str) -> str:
-    """The first two names joined by " or " in the question; "" if there are none."""
-    found = _OR.search(question)
-    return found[0] if found else ""
+def _alternatives(text: str) -> list[tuple[str, str]]:
+    """Each two names joined by " or " in the text."""
+    pairs: list[tuple[str, str]] = []
+    start = free = 0  # where the left side may begin; up to where names belong to an earlier pair
+    for joint in _OR.finditer(text):
+        left = next((run for run in _runs(text, start, joint.start()) if run.end() == joint.start()), None)
+        right = _NAMES.match(text, joint.end())
+        start = joint.end()
+        if left is not None and right is not None and left.start() >= free:
+            pairs.append((left[0], right[0]))
+            free = right.end()
+    return pairs
+
+
+def _runs(text: str, start: int, end: int) -> Iterator[re.Match[str]]:
+    """The names in a part of the text."""
+    return _NAMES.finditer(text, start, end)
 
 
 def decide(question: str, lines: Sequence[Line]) -> bool | None:
@@ -154,9 +168,9 @@ def _by_words(question: str, asked: str, lines: Sequence[Line]) -> bool | None:
     wanted = set(words(question))
     best, said = 0.0, None
     for line in lines:
+        titled = wanted & set(words(line.title[:LONGEST_TITLE]))
         for sentence in line.sentences:
-            held = set(words(f"{line.title} {sentence}"))
-            share = len(wanted & held) / (len(wanted) or 1)
+            share = len(titled | wanted & set(words(sentence))) / (len(wanted) or 1)
             if share > best:
                 negated = bool(_NEGATION.search(plain(sentence))) != bool(_NEGATION.search(asked))
                 best, said = share, (share >= _SHARE) != negated
@@ -165,24 +179,22 @@ def _by_words(question: str, asked: str, lines: Sequence[Line]) -> bool | None:
 
 def options_of(question: str, lines: Sequence[Line]) -> tuple[str, str] | None:
     """The two names between which a question asks to choose: `…, Ann or Bo?`."""
-    if " or " not in question or any(_OR.search(line.title[:_LONGEST_TITLE]) for line in lines if line.answer is None):
+    if " or " not in question or any(
+        _alternatives(line.title[:LONGEST_TITLE]) for line in lines if line.answer is None
+    ):
         return None
     asked = f" {key_of(question)} "
     titles = [line.title for line in lines if line.answer is None and f" {suffixless(line.title)} " in asked]
     named = sorted(dict.fromkeys(titles), key=lambda title: asked.find(f" {suffixless(title)} "))
     if len(named) >= 2 and _between(asked, named[0], named[1]):
-        return _bare(named[0]), _bare(named[1])
-    found = list(_OR.finditer(question))
-    return (found[-1][1].strip(" ,"), found[-1][2].strip(" ,?")) if found else None
+        return without_suffix(named[0]), without_suffix(named[1])
+    found = _alternatives(question)
+    return (found[-1][0].strip(" ,"), found[-1][1].strip(" ,?")) if found else None
 
 
 def _between(asked: str, first: str, second: str) -> bool:
     start, end = asked.find(f" {suffixless(first)} "), asked.find(f" {suffixless(second)} ")
     return start < end and " or " in asked[start : end + 1]
-
-
-def _bare(title: str) -> str:
-    return re.sub(r"\s*\([^()]*\)$", "", title)
 
 
 def choose(question: str, options: tuple[str, str], lines: Sequence[Line]) -> str | None:

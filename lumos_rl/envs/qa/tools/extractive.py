@@ -17,11 +17,13 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator, Sequence
+from bisect import bisect_left
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from lumos_rl.envs.qa.tools.deciding import Line, choose, decide, is_yes_no, options_of, read_line
-from lumos_rl.envs.qa.tools.titles import key_of, plain, stem, words
+from lumos_rl.envs.qa.tools.deciding import LONGEST_TITLE, Line, choose, decide, is_yes_no, options_of, read_line
+from lumos_rl.envs.qa.tools.titles import key_of, plain, stem, without_suffix, words
 from lumos_rl.prompts import NO_ANSWER, parse_reading
 
 _MONTH = "January|February|March|April|May|June|July|August|September|October|November|December"
@@ -45,6 +47,8 @@ _KIND_OF = re.compile(r"\b(?:is|was|are|were) (?:an?|the|one of the) ([^,.;()]{3
 _OPENING = "The A An It He She They This That In On At Its His Her Their From As By For After When Born".split()
 _NO_NAMES = frozenset([*_OPENING, *_MONTH.split("|")])
 _ABOUT_PLACES = frozenset("where city town country state county village district region place".split())
+_WORD = re.compile(r"\w+")
+_BEFORE = 100  # characters in front of a span in which the word before it is looked for
 _NEAR = 4.0  # words; a match within this distance counts strongly
 
 
@@ -79,81 +83,119 @@ class ExtractiveReader:
 
 def _best_span(question: str, lines: Sequence[Line]) -> str | None:
     asked = [word for word in words(question) if not word.isdigit()]
-    sentences = [(line, sentence) for line in lines if line.answer != NO_ANSWER for sentence in line.sentences]
-    bags = [set(map(_root, words(f"{line.title} {sentence}"))) for line, sentence in sentences]
-    weights = {  # in the question's order: another order of summation may differ in the last bit and change a tie
-        root: math.log(1 + (len(bags) + 1) / (1 + sum(root in bag for bag in bags))) for root in map(_root, asked)
-    }
+    order = {root: place for place, root in enumerate(dict.fromkeys(map(_root, asked)))}
+    patterns, own = _patterns(plain(question)), f" {key_of(question)} "
+    sentences = [
+        (line, titled, sentence, titled | set(map(_root, words(sentence))) & order.keys())
+        for line, titled in ((line, _title_roots(line) & order.keys()) for line in lines if line.answer != NO_ANSWER)
+        for sentence in line.sentences
+    ]
+    counts = Counter(root for *_, held in sentences for root in held)
+    weights = {root: math.log(1 + (len(sentences) + 1) / (1 + counts[root])) for root in order}
     total = sum(weights.values()) or 1.0
+    fit = _Fit(question)
     best: tuple[float, str] | None = None
-    for (line, sentence), bag in zip(sentences, bags, strict=True):
-        share = sum(weight for root, weight in weights.items() if root in bag) / total
+    for line, titled, sentence, held in sentences:
+        # In the question's order: another order of summation may differ in the last bit and change a tie.
+        share = sum(weights[root] for root in sorted(held, key=order.__getitem__)) / total
         if share <= 0.15:
             continue
-        for span in _spans(question, "" if line.answer else line.title, sentence):
-            score = share + 0.5 * _nearness(span, weights, line.title) + _fit(question, span)
+        near = _Nearness(sentence, {root: weights[root] for root in held - titled}, max(weights.values(), default=1.0))
+        for span in _spans(patterns, own, "" if line.answer else line.title, sentence):
+            score = share + 0.5 * near.of(span) + fit.of(span)
             if best is None or score > best[0]:
                 best = score, span.text
     return best[1] if best else None
 
 
-def _spans(question: str, title: str, sentence: str) -> Iterator[_Span]:
-    """The spans of a sentence, and its title, that could answer this kind of question."""
-    asked = plain(question)
-    own = f" {key_of(question)} "
+def _title_roots(line: Line) -> set[str]:
+    return set(map(_root, words(line.title[:LONGEST_TITLE])))
+
+
+def _patterns(asked: str) -> tuple[re.Pattern[str], ...]:
+    """What can answer this kind of question, given in lower case."""
     if re.search(r"\b(?:what|which) year\b", asked):
-        patterns = [_YEAR]
-    elif re.search(r"\bwhen\b|\b(?:what|which) (?:date|day|decade|century)\b|\bdate\b", asked):
-        patterns = [_DATE]
-    elif re.search(
+        return (_YEAR,)
+    if re.search(r"\bwhen\b|\b(?:what|which) (?:date|day|decade|century)\b|\bdate\b", asked):
+        return (_DATE,)
+    if re.search(
         r"\bhow (?:many|much|old|long|far|tall|high|large|big|heavy|often)\b|\bnumber of\b|\bpopulation\b", asked
     ):
-        patterns = [_NUMBER]
-    elif re.search(r"\b(?:occupation|profession|kind|type|genre|nationality)\b|\bwhat (?:is|was) \S+( \S+)?\?", asked):
-        patterns = [_KIND_OF, _NAME]
-    else:
-        patterns = [_NAME, _QUOTED]
+        return (_NUMBER,)
+    if re.search(r"\b(?:occupation|profession|kind|type|genre|nationality)\b|\bwhat (?:is|was) \S+( \S+)?\?", asked):
+        return (_KIND_OF, _NAME)
+    return (_NAME, _QUOTED)
+
+
+def _spans(patterns: Sequence[re.Pattern[str]], own: str, title: str, sentence: str) -> Iterator[_Span]:
+    """The spans of a sentence, and its title, that could answer the question, whose key is `own`."""
     for pattern in patterns:
         for found in pattern.finditer(sentence):
             text = found[1] if pattern.groups else found[0]
             yield from _trimmed(text, found.start(), sentence, own, pattern is _NAME)
     if title and patterns[0] is _NAME and f" {key_of(title)} " not in own:
-        yield _Span(re.sub(r"\s*\([^()]*\)$", "", title), 0, sentence)
+        yield _Span(without_suffix(title), 0, sentence)
 
 
 def _trimmed(text: str, start: int, sentence: str, own: str, is_name: bool) -> Iterator[_Span]:
     """The span without opening words that do not belong to a name; nothing if the question already contains it."""
     text = text.strip(" .,'’")
-    while is_name and text.partition(" ")[0] in _NO_NAMES:
-        start, text = start + len(text.partition(" ")[0]) + 1, text.partition(" ")[2]
+    if is_name:
+        parts = text.split(" ")
+        opening = next((place for place, part in enumerate(parts) if part not in _NO_NAMES), len(parts))
+        start += sum(len(part) + 1 for part in parts[:opening])
+        text = " ".join(parts[opening:])
     if text and f" {key_of(text)} " not in own and not (is_name and text.isdigit()):
         yield _Span(text, start, sentence)
 
 
-def _nearness(span: _Span, weights: dict[str, float], title: str) -> float:
-    """How close the span is to words of the question, except those in the sentence's title."""
-    subject = set(map(_root, words(title)))
-    middle = len(re.findall(r"\w+", span.sentence[: span.start]))
-    length = len(re.findall(r"\w+", span.text))
-    near = 0.0
-    for position, word in enumerate(re.findall(r"\w+", plain(span.sentence))):
-        root = _root(stem(word))
-        if root in weights and root not in subject:
-            gap = middle - position if position < middle else max(0, position - middle - length + 1) + 1
-            near = max(near, weights[root] / (1 + max(0, gap - 1) / _NEAR))
-    return near / (max(weights.values(), default=1.0) or 1.0)
+class _Nearness:
+    """How close spans of a sentence are to words of the question.
+
+    Args:
+        sentence: The sentence.
+        weights: The weight of each root of the question in it, except those of its title.
+        most: The highest weight of any root of the question.
+    """
+
+    def __init__(self, sentence: str, weights: Mapping[str, float], most: float) -> None:
+        self._most = most or 1.0
+        self._starts = [found.start() for found in _WORD.finditer(sentence)]
+        places: dict[float, list[int]] = {}  # by weight, the highest first
+        for position, word in enumerate(_WORD.findall(plain(sentence))):
+            if (weight := weights.get(_root(stem(word)))) is not None:
+                places.setdefault(weight, []).append(position)
+        self._places = sorted(places.items(), reverse=True)
+
+    def of(self, span: _Span) -> float:
+        """From 0 to 1; the nearest word of each weight decides."""
+        middle, length = bisect_left(self._starts, span.start), len(_WORD.findall(span.text))
+        near = 0.0
+        for weight, positions in self._places:
+            if weight <= near:
+                break
+            place = bisect_left(positions, middle)
+            gaps = [middle - positions[place - 1]] if place else []
+            gaps += [max(0, positions[place] - middle - length + 1) + 1] if place < len(positions) else []
+            near = max(near, *(weight / (1 + max(0, gap - 1) / _NEAR) for gap in gaps))
+        return near / self._most
 
 
-def _fit(question: str, span: _Span) -> float:
+class _Fit:
     """How well the form and context of a span fit the question word."""
-    before = span.sentence[: span.start].rstrip().rpartition(" ")[2].lower()
-    asked = set(re.findall(r"\w+", plain(question)))
-    if "who" in asked or "whom" in asked:
-        place = 0.2 if before == "by" else -0.2 if before in ("in", "at", "of") else 0.0
-        return place + (0.2 if " " in span.text else 0.0)
-    if asked & _ABOUT_PLACES:
-        return 0.25 if before in ("in", "at", "near", "to", "from", "of") else 0.0
-    return 0.0
+
+    def __init__(self, question: str) -> None:
+        self._asked = set(_WORD.findall(plain(question)))
+
+    def of(self, span: _Span) -> float:
+        """A bonus for a score, negative for what hardly fits."""
+        before = span.sentence[max(0, span.start - _BEFORE) : span.start].rstrip().rpartition(" ")[2].lower()
+        if self._asked & {"who", "whom"}:
+            place = 0.2 if before == "by" else -0.2 if before in ("in", "at", "of") else 0.0
+            return place + (0.2 if " " in span.text else 0.0)
+        if self._asked & _ABOUT_PLACES:
+            return 0.25 if before in ("in", "at", "near", "to", "from", "of") else 0.0
+        return 0.0
 
 
 def _root(word: str) -> str:

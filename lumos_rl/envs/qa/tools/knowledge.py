@@ -28,7 +28,7 @@ MAX_CHOICES = 5  # titles listed for an ambiguous query
 MAX_SHOWN = 6_000  # characters of paragraphs shown for one query; ParagraphRetrieve still sees all of them
 MAX_WORDS = 200  # words of one piece of a document; a longer paragraph is split between sentences
 MAX_QUERY = 2_000  # characters of a query
-_NAMES = re.compile(r"\s*\[?\s*((?:R[0-9]+|Output)(?:\s*,\s*(?:R[0-9]+|Output))*)\s*\]?\s*,?\s*")
+_NAMES = re.compile(r"(?:\[\s*)?((?:R[0-9]+|Output)(?:\s*,\s*(?:R[0-9]+|Output))*)\s*(?:\]\s*)?(?:,\s*)?")
 _REFERENCE = re.compile(r"(?<![\w-])(?:R[0-9]+|Output)(?![\w-])")
 
 
@@ -62,11 +62,14 @@ def split_document(title: str, text: str | Sequence[str]) -> list[Piece]:
     pieces: list[Piece] = []
     for sentences in paragraphs:
         part: list[str] = []
+        held = 0  # words in `part`
         for sentence in sentences:
-            if part and sum(len(each.split()) for each in [*part, sentence]) > MAX_WORDS:
+            size = len(sentence.split())
+            if part and held + size > MAX_WORDS:
                 pieces.append(Piece(title, tuple(part)))
-                part = []
+                part, held = [], 0
             part.append(sentence)
+            held += size
         if part:
             pieces.append(Piece(title, tuple(part)))
     return pieces or [Piece(title, ())]
@@ -271,9 +274,10 @@ def split_context(args: str, label: str, example: str) -> tuple[list[str], str]:
     Raises:
         ToolError: There is neither a name nor the label, or there is something else between them.
     """
+    args = args.strip()
     found = _NAMES.match(args)
     rest = args[found.end() :] if found else args
-    labelled = re.match(rf"\s*(?:\[\s*\](?:\s*,)?\s*)?{label}\s*:\s*", rest, re.IGNORECASE)
+    labelled = re.match(rf"(?:\[\s*\]\s*(?:,\s*)?)?{label}\s*:\s*", rest, re.IGNORECASE)
     if not labelled and (not found or re.search(rf"\b{label}\s*:", rest, re.IGNORECASE)):
         raise ToolError(f"expected earlier results and a {label.lower()}, as in {example}, got {args[:60]!r}")
     return re.findall(r"R[0-9]+|Output", found[1]) if found else [], rest[labelled.end() if labelled else 0 :].strip()
@@ -283,16 +287,22 @@ def fill(text: str, bindings: Mapping[str, Value]) -> str:
     """The text with the names of earlier answers replaced by the answers: `Where was R3 born?`.
 
     Raises:
-        ToolError: A name is bound to paragraphs, which a question cannot contain.
+        ToolError: A name is bound to paragraphs, which a question cannot contain; or the text gets too long.
     """
+    length = len(text)
 
     def answer(found: re.Match[str]) -> str:
+        nonlocal length
         value = bindings.get(found[0])
         if value is None:
             return found[0]
         if isinstance(value.exact, Pieces):
             raise ToolError(f"{found[0]} holds paragraphs, expected an answer; ask QA([{found[0]}], Question: …) first")
-        return value.exact.answer if isinstance(value.exact, Reply) else value.text
+        said = value.exact.answer if isinstance(value.exact, Reply) else value.text
+        length += len(said) - len(found[0])
+        if length > MAX_QUERY:  # before it is made: a long answer, named often, would fill the memory
+            raise ToolError(f"expected a query of at most {MAX_QUERY} characters, got more with {found[0]} filled in")
+        return said
 
     return _REFERENCE.sub(answer, text)
 

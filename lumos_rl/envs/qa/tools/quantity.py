@@ -31,7 +31,7 @@ _MONTHS = "january february march april may june july august september october n
 _MONTH = "|".join(f"{name}|{name[:3]}\\.?" for name in _MONTHS)
 _DATE = re.compile(
     rf"\b(?:(?P<day>\d{{1,2}})(?:st|nd|rd|th)?(?: of)?\s+)?(?P<month>{_MONTH})"
-    r"(?:\s+(?P<day2>\d{1,2})(?:st|nd|rd|th)?\b)?,?\s+(?P<year>\d{1,4})\b(?!\s*,?\s*\d)|\b(?P<iso>\d{4})-(?P<isomonth>\d{2})-(?P<isoday>\d{2})\b",
+    r"(?:\s+(?P<day2>\d{1,2})(?:st|nd|rd|th)?\b)?,?\s+(?P<year>\d{1,4})\b(?!\s*(?:,\s*)?\d)|\b(?P<iso>\d{4})-(?P<isomonth>\d{2})-(?P<isoday>\d{2})\b",
     re.IGNORECASE,
 )
 _BC = re.compile(r"\b(\d{1,4})\s*(?:BCE?|B\.C\.(?:E\.)?)(?!\w)")
@@ -46,7 +46,7 @@ _SMALL = (
 _TENS = "twenty thirty forty fifty sixty seventy eighty ninety".split()
 _UNITS = {word: value for value, word in enumerate(_SMALL)} | {word: 20 + 10 * i for i, word in enumerate(_TENS)}
 _WORDS = re.compile(rf"\b(?:(?:{'|'.join([*_UNITS, *_SCALES])})\b[\s-]*(?:and\s+)?)+", re.IGNORECASE)
-_COMPARISON = re.compile(r"^\s*(?P<left>.+?)\s*(?P<sign>==|!=|≠|(?<![<>!=])=(?!=))\s*(?P<right>.+?)\s*$", re.DOTALL)
+_COMPARISON = re.compile(r"^(?P<left>.+?)(?P<sign>==|!=|≠|(?<![<>!=])=(?!=))(?P<right>.+)$", re.DOTALL)
 _LONGEST = 400  # characters of a number; longer ones are ignored
 _LITERALS = {True: "True", False: "False"}
 
@@ -147,7 +147,7 @@ def _same_text(args: str, bindings: Mapping[str, Value]) -> bool | None:
     if found is None:
         return None
     sides = []
-    for side in (found["left"].strip("\"'"), found["right"].strip("\"'")):
+    for side in (found["left"].strip().strip("\"'"), found["right"].strip().strip("\"'")):
         text = str(answer_text(bindings[side])) if side in bindings else side
         if not normalize_answer(text) or (side not in bindings and re.fullmatch(r"R\d+", side)):
             return None

@@ -19,7 +19,7 @@ STOPWORDS = frozenset(
     "it its of on or our she so such than that the their them then there these they this those to too very was were "
     "what when where which while who whom whose why will with would you your s also".split()
 )
-_SUFFIX = re.compile(r"\s*\([^()]*\)\s*$")
+_KEPT_LENGTH = 500  # characters of a text whose plain form is cached, so that the cache stays below some 50 MB
 _END = re.compile(r"(?<=[.!?])[\"'”’)]*\s+(?=[\"'“‘(]*[A-Z0-9])")
 _ABBREVIATION = re.compile(
     r"(?:\b(?:Dr|Mr|Mrs|Ms|St|Jr|Sr|Prof|Gen|Col|Lt|No|vs|ca|c|approx|Inc|Ltd|Co|Mt|Ft)|\b[A-Z])\.$"
@@ -29,9 +29,17 @@ _ABBREVIATION = re.compile(
 _STROKES = str.maketrans({"ø": "o", "ł": "l", "đ": "d", "ħ": "h", "ı": "i", "ð": "d", "þ": "th", "æ": "ae", "œ": "oe"})
 
 
-@lru_cache(maxsize=65_536)
 def plain(text: str) -> str:
     """Lower case without accents."""
+    return _kept_plain(text) if len(text) <= _KEPT_LENGTH else _plain(text)
+
+
+@lru_cache(maxsize=1 << 14)
+def _kept_plain(text: str) -> str:
+    return _plain(text)
+
+
+def _plain(text: str) -> str:
     if text.isascii():
         return text.lower()
     decomposed = unicodedata.normalize("NFKD", text.casefold()).translate(_STROKES)  # letters that NFKD does not change
@@ -48,7 +56,14 @@ def key_of(title: str) -> str:
 
 def suffixless(title: str) -> str:
     """The key of a title without a suffix in brackets."""
-    return key_of(_SUFFIX.sub("", title.replace("_", " "))) or key_of(title)
+    return key_of(without_suffix(title.replace("_", " "))) or key_of(title)
+
+
+def without_suffix(title: str) -> str:
+    """A title without its suffix in brackets: "Mercury (planet)" gives "Mercury"."""
+    bare = title.rstrip()
+    start = bare.rfind("(")
+    return bare[:start].rstrip() if start >= 0 and bare.find(")", start) == len(bare) - 1 else title
 
 
 def words(text: str) -> list[str]:
@@ -65,10 +80,10 @@ def stem(word: str) -> str:
 
 def split_sentences(text: str) -> list[str]:
     """The sentences of a paragraph; a period after an initial or a common abbreviation does not end one."""
-    sentences: list[str] = []
+    sentences: list[list[str]] = []
     for part in _END.split(text.strip()):
-        if sentences and _ABBREVIATION.search(sentences[-1][-8:]):
-            sentences[-1] += " " + part
+        if sentences and _ABBREVIATION.search(" ".join(sentences[-1][-8:])[-8:]):
+            sentences[-1].append(part)
         elif part:
-            sentences.append(part)
-    return sentences
+            sentences.append([part])
+    return [" ".join(parts) for parts in sentences]
