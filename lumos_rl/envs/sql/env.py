@@ -20,6 +20,7 @@ from lumos_rl.core import Action, Task
 from lumos_rl.envs.base import Grade, LumosEnv
 from lumos_rl.envs.sql.reader import dump_text
 from lumos_rl.envs.sql.tools import Session, shortened, sql_tools
+from lumos_rl.envs.sql.tools.accounts import masked
 from lumos_rl.envs.sql.tools.results import Database, Result
 from lumos_rl.envs.sql.tools.schema import Row
 from lumos_rl.envs.sql.tools.server import ServerDatabase
@@ -86,7 +87,9 @@ class SqlEnv(LumosEnv):
             if value not in known:
                 raise UnknownNameError(kind, value, known)
         if backend != "sqlite" and not backend.startswith("mysql://"):
-            raise ConfigError(f"expected backend 'sqlite' or 'mysql://user:password@host:port', got {backend!r}")
+            raise ConfigError(
+                f"expected backend 'sqlite' or 'mysql://user:password@host:port', got {masked(backend)!r}"
+            )
         steps = max_turns if max_steps is None else max_steps
         super().__init__(benchmark, source, split, limit, steps, tasks, render_mode, **settings)
         self.backend, self.protocol = backend, protocol

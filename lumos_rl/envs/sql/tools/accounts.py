@@ -1,13 +1,18 @@
 """Connects to a MySQL or MariaDB server, and loads a dump into it once.
 
-at = settings("mysql://root:secret@127.0.0.1:3307")    # {"host": "127.0.0.1", "port": 3307, "user": "root", …}
+at = settings("mysql://root@127.0.0.1:3307")    # {"host": "127.0.0.1", "port": 3307, "user": "root", …}
 with admin(at) as cursor:
     cursor.execute("SHOW DATABASES")
+
+An address without a password takes it from the environment variable LUMOS_SQL_PASSWORD, or else from MYSQL_PWD. No
+message shows a password.
 """
 
 from __future__ import annotations
 
 import contextlib
+import logging
+import os
 import re
 import secrets
 import time
@@ -20,10 +25,16 @@ from lumos_rl.envs.sql.tools.dump import statements
 from lumos_rl.envs.sql.tools.schema import Table
 from lumos_rl.errors import ConfigError, InfrastructureError, MissingExtraError
 
+_LOG = logging.getLogger(__name__)
 _PREFIX = "lumos_rl_"
 _LEFT_OVER_S = 86_400  # seconds after which an unconnected account counts as left by a killed process
 _LOCK_S = 120  # seconds to wait for another process that loads the dump
 _RECONNECT_S = 30.0  # seconds to wait for a server that restarts
+PACKET = (
+    65_536  # bytes, max_allowed_packet: REPLACE needs time in proportion to its square, and does not look at a clock
+)
+_LOADING = 1_073_741_824  # bytes, while the dump is read
+PASSWORDS = ("LUMOS_SQL_PASSWORD", "MYSQL_PWD")  # the second is that of MySQL's own clients
 _ACCOUNT = re.compile(r"\s*CREATE\s+USER|\s*GRANT|\s*FLUSH|\s*DROP\s+USER", re.IGNORECASE)
 
 
@@ -40,20 +51,31 @@ def client() -> Any:
 
 
 def settings(address: str) -> dict[str, Any]:
-    """Host, port, user and password of an address."""
+    """Host, port, user and password of an address; a password that it lacks comes from the environment.
+
+    Raises:
+        ConfigError: It is no such address.
+    """
     try:
         parts = urlsplit(address)
         port = parts.port or 3306
-    except ValueError as error:
-        raise ConfigError(f"expected mysql://user:password@host:port, got {address!r}: {error}") from error
+    except ValueError:
+        parts, port = urlsplit(""), 0  # the error would show part of a password with a "/" in it
     if parts.scheme != "mysql" or not parts.hostname or not parts.username:
-        raise ConfigError(f"expected mysql://user:password@host:port, got {address!r}")
-    return {
-        "host": parts.hostname,
-        "port": port,
-        "user": unquote(parts.username),
-        "password": unquote(parts.password or ""),
-    }
+        raise ConfigError(
+            f"expected mysql://user:password@host:port, with signs of the password as %2F, got {masked(address)!r}"
+        )
+    given = next((os.environ[name] for name in PASSWORDS if os.environ.get(name)), "")
+    password = given if parts.password is None else unquote(parts.password)
+    return {"host": parts.hostname, "port": port, "user": unquote(parts.username), "password": password}
+
+
+def masked(address: str) -> str:
+    """An address for messages, with *** for its password."""
+    scheme, mark, rest = address.partition("://")
+    login, at, place = rest.rpartition("@") if "@" in rest else (rest, "", "")
+    user, colon, _ = login.partition(":")
+    return f"{scheme}{mark}{user}{colon}{'***' if colon else ''}{at}{place}"
 
 
 def connect(at: Mapping[str, Any], **more: Any) -> Any:
@@ -127,13 +149,35 @@ def load(at: Mapping[str, Any], dump: str, databases: Mapping[str, Mapping[str, 
                     f" {sorted(found.get(database, set()))}; drop this database, or use another server"
                 )
         missing = databases.keys() - there
-        if missing:
-            _run_dump(cursor, dump, missing)
-            # Otherwise the server updates its statistics later, and then orders ties differently than before.
-            for database in sorted(missing):
-                for table in databases[database]:
-                    cursor.execute(f"ANALYZE TABLE `{database}`.`{table}`")
-                    cursor.fetchall()
+        try:
+            if missing:
+                _set_packet(cursor, _LOADING)
+                with admin(at) as loading:
+                    _fill(loading, dump, databases, missing)
+        finally:
+            _set_packet(cursor, PACKET)
+
+
+def _fill(cursor: Any, dump: str, databases: Mapping[str, Mapping[str, Table]], missing: Set[str]) -> None:
+    _run_dump(cursor, dump, missing)
+    # Otherwise the server updates its statistics later, and then orders ties differently than before.
+    for database in sorted(missing):
+        for table in databases[database]:
+            cursor.execute(f"ANALYZE TABLE `{database}`.`{table}`")
+            cursor.fetchall()
+
+
+def _set_packet(cursor: Any, size: int) -> None:
+    """Sets max_allowed_packet for connections to come, if the user may."""
+    try:
+        cursor.execute(f"SET GLOBAL max_allowed_packet = {size}")
+    except client().err.MySQLError as error:
+        _LOG.warning(
+            "the user of the database server may not set max_allowed_packet (%s); set it to %s bytes yourself, or"
+            " statements such as REPLACE(REPEAT('a', 3900000), 'a', 'bb') occupy the server for hours",
+            error,
+            PACKET,
+        )
 
 
 def _tidy(cursor: Any) -> None:

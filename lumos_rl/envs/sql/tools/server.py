@@ -23,11 +23,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Self, TypeVar
 
-from lumos_rl.envs.sql.tools.accounts import admin, client, connect, escaped, load, new_name, settings
+from lumos_rl.envs.sql.tools.accounts import PACKET, admin, client, connect, escaped, load, new_name, settings
 from lumos_rl.envs.sql.tools.dialect import parse, syntax_error
 from lumos_rl.envs.sql.tools.dump import read_dump
 from lumos_rl.envs.sql.tools.kept import Refusal, kept, text_bytes
 from lumos_rl.envs.sql.tools.modes import DEFAULT, modes_after
+from lumos_rl.envs.sql.tools.permits import READS, check_permitted, is_transaction, opened
 from lumos_rl.envs.sql.tools.queries import translate
 from lumos_rl.envs.sql.tools.results import MAX_CHARACTERS, MAX_ROWS, STATEMENT_S, Result, gold_result
 from lumos_rl.envs.sql.tools.schema import Catalog, Row
@@ -44,26 +45,12 @@ _SLOW = frozenset({1969, 3024})
 _FAULTS = frozenset({2, 3, 5, 20, 23, 1021, 1024, 1026, 1030, 1034, 1035, 1037, 1038, 1041})
 _FAULTS |= {1135, 1194, 1205, 1213, 1317}
 _FULL = 1114  # a table is full, because of the statement or because the disk is full
-_COMMENTS = re.compile(r"\A(?:\s|/\*(?![!M]).*?\*/|--[ \t][^\n]*\n|#[^\n]*\n|\()*", re.DOTALL)
-_READS = ("select", "with", "show", "desc", "describe", "explain", "values", "table")
-_WRITES = re.compile(
-    r"(?:insert|replace|update|delete|truncate"
-    r"|(?:create|drop)\s+(?:temporary\s+)?(?:table|view|index|unique\s+index)|create\s+or\s+replace\s+(?:table|view)"
-    r"|alter\s+table|rename\s+table)\b",
-    re.IGNORECASE,
-)
-_TRANSACTION = re.compile(r"(?:begin|start\s+transaction|commit|rollback)[\s;]*+\Z", re.IGNORECASE)
-# Functions that hold a connection or a lock without computing, so that the time limit does not end them.
-_HARMFUL = re.compile(
-    r"\b(?:sleep|benchmark|get_lock|is_(?:free|used)_lock|release_\w*locks?|load_file|\w+_wait)`?"
-    r"(?:\s|/\*.*?\*/|(?:--\s|#)[^\n]*\n)*+\(",
-    re.IGNORECASE | re.DOTALL,
-)
 _NO_FUNCTION = re.compile(r"denied to (?:user|this account).* for routine '([^']*)'")
 _CLAUSES = {"SELECT": "field list", "WHERE": "where clause", "ON": "on clause", "HAVING": "having clause"}
 _CLAUSES |= {"GROUP BY": "group statement", "ORDER BY": "order clause"}
 _IN_CLAUSE = re.compile(rf"\bin ('?)({'|'.join(_CLAUSES)})('?)(?= is ambiguous|\Z)")
 _MODES = "STRICT_TRANS_TABLES,NO_ZERO_IN_DATE,NO_ZERO_DATE,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION"
+_MODES += ",NO_DIR_IN_CREATE"  # DATA DIRECTORY is ignored
 _PLAIN = 6  # fields of DESCRIBE; SHOW FULL COLUMNS has the collation before Null, and more at the end
 _WIDTH = re.compile(r"\b((?:tiny|small|medium|big)?int)\(\d+\)")
 _DESCRIBES = re.compile(
@@ -140,28 +127,30 @@ class ServerDatabase:
         self.database, self.modes = self.catalog.check(database), DEFAULT
         self._drop_copies()
         if self._is_touched:
-            self._disconnect()  # to drop variables and temporary tables
+            self._disconnect()  # with all variables, locks, temporary tables, and LAST_INSERT_ID() and FOUND_ROWS()
         if self._connection is not None:
             self._retried(lambda: self._connected().select_db(self.database))
 
     def execute(self, statement: str) -> Result:
         """Runs one statement of the agent."""
         try:
+            check_length(statement)
+            if len(statement) * 4 > PACKET and len(statement.encode("utf-8", "replace")) > PACKET - 100:
+                raise ToolLimitError(f"Got a packet bigger than 'max_allowed_packet' bytes ({PACKET})")
             rows = self._run(statement)
         except ToolError as error:
             return Result(None, str(error))
         return Result(None if rows is None else tuple(rows))
 
     def gold(self, statement: str, database: str) -> Result:
-        """Runs a query of the benchmark on the tables in their initial state."""
-        used, mode, copies = self.database, self.modes, self._copies
-        self.database, self.modes, self._copies = database.lower(), DEFAULT, {}
+        """Runs a query of the benchmark on the tables in their initial state, on a connection of its own."""
+        used = self.database, self.modes, self._copies, self._connection, self._is_touched
+        self.database, self.modes, self._copies, self._connection = database.lower(), DEFAULT, {}, None
         try:
-            self._retried(lambda: self._connected().select_db(self.database))
             return gold_result(self._run, statement)
         finally:
-            self.database, self.modes, self._copies = used, mode, copies
-            self._retried(lambda: self._connected().select_db(self._used))
+            self._disconnect()
+            self.database, self.modes, self._copies, self._connection, self._is_touched = used
 
     def close(self) -> None:
         """Drops the account and its copies."""
@@ -177,31 +166,22 @@ class ServerDatabase:
         return self._copies.get(self.database, self.database)
 
     def _run(self, statement: str) -> list[Row] | None:
-        check_length(statement)
-        if "\0" in statement or (not statement.isprintable() and re.search(r"[\ud800-\udfff]", statement)):
-            raise syntax_error("")
-        start = _COMMENTS.match(statement)
-        text = statement[start.end() if start else 0 :]
-        word = re.match(r"[a-z]*", text, re.IGNORECASE)
-        verb = word[0].lower() if word else ""
-        if "/*!" in statement or "/*M!" in statement:
-            raise syntax_error(text)
+        verb, text = opened(statement)
         if verb == "use":
             self._use(text)
             return None
         if verb == "set":
             self.modes = modes_after(text, self.modes, self._value)
             return None
-        if _TRANSACTION.match(text):
-            return None  # every statement is its own transaction
-        if (verb not in _READS and not _WRITES.match(text)) or _HARMFUL.search(statement):
-            raise ToolError("Access denied: only queries and changes of tables are allowed")
-        if verb in _READS:
+        if is_transaction(text):
+            return None
+        check_permitted(verb, text, statement)
+        if verb in READS:
             self._refuse(statement)
         elif self.database not in self._copies:
             self._copy(self.database, self.database)
-        self._is_touched |= verb not in _READS or "@" in statement
-        rows = self._retried(lambda: self._fetch(statement), verb in _READS)
+        self._is_touched = True
+        rows = self._retried(lambda: self._fetch(statement), verb in READS)
         return [_described(row) for row in rows] if rows is not None and _DESCRIBES.match(text) else rows
 
     def _value(self, expression: str) -> object:
@@ -240,6 +220,7 @@ class ServerDatabase:
             cursor.execute(statement)
             if cursor.description is None:
                 return None
+            _read_any_text(cursor)
             rows = self._limited(cursor)
             cursor.close()
         except pymysql.err.MySQLError as error:
@@ -370,6 +351,20 @@ class ServerDatabase:
                 for own in self._copies.values():
                     cursor.execute(f"DROP DATABASE IF EXISTS `{own}`")
             self._copies = {}
+
+
+def _read_any_text(cursor: Any) -> None:
+    """Makes the cursor replace what is no UTF-8, e.g. in `SELECT CAST(UNHEX('EDA080') AS CHAR)`, instead of raising."""
+
+    def reading(encoding: str | None, convert: Callable[[Any], Any] | None) -> Callable[[bytes], Any]:
+        def read(data: bytes) -> Any:
+            value = data if encoding is None else data.decode(encoding, "replace")
+            return value if convert is None else convert(value)
+
+        return read
+
+    result = cursor._result
+    result.converters = [(None, reading(*pair)) for pair in result.converters]
 
 
 class _Gone(Exception):  # noqa: N818 (not seen outside)
