@@ -137,12 +137,13 @@ class VLLMPolicy:
         done, self._done = self._done, []
         return done
 
-    def update(self, path: str | Path, version: str) -> bool:
+    def update(self, path: str | Path, version: str, chat_template: Sequence[str] = ()) -> bool:
         """Switches to another checkpoint: loads adapters into running engines of the same bases, else restarts them.
 
         Args:
             path: A checkpoint, as for `load`.
             version: Its name.
+            chat_template: As for `load`.
 
         Returns:
             Whether the engines kept running.
@@ -156,6 +157,7 @@ class VLLMPolicy:
         layout = Layout.of(path)
         if self._known.get(version, layout) != layout:
             raise ConfigError(f"expected a new name for {path}, got {version!r}, which is {self._known[version]}")
+        self._chat_template = chat_template
         same_bases = layout.bases == self._layout.bases and layout.adapters.keys() == self._layout.adapters.keys()
         if not layout.adapters or not same_bases:
             self._stop()

@@ -15,6 +15,7 @@ from lumos_rl.errors import ConfigError, LumosError, MissingExtraError
 from lumos_rl.masking import masked
 from lumos_rl.policies.layout import Layout
 from lumos_rl.rollout.plans import RolloutConfig
+from lumos_rl.rollout.ray_config import count_engines, count_workers
 from lumos_rl.runs.config import CONTROL, SWAP, Engine, RunConfig, check_samples
 from lumos_rl.runs.estimate import Estimates, Sketch
 from lumos_rl.runs.folder import check_writable
@@ -87,8 +88,10 @@ def _test_checks(job: Job, checkpoint: str) -> Iterator[tuple[str, Check]]:
     yield "environments", lambda: _environments(job)
     yield "packages", lambda: _packages(config, TO_GENERATE if engine == Engine.HF else {})
     if engine in (Engine.HF, Engine.VLLM):
-        yield "model", lambda: _model(checkpoint)
+        yield "model", lambda: _model(checkpoint, config)
         yield "devices", lambda: f"playing on {_devices(config)}"
+    elif engine == Engine.OPENAI:
+        yield "tokenizer", lambda: _tokenizer(config)
     elif engine == Engine.SCRIPT:
         yield "function", lambda: _function(checkpoint)
     yield "trackers", lambda: _trackers(config)
@@ -147,18 +150,29 @@ def _packages(config: RunConfig, needed: Mapping[str, str]) -> str:
 
 def _base(config: RunConfig) -> str:
     base = config.model.base
-    return f"built here, {config.model.scratch}" if base == SCRATCH else _model(base)
+    return f"built here, {config.model.scratch}" if base == SCRATCH else _model(base, config)
 
 
-def _model(where: str) -> str:
+def _model(where: str, config: RunConfig) -> str:
     from lumos_rl.policies.checkpoints import load_tokenizer
 
     for part in {*Layout.of(where).bases.values(), *Layout.of(where).adapters.values()}:
         folder = Path(part)
         if folder.is_dir() and not any((folder / name).is_file() for name in ("config.json", "adapter_config.json")):
             raise ConfigError(f"expected config.json or adapter_config.json in {folder}, got a folder without them")
-    size = len(load_tokenizer(Layout.of(where).first))  # of a hub model, this fetches a few small files
-    return f"{'folder' if Path(where).is_dir() else 'hub model'} {where}, {size} tokens in its vocabulary"
+    # Of a hub model, this fetches a few small files.
+    tokenizer = load_tokenizer(Layout.of(where).first, config.model.chat_template)
+    kind = "folder" if Path(where).is_dir() else "hub model"
+    return f"{kind} {where}, {len(tokenizer)} tokens in its vocabulary, turns end with {tokenizer.eos_token}"
+
+
+def _tokenizer(config: RunConfig) -> str:
+    from lumos_rl.policies.checkpoints import load_tokenizer
+
+    where = config.model.openai.tokenizer
+    if where is None:
+        return "none: the endpoint gets text, in which it may read markup"
+    return f"{where}, turns end with {load_tokenizer(where, config.model.chat_template).eos_token}"
 
 
 def _function(name: str) -> str:
@@ -180,6 +194,12 @@ def _devices(config: RunConfig) -> str:
             f"expected GPUs for ray.gpus_per_worker={config.ray.gpus_per_worker}, got none on this machine; set it"
             " to 0, or give --ray.address of a cluster that has some"
         )
+    if gpus and config.ray.address is None:
+        here = [{"Alive": True, "Resources": {"CPU": float(os.cpu_count() or 1), "GPU": float(gpus)}}]
+        if config.model.engine == Engine.VLLM:
+            count_engines(here, config.ray)
+        elif config.model.engine == Engine.HF:
+            count_workers(here, config.ray)
     return f"{'GPU' if gpus else 'CPU'}; {gpus} GPUs, {torch.get_num_threads()} CPU threads here"
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from lumos_rl.data.overlap import HeldOut
 from lumos_rl.data.renaming import renamed
 from lumos_rl.data.rows import ChatRow, annotation_rows, weighted
 from lumos_rl.errors import ConfigError, DataError
+from lumos_rl.policies.layout import CHECKPOINTS
 from lumos_rl.policies.settings import template_parts
 from lumos_rl.prompts import PromptProfile
 from lumos_rl.rollout.loop import Env
@@ -152,9 +154,12 @@ class Job:
 
     def policy(self, checkpoint: Path, version: str) -> Factory:
         """How workers get the policy of a checkpoint; errors as for `policy_of`."""
-        config = self.config
+        config, model = self.config, self.config.model
+        own = config.run_dir is not None and checkpoint.parent.resolve() == (config.folder / CHECKPOINTS).resolve()
+        if own and version != "base":
+            model = replace(model, chat_template=())  # it was saved with the checkpoint
         ranks = [rank for rank in (config.sft.lora_rank, config.refine.dpo.train.lora_rank) if rank is not None]
-        return policy_of(checkpoint, version, config.model, max(ranks, default=None), config.ray.gpus_per_engine or 0)
+        return policy_of(checkpoint, version, model, max(ranks, default=None), config.ray.gpus_per_engine or 0)
 
     def player(self, run: RunFolder) -> Player:
         """The player of the run's episodes."""

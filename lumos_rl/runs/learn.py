@@ -36,7 +36,7 @@ class Learner:
         modules: Whether planner and grounder are one model or two.
         seed: Seed of the row order and of adapter initialisation.
         profile: Prompt profile of the rows; it is saved in each checkpoint.
-        chat_template: As the setting `model.chat_template`; saved as well.
+        chat_template: As the setting `model.chat_template`. SFT saves it, and later stages start from what was saved.
     """
 
     run: RunFolder
@@ -67,7 +67,8 @@ class Learner:
         parts = [(name, part, out, _rows_of(name, rows)) for name, part, out in self._parts(stage, start)]
         for name, part, out, wanted in parts:
             progress = ShowProgress(self.run.log, label(stage, name))
-            train = functools.partial(train_sft, part, wanted, out, settings, self.seed, [progress], self.chat_template)
+            template = self.chat_template if stage == "sft" else ()
+            train = functools.partial(train_sft, part, wanted, out, settings, self.seed, [progress], template)
             report |= self._report(stage, name, lambda: dataclasses.asdict(train()))  # noqa: B023 (called at once)
         self.profile.save(self.run.checkpoint(stage))
         return report | {"rows": len(rows)}
@@ -90,7 +91,7 @@ class Learner:
                 report[f"{name}_steps"] = 0
                 continue
             progress = ShowProgress(self.run.log, label(stage, name))
-            train = functools.partial(train_dpo, part, wanted, out, settings, self.seed, [progress], self.chat_template)
+            train = functools.partial(train_dpo, part, wanted, out, settings, self.seed, [progress])
             report |= self._report(stage, name, lambda: dataclasses.asdict(train()))  # noqa: B023 (called at once)
         self.profile.save(self.run.checkpoint(stage))
         return report

@@ -12,7 +12,7 @@ import importlib
 import inspect
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
@@ -20,10 +20,10 @@ from typing import Any, cast
 from lumos_rl.errors import ConfigError, InfrastructureError
 from lumos_rl.policies.base import Policy, Request, ScriptedPolicy
 from lumos_rl.policies.layout import Layout
-from lumos_rl.policies.serving import Serving
+from lumos_rl.policies.serving import Serving, Weightless
 from lumos_rl.runs.config import Engine, ModelConfig
 
-Factory = Callable[[], Policy] | Serving
+Factory = Callable[[], Policy] | Serving | Weightless
 
 
 def policy_of(checkpoint: Path, version: str, model: ModelConfig, max_rank: int | None, gpus: int) -> Factory:
@@ -34,7 +34,7 @@ def policy_of(checkpoint: Path, version: str, model: ModelConfig, max_rank: int 
         version: Its name.
         model: Settings of engine and model.
         max_rank: Largest adapter rank that the run trains, for engines that need it at their start; None for none.
-        gpus: GPUs of a shared engine.
+        gpus: GPUs of a shared engine; 0 where it is left to the cluster.
 
     Raises:
         ConfigError: The engine is an endpoint but the checkpoint a folder, or there is no such function.
@@ -48,44 +48,60 @@ def policy_of(checkpoint: Path, version: str, model: ModelConfig, max_rank: int 
                 f"expected the name of a model at {model.openai.url}, got the checkpoint {where}, which an endpoint"
                 " does not load; use --model.engine hf or vllm, or evaluate --checkpoint NAME"
             )
-        return functools.partial(make_endpoint_policy, where, version, model)
+        return Weightless(functools.partial(make_endpoint_policy, where, version, model), model.openai.concurrency)
     if model.engine == Engine.SCRIPT:
         scripted_reply(where)  # so that a mistake fails here, not in every worker
-        return functools.partial(make_scripted_policy, where, version)
+        return Weightless(functools.partial(make_scripted_policy, where, version))
     make = functools.partial(make_vllm_policy, where, version, model, gpus, max_rank)
-    return Serving(version, make, functools.partial(update_vllm_policy, where, version))
+    return Serving(version, make, functools.partial(update_vllm_policy, where, version, model.chat_template))
 
 
 def make_policy(checkpoint: str, version: str, model: ModelConfig) -> Policy:
     """The policy of a checkpoint with Transformers; called inside the worker that uses it."""
     from lumos_rl.policies.hf import HFPolicy
 
-    return HFPolicy.load(checkpoint, version, model.generate_batch, dtype=model.dtype)
+    batch, dtype, template = model.generate_batch, model.dtype, model.chat_template
+    return HFPolicy.load(checkpoint, version, batch, dtype=dtype, chat_template=template)
 
 
 def make_vllm_policy(checkpoint: str, version: str, model: ModelConfig, gpus: int, max_rank: int | None) -> Policy:
     """The same with vLLM; called inside the engine's process."""
     from lumos_rl.policies.vllm import VLLMPolicy
 
-    batch, dtype = model.generate_batch, model.dtype
     return VLLMPolicy.load(
-        checkpoint, version, batch, dtype=dtype, settings=model.vllm, gpus=max(1, gpus), max_rank=max_rank
+        checkpoint,
+        version,
+        model.generate_batch,
+        dtype=model.dtype,
+        settings=model.vllm,
+        gpus=max(1, gpus),
+        max_rank=max_rank,
+        chat_template=model.chat_template,
     )
 
 
-def update_vllm_policy(checkpoint: str, version: str, policy: Any) -> None:
+def update_vllm_policy(checkpoint: str, version: str, chat_template: Sequence[str], policy: Any) -> None:
     """Switches a vLLM policy to another checkpoint."""
-    policy.update(checkpoint, version)
+    policy.update(checkpoint, version, chat_template)
 
 
-def make_endpoint_policy(name: str, version: str, model: ModelConfig) -> Policy:
-    """A model of an endpoint; called inside the worker that uses it."""
+def make_endpoint_policy(name: str, version: str, model: ModelConfig, requests: int | None = None) -> Policy:
+    """A model of an endpoint; called inside the worker that uses it.
+
+    Args:
+        name: The model's name there.
+        version: Stored on trajectories.
+        model: Settings.
+        requests: Most requests of this worker under way at once; None takes those of all workers.
+    """
     from lumos_rl.policies.openai import OpenAIPolicy
 
-    return OpenAIPolicy(model.openai if model.openai.models else replace(model.openai, models=(name,)), version)
+    concurrency = model.openai.concurrency if requests is None else requests
+    settings = replace(model.openai, models=model.openai.models or (name,), concurrency=concurrency)
+    return OpenAIPolicy(settings, version, model.chat_template)
 
 
-def make_scripted_policy(name: str, version: str) -> Policy:
+def make_scripted_policy(name: str, version: str, requests: int | None = None) -> Policy:
     """A function as a policy; called inside the worker that uses it. An error of the function ends the rollout."""
     reply = scripted_reply(name)
 

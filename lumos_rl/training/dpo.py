@@ -156,8 +156,8 @@ def encode_pairs(
         log.warning("%d pairs were sampled with another tokenizer or chat template: encoded again from text", foreign)
     if not pairs:
         raise DataError(
-            "expected preference pairs, got none: every task's episodes got the same reward; sample more episodes per"
-            " task, at a higher temperature, or on harder tasks"
+            "expected preference pairs, got 0 pairs: every task's episodes got the same reward; sample more episodes"
+            " per task, at a higher temperature, or on harder tasks"
         )
     left_out.tell(len(pairs))
     return rows, left_out.count

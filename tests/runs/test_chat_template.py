@@ -57,6 +57,16 @@ def test_what_is_trained_keeps_the_template(qwen, tmp_path):
     assert again.tokenizer_hash == plain.tokenizer_hash == HFPolicy.load(trained, device="cpu").tokenizer_hash
 
 
+def test_later_stages_take_what_was_saved_even_where_the_file_has_gone(tmp_path):
+    config = replace(configured("org/model", "gone.jinja"), run_dir=str(tmp_path / "run"))
+    own, other = tmp_path / "run" / "checkpoints", tmp_path / "other" / "checkpoints"
+    given = [
+        Job(config).policy(*where).args[2].chat_template
+        for where in ((own / "sft", "sft"), (own / "base", "base"), (other / "sft", "sft"))
+    ]
+    assert given == [(), ("gone.jinja",), ("gone.jinja",)]
+
+
 def test_a_template_without_use_is_refused():
     ModelConfig(engine=Engine.OPENAI, chat_template=("lumos",), openai=OpenAISettings(tokenizer="folder"))
     for engine in (Engine.OPENAI, Engine.SCRIPT):

@@ -215,7 +215,7 @@ def test_pairs_that_are_too_long_are_left_out_and_counted(tiny_sft, tmp_path, ca
 
 
 def test_no_pairs_are_an_error_that_says_what_to_do(tiny_sft, tmp_path):
-    with pytest.raises(DataError, match=r"got none.*sample more episodes per task"):
+    with pytest.raises(DataError, match=r"got 0 pairs.*sample more episodes per task"):
         train_dpo(tiny_sft, [], tmp_path, FAST, seed=0)
 
 
