@@ -9,7 +9,8 @@ a number that is not needed. One datum:
                  "Find how many pens Tom has left."   R2 = Calculator(R1 - 9) = 39
 
 Splits are disjoint by construction: a hash of template and numbers alone decides the split of a problem, so no problem
-of train shares both template and numbers with one of test.
+of train shares both template and numbers with one of test. The split "unseen" has templates of its own. `meta` names
+the template.
 """
 
 from __future__ import annotations
@@ -19,7 +20,8 @@ import random
 from collections.abc import Iterator, Mapping
 
 from lumos_rl.core import Action, Subgoal, Task
-from lumos_rl.envs.math import templates_gsm8k, templates_svamp
+from lumos_rl.data.synthetic import UNSEEN
+from lumos_rl.envs.math import templates_gsm8k, templates_gsm8k_more, templates_svamp, templates_unseen
 from lumos_rl.envs.math.template import Numbers, Template
 from lumos_rl.tools.base import Value
 from lumos_rl.tools.math.calculator import Calculator
@@ -37,8 +39,12 @@ ITEMS = (
 
 
 TEMPLATES: Mapping[str, tuple[Template, ...]] = {
-    "gsm8k": templates_gsm8k.TEMPLATES,
+    "gsm8k": templates_gsm8k.TEMPLATES + templates_gsm8k_more.TEMPLATES,
     "svamp": templates_svamp.TEMPLATES,
+}
+UNSEEN_TEMPLATES: Mapping[str, tuple[Template, ...]] = {
+    "gsm8k": templates_unseen.GSM8K,
+    "svamp": templates_unseen.SVAMP,
 }
 
 
@@ -46,13 +52,15 @@ def math_stream(benchmark: str, split: str, seed: int) -> Iterator[Task]:
     """An infinite stream of problems of a split; `seed` selects which."""
     rng = random.Random(f"{benchmark}/{split}/{seed}")
     seen: set[str] = set()
+    templates = UNSEEN_TEMPLATES[benchmark] if split == UNSEEN else TEMPLATES[benchmark]
     label = f"{benchmark}/{split}/synthetic-" + (f"{seed}-" if seed else "")
     while True:
-        template = rng.choice(TEMPLATES[benchmark])
+        template = rng.choice(templates)
         numbers = template.draw(rng)
         words = {"item": rng.choice(ITEMS), **dict(zip(("name", "other"), rng.sample(NAMES, 2), strict=True))}
         text = rng.choice(template.texts).format(**words, **numbers)
-        if _bucket(template.name, numbers) in SPLIT_SHARES[split] and text not in seen:
+        is_of_split = split == UNSEEN or _bucket(template.name, numbers) in SPLIT_SHARES[split]
+        if is_of_split and text not in seen:
             seen.add(text)
             yield _task(template, numbers, words, text, f"{label}{len(seen) - 1}", benchmark, split)
 
@@ -73,4 +81,5 @@ def _task(
         action = Action((f"R{index}",), "Calculator", args, value.text)
         subgoals.append(Subgoal(sentence.format(**words, **numbers), (action,)))
     answer = bindings[f"R{len(template.steps)}"].text
-    return Task(key, benchmark, text, answer, split, tuple(subgoals), {"kind": template.name})
+    meta = {"kind": template.name, "template": template.name}
+    return Task(key, benchmark, text, answer, split, tuple(subgoals), meta)

@@ -25,6 +25,17 @@ def _groups(rng: random.Random) -> Numbers:
     return {"a": k * each, "k": k, "c": rng.randint(2, 60)}
 
 
+def _shop(rng: random.Random) -> Numbers:
+    a, b = rng.randint(3, 40), rng.randint(3, 40)
+    return {"m": a + b + rng.randint(2, 60), "a": a, "b": b, "c": rng.randint(2, 60)}
+
+
+def _shared(rng: random.Random) -> Numbers:
+    k, each = rng.randint(2, 9), rng.randint(4, 20)
+    a = rng.randint(2, k * each - 2)
+    return {"a": a, "b": k * each - a, "k": k, "c": rng.randint(2, 60)}
+
+
 TEMPLATES = (
     Template(
         "left",
@@ -88,5 +99,59 @@ TEMPLATES = (
             "{name} found {b} {item}, then {c} {item} in {d} days. At first it was {a} {item}. How many are there now?",
         ),
         (("Add the first {item} found.", "{a} + {b}"), ("Add the other {item} found.", "R1 + {c}")),
+    ),
+    Template(
+        "fewer",
+        _less,
+        (
+            "{name} has {a} {item} and {c} bags. {other} has {b} fewer {item}. How many {item} does {other} have?",
+            "{other} found {b} fewer {item} than {name} in {c} days. {name} found {a}. How many did {other} find?",
+        ),
+        (("Find the {item} of {other}.", "{a} - {b}"),),
+    ),
+    Template(
+        "shop",
+        _shop,
+        (
+            "{name} had ${m} and {c} bags and spent ${a} on {item} and ${b} on food. How much money is left?",
+            "After {name} paid ${a} for {item} and ${b} for {c} cakes, how much of ${m} is left?",
+        ),
+        (("Take off the money for {item}.", "{m} - {a}"), ("Take off the other money.", "R1 - {b}")),
+    ),
+    Template(
+        "price",
+        _groups,
+        (
+            "{name} paid ${a} for {k} {item} of the same price, and has ${c} left. What did each cost?",
+            "{k} {item} cost ${a} together, and a bag costs ${c}. How much is one of the {item}?",
+        ),
+        (("Find the price of one.", "{a} / {k}"),),
+    ),
+    Template(
+        "rows",
+        ranges(a=(2, 30), b=(2, 30), c=(2, 60)),
+        (
+            "There are {a} rows of {b} {item} and {c} bags in a shop. How many {item} are there?",
+            "{name} puts {b} {item} in each of {a} rows in {c} minutes. How many {item} does {name} need?",
+        ),
+        (("Find the {item} in all.", "{a} * {b}"),),
+    ),
+    Template(
+        "together",
+        ranges(a=(3, 90), b=(3, 90), c=(2, 60)),
+        (
+            "{name} has {a} {item}, {other} has {b} {item} and {c} bags. How many {item} do they have together?",
+            "In {c} days {name} found {a} {item} and {other} found {b}. How many {item} did they find?",
+        ),
+        (("Add the {item} of both.", "{a} + {b}"),),
+    ),
+    Template(
+        "shared",
+        _shared,
+        (
+            "{name} has {a} {item}, {other} has {b} and {c} bags. {k} friends share the {item}. How many for each?",
+            "{a} {item} and later {b} more come in {c} bags. {k} friends share the {item}. How many does each get?",
+        ),
+        (("Add the {item}.", "{a} + {b}"), ("Find the {item} for each.", "R1 / {k}")),
     ),
 )
