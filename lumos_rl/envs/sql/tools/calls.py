@@ -213,6 +213,6 @@ def cell(value: Cell, of: Type) -> Cell:
 
 def _decimal(value: float, scale: int) -> Cell:
     try:
-        return Decimal(repr(value)).quantize(Decimal(1).scaleb(-scale), ROUND_HALF_UP)
+        return Decimal(repr(value + 0)).quantize(Decimal(1).scaleb(-scale), ROUND_HALF_UP)
     except InvalidOperation:
         return value

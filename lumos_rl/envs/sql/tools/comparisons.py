@@ -197,6 +197,10 @@ def _escape(x: Expressions, node: Any, scope: Scope) -> Type:
 def _read_like(x: Expressions, node: Any, escape: Any, scope: Scope) -> Type:
     """Keeps SQLite's own LIKE where it agrees with MySQL: for plain text without escapes; otherwise calls `my_like`."""
     kind, pattern = x.read(node.this, scope), x.read(node.expression, scope)
+    if _is_binary(node.this) or _is_binary(node.expression):
+        rest = [escape] if escape is not None else []
+        node.replace(x.call("my_like_exact", node.expression, node.this, *rest))
+        return INT
     literal = node.expression.key == "literal" and node.expression.name.isascii() and "\\" not in node.expression.name
     is_ascii = kind.kind in {*NUMBERS, *TIMES, Kind.NULL} or (node.this.key == "column" and kind.plain)
     if not (literal and is_ascii and escape is None and pattern.kind is Kind.TEXT):
@@ -205,10 +209,17 @@ def _read_like(x: Expressions, node: Any, escape: Any, scope: Scope) -> Type:
     return INT
 
 
+def _is_binary(node: Any) -> bool:
+    return node.key == "collate" and node.expression.name == "BINARY"
+
+
 def _regexp(x: Expressions, node: Any, scope: Scope) -> Type:
     x.read(node.this, scope)
     x.read(node.expression, scope)
-    node.replace(x.call("my_regexp", node.this, node.expression))
+    if _is_binary(node.this) or _is_binary(node.expression):
+        node.replace(x.call("my_regexp_like", node.this, node.expression, x.exp.Literal.string("c")))
+    else:
+        node.replace(x.call("my_regexp", node.this, node.expression))
     return INT
 
 

@@ -158,6 +158,8 @@ def _named(c: Cursor, token: Token) -> None:
         if token.word in _RANKING or c.word == "OVER":
             over(c)
     elif token.word in _BARE and token.kind == "name":
+        if following.word != "(":
+            c.tokens[c.at] = token._replace(text=f"{token.text}()")
         c.at += 1
         if c.take("("):
             if c.word != ")":
@@ -240,6 +242,7 @@ def _exists(c: Cursor) -> None:
 
 
 def _row(c: Cursor) -> None:
+    c.tokens[c.at] = c.tokens[c.at]._replace(text="")  # ROW(1, 2) is (1, 2)
     c.at += 1
     expressions(c)
 

@@ -194,7 +194,7 @@ class Queries:
         last = first_appearance(self.exp, tree, self.catalog) if tree.args.get("group") is not None else None
         if last is not None:
             order = tree.args.get("order") or self.exp.Order(expressions=[])
-            order.append("expressions", self.exp.Ordered(this=last))
+            order.append("expressions", self.exp.Ordered(this=last, nulls_first=True))
             tree.set("order", order)
 
     def _grouped_text(self, tree: Any, scope: Scope) -> set[str]:
@@ -256,6 +256,7 @@ class Queries:
         columns = [Output(column.name, column.type) for column in found]
         if not merged:
             if wanted:
+                field.set("db", None)
                 field.set("table", self.exp.to_identifier(wanted, quoted=True))
             return columns, [field]
         return columns, [self.exp.column(column.name, table=column.alias or None, quoted=True) for column in found]
@@ -337,7 +338,7 @@ class Queries:
         order = tree.args.get("order")
         for position, item in enumerate(list(order.expressions) if order is not None else (), 1):
             scope.position = position
-            item.set("nulls_first", None)
+            item.set("nulls_first", not item.args.get("desc"))  # as in MySQL, and in SQLite without a word
             node = item.this
             name = node.name.lower() if node.key == "column" and not node.table else ""
             if name in aliases:

@@ -202,7 +202,8 @@ def _options(column: Column) -> str:
     if column.auto_increment:
         return text + " AUTO_INCREMENT"
     if column.default is None:
-        return text + (" DEFAULT NULL" if column.nullable and column.type.kind is not Kind.TEXT else "")
+        has_none = column.nullable and not column.declared.endswith(("text", "blob"))
+        return text + (" DEFAULT NULL" if has_none else "")
     quoted = column.default if column.default.upper().startswith("CURRENT_TIMESTAMP") else f"'{column.default}'"
     return f"{text} DEFAULT {quoted}"
 

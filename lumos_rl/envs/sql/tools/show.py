@@ -10,7 +10,7 @@ import re
 
 from lumos_rl.envs.sql.tools.functions import like
 from lumos_rl.envs.sql.tools.schema import Catalog, Row, Table, create_statement, describe, key_mark
-from lumos_rl.envs.sql.tools.tokens import RESERVED, syntax_error
+from lumos_rl.envs.sql.tools.tokens import RESERVED, syntax_error, unsupported
 from lumos_rl.errors import ToolError, ToolLimitError
 
 _NAME = r"(?:`(?P<{0}>[^`]+)`|(?P<{0}2>[\w$]+))"
@@ -33,6 +33,12 @@ _CREATE = _pattern(rf"\s*SHOW CREATE TABLE {_TABLE}")
 _INDEX = _pattern(rf"\s*SHOW (?:INDEX|INDEXES|KEYS) (?:FROM|IN) {_TABLE}{_FROM}")
 _EXPLAIN = re.compile(r"\s*(?:EXPLAIN|DESCRIBE|DESC)\s+(?=SELECT|WITH|\()", re.IGNORECASE)
 _FIRST = re.compile(r"\s*(?:SHOW|DESCRIBE|DESC|EXPLAIN)\b", re.IGNORECASE)
+_NOT_COVERED = re.compile(
+    r"\s*SHOW\s+(?:(?:FULL\s+)?(?:TABLES|COLUMNS|FIELDS|PROCESSLIST)|INDEX|INDEXES|KEYS|TABLE\s+STATUS|OPEN\s+TABLES"
+    r"|(?:GLOBAL\s+|SESSION\s+)?(?:VARIABLES|STATUS)|CHARACTER\s+SET|COLLATION|CREATE|ENGINES?|STORAGE\s+ENGINES|ERRORS"
+    r"|EVENTS|FUNCTION|GRANTS|PLUGINS|PRIVILEGES|PROCEDURE|PROFILES?|TRIGGERS|WARNINGS|COUNT)\b",
+    re.IGNORECASE,
+)
 _SYSTEM = ("information_schema", "mysql", "performance_schema", "sys")
 
 
@@ -73,6 +79,8 @@ def show(statement: str, catalog: Catalog, database: str) -> list[Row] | None:
     if found := _DESCRIBE.match(statement):
         wanted = (found["column"] or "%").lower()
         return [row for row in describe(_table(catalog, found, database)) if _matches(wanted, row[0])]
+    if _NOT_COVERED.match(statement):
+        raise unsupported(" ".join(statement.split()[:3]))
     return None
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from lumos_rl.envs.sql.tools.dialect import RESERVED, load, syntax_error
+from lumos_rl.envs.sql.tools.dialect import RESERVED, load, syntax_error, unsupported
 from lumos_rl.envs.sql.tools.schema import Catalog, Table
 from lumos_rl.envs.sql.tools.scope import Output, RefusedQueryError, Scope, Source, table_columns
 from lumos_rl.errors import ToolError
@@ -86,10 +86,12 @@ class Sources:
             scope.merged |= {name.name.lower() for name in join.args.get("using") or ()}
 
     def _read(self, node: Any, scope: Scope, ctes: Ctes) -> Source:
-        if node.key == "paren" or (node.key == "subquery" and node.this.key == "table"):
-            raise syntax_error(node.sql("mysql"))
-        if node.args.get("joins"):
-            raise syntax_error(node.sql("mysql"))
+        if node.key == "subquery" and node.this.key == "table" and not node.this.args.get("joins"):
+            inner = node.this
+            node.replace(inner)
+            return self._read(inner, scope, ctes)
+        if node.key == "paren" or (node.key == "subquery" and node.this.key == "table") or node.args.get("joins"):
+            raise unsupported("joins within joins")
         source = self._derived(node, scope) if node.key == "subquery" else self._table(node, ctes)
         alias = node.args.get("alias")
         if alias is not None and not alias.this.args.get("quoted") and alias.name.lower() in RESERVED:

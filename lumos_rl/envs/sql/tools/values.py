@@ -27,7 +27,8 @@ _ARITHMETIC = {"add": "+", "sub": "-", "mul": "*", "div": "/", "mod": "%"}
 _CASTS = {  # type that MySQL accepts in CAST → SQLite function, type
     "BIGINT": ("my_signed", INT),
     "UBIGINT": ("my_unsigned", BITS),
-    **dict.fromkeys(("CHAR", "NCHAR", "BINARY"), ("my_concat", TEXT)),
+    **dict.fromkeys(("CHAR", "NCHAR", "BINARY", "CHARACTER_SET"), ("my_concat", TEXT)),
+    **dict.fromkeys(("TIMESTAMP", "TIMESTAMPTZ"), ("my_datetime", DATETIME)),
     **dict.fromkeys(("DOUBLE", "FLOAT", "REAL"), ("", DOUBLE)),
     "DATE": ("my_date", DATE),
     "DATETIME": ("my_datetime", DATETIME),
@@ -91,6 +92,8 @@ def _bits(x: Expressions, node: Any, scope: Scope) -> Type:
 
 def _arithmetic(x: Expressions, node: Any, scope: Scope) -> Type:
     sign = _ARITHMETIC[node.key]
+    if node.this.key == "interval" and sign == "+":
+        return _shifted(x, node, node.expression, node.this, "my_date_add", scope)
     if node.expression.key == "interval":
         return _shifted(x, node, node.this, node.expression, "my_date_add" if sign == "+" else "my_date_sub", scope)
     kinds = x.read(node.this, scope), x.read(node.expression, scope)
@@ -405,9 +408,13 @@ def _position(x: Expressions, node: Any, scope: Scope) -> Type:
     return INT
 
 
+_NOW = {"currentdate": ("my_curdate", DATE), "currenttime": ("my_curtime", TIME)}
+
+
 def _today(x: Expressions, node: Any, scope: Scope) -> Type:
-    node.replace(x.call("my_curdate" if node.key == "currentdate" else "my_now"))
-    return DATE if node.key == "currentdate" else DATETIME
+    name, found = _NOW.get(node.key, ("my_now", DATETIME))
+    node.replace(x.call(name))
+    return found
 
 
 def _variable(x: Expressions, node: Any, scope: Scope) -> Type:
@@ -441,6 +448,6 @@ HANDLERS: dict[str, Handler] = {
     "substring": _substring,
     "trim": _trim,
     "strposition": _position,
-    **dict.fromkeys(("currentdate", "currenttimestamp"), _today),
+    **dict.fromkeys(("currentdate", "currenttimestamp", "currenttime", "localtime", "localtimestamp"), _today),
     **dict.fromkeys(("sessionparameter", "parameter"), _variable),
 }

@@ -174,6 +174,11 @@ def test_statements_are_read_as_mysql_reads_them(database: SqliteDatabase, query
         "SELECT @a := 1",
         "INSERT INTO artist SET id = 9",
         "SELECT name FROM artist USE INDEX (PRIMARY)",
+        "SELECT 1 FROM artist a JOIN (painting p JOIN artist b ON 1) ON 1",
+        "SELECT JSON_EXTRACT('{}', '$')",
+        "SELECT GET_LOCK('a', 1)",
+        "SHOW TABLE STATUS",
+        "SHOW VARIABLES LIKE 'v%'",
     ],
 )
 def test_what_is_mysql_but_not_covered_is_error_1235(database: SqliteDatabase, statement: str) -> None:
@@ -267,6 +272,41 @@ def test_expressions_have_the_value_of_mysql(database: SqliteDatabase, expressio
     ],
 )
 def test_queries_give_the_rows_of_mysql(database: SqliteDatabase, query: str, expected: list[object]) -> None:
+    assert firsts(database, query) == expected
+
+
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        ("SELECT age FROM artist ORDER BY age", [None, 30, 41, 41]),
+        ("SELECT DISTINCT age FROM artist ORDER BY age DESC", [41, 30, None]),
+        ("SELECT age FROM artist UNION SELECT 5 ORDER BY age", [None, 5, 30, 41]),
+        ("SELECT age a FROM artist GROUP BY age ORDER BY a", [None, 30, 41]),
+        ("SELECT id FROM artist ORDER BY -age LIMIT 1", [4]),
+        ("SELECT RANK() OVER (ORDER BY age) FROM artist ORDER BY id", [3, 3, 2, 1]),
+    ],
+)
+def test_null_comes_before_all_values(database: SqliteDatabase, query: str, expected: list[object]) -> None:
+    assert firsts(database, query) == expected
+
+
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        ("SELECT id FROM artist WHERE name LIKE BINARY 'Z%'", [1]),
+        ("SELECT id FROM artist WHERE name REGEXP BINARY '^z'", [4]),
+        ("SELECT id FROM artist WHERE ROW(id, age) = ROW(1, 41)", [1]),
+        ("SELECT INTERVAL 1 DAY + d FROM painting WHERE id = 1", [dt.date(2010, 1, 6)]),
+        ("SELECT TIMESTAMP '2010-01-01 10:00:00'", [dt.datetime(2010, 1, 1, 10)]),
+        ("SELECT UTC_DATE <= CURDATE() + INTERVAL 1 DAY AND LOCALTIME >= CURRENT_DATE", [1]),
+        ("SELECT CONVERT('a' USING utf8mb4)", ["a"]),
+        ("SELECT art.artist.* FROM art.artist LIMIT 1", [1]),
+        ("SELECT id FROM (artist) LIMIT 1", [1]),
+        ("SELECT -0.0", [Decimal("0.0")]),
+        ("SELECT 1 IN (SELECT 2 UNION SELECT 1)", [1]),
+    ],
+)
+def test_what_mysql_takes_is_taken(database: SqliteDatabase, query: str, expected: list[object]) -> None:
     assert firsts(database, query) == expected
 
 
