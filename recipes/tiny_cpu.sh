@@ -13,5 +13,8 @@ python -m lumos_rl.recipes.sft_then_dpo tiny "${run[@]}"
 # Every stored episode is played again: no observation and no reward may differ.
 python -m lumos_rl.recipes.replay "${run[1]}"
 
+# What the last policy gains over the control, task by task; with more seeds: "runs/tiny-*:dpo-3" "runs/tiny-*:control".
+python -m lumos_rl.recipes.compare "${run[1]}:dpo-3" "${run[1]}:control"
+
 # The last policy on problems of another kind, which it has never seen.
 python -m lumos_rl.recipes.evaluate "${run[1]}" --policy dpo-3 --benchmarks svamp

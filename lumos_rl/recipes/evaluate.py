@@ -140,8 +140,22 @@ def _on_benchmarks(config: EvaluateConfig, run_dir: Path) -> RunConfig:
 
 
 def opened(config: EvaluateConfig) -> RunConfig:
-    """The settings under which the run folder is opened."""
+    """The settings under which the run folder is opened; errors as for `_refuse_policy`."""
+    _refuse_policy(config)
     return with_stored_tests(config.run)
+
+
+def _refuse_policy(config: EvaluateConfig) -> None:
+    """Refuses the name of a policy where no run is tested.
+
+    Raises:
+        ConfigError: A model or function is tested, and has no policies to choose from.
+    """
+    if config.checkpoint is not None and config.policy != EvaluateConfig().policy:
+        raise ConfigError(
+            f"expected the folder of a run with --policy {config.policy}, got {config.checkpoint!r}, which is none;"
+            " give a run's folder, or leave --policy out"
+        )
 
 
 def dry_run(job: Job, config: EvaluateConfig) -> str:
@@ -151,6 +165,7 @@ def dry_run(job: Job, config: EvaluateConfig) -> str:
         ConfigError: Some check failed; the message lists every one that did.
         MissingFileError: The run has no such policy.
     """
+    _refuse_policy(config)
     run_dir = config.run.folder
     checkpoint = config.checkpoint or str(require_checkpoint(run_dir / CHECKPOINTS / config.policy))
     return describe_test(Job(_on_benchmarks(config, run_dir)) if config.benchmarks else job, checkpoint)
@@ -222,13 +237,10 @@ def _refuse_both(word: str | None, flags: Sequence[str]) -> None:
     """
     named = given_names(flags)
     is_run = word is not None and (Path(word) / "stages").is_dir()
-    pairs = [("benchmarks", other) for other in ("data.test", "data.suites", "data.held_out")]
-    pairs.append(("checkpoint", "policy"))
-    for one, other in pairs:
-        if one in named and other in named:
-            raise ConfigError(f"expected {flag('', one)} or {flag('', other)}, got both, of which one would be ignored")
-    taken = ("run_dir", "checkpoint") if is_run else ("checkpoint", "policy") if word is not None else ()
-    for name in taken:
+    for other in ("data.test", "data.suites", "data.held_out"):
+        if "benchmarks" in named and other in named:
+            raise ConfigError(f"expected --benchmarks or {flag('', other)}, got both, of which one would be ignored")
+    for name in ("run_dir", "checkpoint") if is_run else ("checkpoint",) if word is not None else ():
         if name in named:
             raise ConfigError(
                 f"expected one thing to be tested, got {word!r} and {flag('', name)}; {word!r} is"

@@ -203,11 +203,17 @@ def compared(first: Sequence[Tested], second: Sequence[Tested], measure: Measure
     rows = [
         _row(name, [key for key in common if key[0] == name], values) for name in sorted({key[0] for key in common})
     ]
-    for name, parts in (("all", False), (f"all {UNSEEN}", True)):
-        own = [key for key in common if (benchmark_of(key[0]) != key[0]) == parts]
-        if len({key[0] for key in own}) > 1:
-            rows.append(_row(name, own, values))
+    for name, parts in together(key[0] for key in common).items():
+        rows.append(_row(name, [key for key in common if key[0] in parts], values))
     return Comparison(tuple(rows), len(every) - len(common), tuple(unpaired))
+
+
+def together(names: Iterable[str]) -> dict[str, tuple[str, ...]]:
+    """The parts of the scores that are also shown as one, where there are several: "all", and "all unseen"."""
+    every = sorted(set(names))
+    groups = {"all": [name for name in every if benchmark_of(name) == name]}
+    groups[f"all {UNSEEN}"] = [name for name in every if benchmark_of(name) != name]
+    return {name: tuple(parts) for name, parts in groups.items() if len(parts) > 1}
 
 
 def _row(name: str, tasks: Sequence[TaskKey], values: Sequence[tuple[Mapping[TaskKey, float], ...]]) -> Row:

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from lumos_rl.errors import UnknownNameError
 from lumos_rl.metrics import Difference, share_interval
-from lumos_rl.runs.compare import Comparison, Measure, Tested, compared, policies, runs
+from lumos_rl.runs.compare import Comparison, Measure, Tested, compared, policies, runs, together
 from lumos_rl.runs.overlap import learned, learned_in
 from lumos_rl.runs.score import part
 
@@ -82,18 +82,19 @@ def policies_table(pattern: str, reference: str, measure: Measure) -> str:
         for name in names
         if name != reference
     }
-    parts = dict.fromkeys(part(episode) for own in tested.values() for each in own for episode in each.episodes)
+    episodes = [episode for own in tested.values() for each in own for episode in each.episodes]
+    parts = {name: (name,) for name in dict.fromkeys(map(part, episodes))} | together(map(part, episodes))
     lines = [
         f"{measure.metric} of {measure.kind} episodes in percent, of {', '.join(map(str, folders))}. The difference to"
         f" {reference} is the mean over {_seeds(len(seeds))}, with its 95 % interval over tasks and seeds; those of"
         " single seeds are over tasks (Wilson).",
     ]
-    for name in parts:
+    for name, own_parts in parts.items():
         lines += ["", f"## {name}", "", *_marks(folders, name)]
         lines += head("policy", f"minus {reference}", "mean", *(f"seed {seed}" for seed in seeds))
         for policy in names:
             own = differences.get(policy, {}).get(name)
-            scores = {each.seed: _score(each, name, measure) for each in tested[policy]}
+            scores = {each.seed: _score(each, own_parts, measure) for each in tested[policy]}
             means = [score[0] for score in scores.values() if score]
             mean = f"{100 * sum(means) / len(means):.1f}" if means else ""
             cells = [_shown(scores.get(seed)) for seed in seeds]
@@ -110,10 +111,10 @@ def _marks(folders: Sequence[Path], name: str) -> list[str]:
     return found
 
 
-def _score(tested: Tested, name: str, measure: Measure) -> tuple[float, float, float] | None:
+def _score(tested: Tested, parts: Sequence[str], measure: Measure) -> tuple[float, float, float] | None:
     by_task: dict[str, list[float]] = {}
     for episode in tested.episodes:
-        value = measure.of(episode) if part(episode) == name else None
+        value = measure.of(episode) if part(episode) in parts else None
         if value is not None:
             by_task.setdefault(episode.task_id, []).append(value)
     values = [value for own in by_task.values() for value in own]

@@ -149,10 +149,8 @@ def test_what_a_run_learned_is_no_test_of_it(run, tmp_path, capsys, monkeypatch)
     [
         ("--benchmarks gsm8k --data.test gsm8k=FILE", "--benchmarks or --data.test, got both"),
         ("--benchmarks gsm8k --suites math", "--benchmarks or --data.suites, got both"),
-        ("org/model --policy rs-1", "got 'org/model' and --policy; 'org/model' is what is tested"),
         ("org/model --checkpoint other", "got 'org/model' and --checkpoint"),
         ("run --run-dir other", "got 'run' and --run-dir; 'run' is a run: --policy says which"),
-        ("--checkpoint org/model --policy rs-1", "--checkpoint or --policy, got both"),
     ],
 )
 def test_flags_that_exclude_each_other_are_refused(tmp_path, monkeypatch, words, said):
@@ -160,6 +158,14 @@ def test_flags_that_exclude_each_other_are_refused(tmp_path, monkeypatch, words,
     monkeypatch.chdir(tmp_path)
     with pytest.raises(ConfigError, match=re.escape(said)):
         with_target(words.split())
+
+
+def test_the_name_of_a_policy_is_for_runs():
+    config = parse("About.", EvaluateConfig, with_target(["org/model", "--policy", "rs-1"]))
+    with pytest.raises(ConfigError, match=r"the folder of a run with --policy rs-1, got 'org/model', which is none"):
+        opened(config)
+    with pytest.raises(ConfigError, match=r"the folder of a run"):
+        dry_run(Job(config.run), config)
 
 
 def test_a_policy_that_is_no_runs_is_tested_as_lumos_was_and_on_all_tasks():

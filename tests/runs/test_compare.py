@@ -77,6 +77,13 @@ def test_every_benchmark_and_split_has_a_row(seeds):
     assert shown == {"gsm8k": (0.3, 10), "gsm8k unseen": (1.0, 4), "webshop": (0.5, 2), "all": (0.333, 12)}
 
 
+def test_a_table_has_all_benchmarks_together_too(seeds):
+    write(seeds / "tiny-0", 0, {"rs-1": "11", "control": "01"}, benchmark="webshop")
+    text = policies_table(f"{seeds}/tiny-0", "control", Measure())
+    assert [line for line in text.splitlines() if line.startswith("## ")] == ["## gsm8k", "## webshop", "## all"]
+    assert "| control |  | 50.0 | 50.0 [25.4, 74.6] |" in text.partition("## all")[2]  # 6 of 12
+
+
 def test_sampled_episodes_are_a_measure_of_their_own(seeds):
     write(seeds / "tiny-0", 0, {"rs-1": "1", "control": "0"}, temperature=1.0)
     pair = side(f"{seeds}/tiny-0:rs-1"), side(f"{seeds}/tiny-0:control")
