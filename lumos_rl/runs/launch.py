@@ -26,7 +26,7 @@ from typing import Annotated, Any, TypeVar
 import tyro
 
 from lumos_rl import task_types
-from lumos_rl.console import failed, raise_stopped, stopped, until_pipe_closes
+from lumos_rl.console import failed, raise_stopped, received, stopped, until_pipe_closes
 from lumos_rl.errors import ConfigError, LumosError, UnknownNameError
 from lumos_rl.masking import masked
 from lumos_rl.runs.config import RunConfig
@@ -120,6 +120,7 @@ def prepare_process(environment: MutableMapping[str, str]) -> None:
     logging.getLogger("lumos_rl").setLevel(logging.INFO)
     for name, value in QUIET.items():
         environment.setdefault(name, value)
+    received.clear()
     signal.signal(signal.SIGTERM, raise_stopped)
     sys.excepthook = lambda kind, error, trace: sys.stderr.write(
         masked("".join(traceback.format_exception(kind, error, trace)))

@@ -1,6 +1,7 @@
 import gc
 import json
 import os
+import resource
 import shutil
 import signal
 import subprocess
@@ -12,6 +13,7 @@ import pytest
 import torch
 import trl.trainer.utils
 from datasets import Dataset
+from safetensors import SafetensorError
 from tiny_model import CHATS, FLIP, PLAN, TASK, assistant, create_adapter, user
 from transformers import AutoTokenizer, PreTrainedModel, TrainerCallback, TrainingArguments
 from trl import SFTConfig, SFTTrainer
@@ -23,7 +25,8 @@ from lumos_rl.data.rows import ChatRow
 from lumos_rl.errors import ConfigError, DataError, MissingFileError
 from lumos_rl.policies.checkpoints import load_model
 from lumos_rl.policies.encoding import encode_chat, fingerprint
-from lumos_rl.training.saved import last_checkpoint, remove_all_but_last, remove_leftovers
+from lumos_rl.runs.faults import explained
+from lumos_rl.training.saved import checkpoints_in, last_checkpoint, remove_all_but_last, remove_leftovers
 from lumos_rl.training.settings import SFTSettings
 from lumos_rl.training.sft import IGNORED, encode_rows, epoch_order, preview, supervised_share, train_sft
 from lumos_rl.training.trainer import (
@@ -384,6 +387,21 @@ def test_the_loss_of_a_run_that_was_stopped_is_the_mean_of_all_its_steps(tiny_ba
     assert stop.value.exit_status == 143
     again = train_sft(tiny_base, CHATS, tmp_path / "out", FAST, 0)
     assert again.loss == pytest.approx(straight.loss, rel=1e-4)
+
+
+def test_a_disk_that_fills_in_a_checkpoint_is_told_and_training_resumes_from_the_one_before(tiny_base, tmp_path):
+    settings, before = replace(FAST, save_steps=2), resource.getrlimit(resource.RLIMIT_FSIZE)
+    fill = At(3, lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, before[1])))
+    try:
+        with pytest.raises((OSError, RuntimeError, SafetensorError)) as caught:
+            train_sft(tiny_base, CHATS, tmp_path, settings, 0, [fill])
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert explained(caught.value, tmp_path).startswith(f"expected room for the files of {tmp_path}, got ")
+    assert [path.name for path in checkpoints_in(tmp_path / "checkpoints")] == ["checkpoint-2", "checkpoint-4"]
+    again = At(0, None)
+    assert train_sft(tiny_base, CHATS, tmp_path, settings, 0, [again]).steps == 8
+    assert again.began == 2
 
 
 def test_a_smaller_batch_with_more_accumulation_continues_the_same_training(tiny_base, tmp_path):
