@@ -74,7 +74,7 @@ def policies_table(pattern: str, reference: str, measure: Measure) -> str:
             tested.setdefault(name, []).append(each)
     if reference not in tested:
         raise UnknownNameError(f"policy in {pattern}", reference, tested)
-    names = [name for name in ("base", "sft", "control") if name in tested]
+    names = [*filter(tested.__contains__, ("base", "sft", "control"))]
     names += [name for name in tested if name not in names]
     seeds = sorted({each.seed for own in tested.values() for each in own})
     differences = {

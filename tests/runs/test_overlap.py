@@ -112,7 +112,7 @@ def test_two_sources_of_one_benchmark_keep_their_tasks_apart(copied):
     assert [task.id for task in found] == ["gsm8k/train/0", "gsm8k/train/1", "gsm8k/train/0@2", "gsm8k/train/1@2"]
 
 
-@pytest.mark.parametrize("suite", ["qa", "mind2web"])
+@pytest.mark.parametrize("suite", ["math", "svamp", "qa", "mind2web"])
 def test_built_in_suites_learn_no_test_task(suite):
     config = DataConfig(
         suites=suite, annotated=60, resample=0, explore=580, test_tasks=50, test_split=("test", "unseen")

@@ -3,7 +3,7 @@
 import json
 from dataclasses import replace
 
-from small_run import CONFIG, explore_gold, explored, half, never, stage
+from small_run import CONFIG, explore_gold, explored, half, never, play_gold, stage
 
 from lumos_rl.core import Module, PreferencePair, Trajectory
 from lumos_rl.data.synthetic import synthetic_tasks
@@ -66,13 +66,15 @@ def test_every_step_policy_and_run_explores_with_noise_of_its_own(run):
     }  # of every policy, in every run
 
 
-def test_a_step_that_was_stopped_continues_with_its_own_episodes(run):
-    run.config = replace(CONFIG, seed=7)
-    explore_gold(run, run.config, "sft", half)
-    (step, _), player = Job(run.config).steps, Job(run.config).player(run)
-    kept = collect_stage(run, player, "sft", step, 7)()  # plays nothing, as all of them are there
-    assert [each.seed for each in kept] == [
-        each.seed for each in plan_episodes(step.explore, step.rollout, seed=exploration_seed(7, "rs-1", "sft"))
+def test_a_step_that_was_stopped_continues_with_its_own_episodes(run, monkeypatch):
+    step, player = Job(CONFIG).steps[0], Job(CONFIG).player(run)
+    own = exploration_seed(7, "rs-1", "sft")
+    play_gold(run, explored(CONFIG), step.rollout, "sft", TRAJECTORIES, half, own)
+    asked = []
+    monkeypatch.setattr(type(run.workers), "collect", lambda self, plans, *rest: asked.extend(plans) or iter(()))
+    kept = collect_stage(run, player, "sft", step, 7)()
+    assert not asked and [each.seed for each in kept] == [
+        plan.seed for plan in plan_episodes(step.explore, step.rollout, seed=own)
     ]
 
 
