@@ -204,6 +204,7 @@ class OpenAIPolicy:
             return Completion(request.id, "", "failed", failure=failure)
         if prompt is not None:
             text, ids = self._turn(text, ids, request)
+            logprobs = logprobs and logprobs[: len(ids)]
         return Completion(
             request_id=request.id,
             text=text,

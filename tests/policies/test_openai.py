@@ -7,6 +7,7 @@ import importlib
 import json
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -19,6 +20,7 @@ from dataclasses import replace
 import pytest
 from tiny_env import AddEnv, add_plans, solve
 from tiny_model import SHAPE, TEXTS, create_adapter, user
+from transformers import GenerationConfig
 
 from lumos_rl.core import Module, StopReason
 from lumos_rl.errors import ConfigError, InfrastructureError, MissingExtraError
@@ -164,6 +166,21 @@ def test_ids_go_out_and_come_back(serve, tiny_base):
     assert (done.logprobs, done.prompt_tokens, done.completion_tokens) == ((-0.5, -0.25, -1.0), 7, 0)
     policy.submit(Request("long", Module.PLANNER, (user("9" * 130),)))
     assert policy.collect()[0].finish_reason == "overflow" and len(server.bodies) == 1
+
+
+def test_every_end_token_of_the_model_ends_a_turn(serve, tiny_base, tmp_path):
+    shutil.copytree(tiny_base, tmp_path / "base")
+    GenerationConfig(eos_token_id=[7, 1]).save_pretrained(tmp_path / "base")
+    choice = {"text": "?", "token_ids": [50, 7, 60], "logprobs": {"token_logprobs": [-0.5, -0.25, -1.0]}}
+    server = serve(lambda number, body: (200, {}, {"choices": [{**choice, "finish_reason": "stop"}]}))
+    done = ask(made(server, tokenizer=str(tmp_path / "base")), sampling=Sampling(logprobs=True))
+    assert server.bodies[0]["stop_token_ids"] == [1, 7]
+    assert (done.ids, done.logprobs) == ((50, 1), (-0.5, -0.25))  # the template's own in its place
+
+
+def test_a_chat_template_needs_a_tokenizer(serve):
+    with pytest.raises(ConfigError, match=r"expected --model\.openai\.tokenizer with --model\.chat-template"):
+        OpenAIPolicy(OpenAISettings(serve(right).url, ("tiny",)), chat_template=("chatml",))
 
 
 def test_a_server_that_tells_no_ids_is_a_failure(serve, tiny_base):
