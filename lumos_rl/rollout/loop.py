@@ -14,9 +14,9 @@ The loop knows `gymnasium.Env` and nothing about benchmarks. It drives any envir
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import itertools
+import logging
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
@@ -37,6 +37,8 @@ from lumos_rl.records import well_formed
 from lumos_rl.rollout.plans import EpisodePlan, derive_seed
 
 Env = gymnasium.Env[str, str]
+
+log = logging.getLogger(__name__)
 
 CUT = "the turn was cut at max_new_tokens"
 POLL_S = 0.01  # longest wait for the policy while steps run in threads
@@ -186,8 +188,10 @@ def _raise_mistake(error: Exception) -> None:
 
 
 def _close(env: Env) -> None:
-    with contextlib.suppress(InfrastructureError, OSError):  # its back end may be gone already
+    try:
         env.close()
+    except (InfrastructureError, OSError) as error:  # its back end may be gone already
+        log.warning("an environment did not close: %r", error)
 
 
 @dataclass(slots=True)

@@ -175,6 +175,8 @@ class RayWorkers:
         calls = {place.actor.close.remote(): place for place in self._places if place.actor is not None}
         ready = [call for call, place in calls.items() if place.ready]  # the others close once they have started
         late = self._ray.wait(ready, num_returns=len(ready), timeout=CLOSE_S)[1] if ready else []
+        for call in late:
+            log.warning("%s did not close within %.0f s: it is ended", calls[call].name, CLOSE_S)
         self._end([place for call, place in calls.items() if call in late or place.gpus])
         if self._engines is not None and not self._engines.stay:
             self._engines.close()

@@ -9,7 +9,6 @@ Only `evaluation.jsonl` and `config.json` of the runs are read. Runs are paired 
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,12 +16,14 @@ from functools import lru_cache
 from pathlib import Path
 
 from lumos_rl import task_types
-from lumos_rl.core import Trajectory, from_json
+from lumos_rl.core import Trajectory
 from lumos_rl.data.synthetic import UNSEEN
 from lumos_rl.errors import ConfigError, MissingFileError, UnknownNameError
 from lumos_rl.metrics import Difference, paired_difference
 from lumos_rl.runs.folder import EVALUATION
+from lumos_rl.runs.lines import Lines
 from lumos_rl.runs.score import KINDS, benchmark_of, part
+from lumos_rl.runs.stored import stored_values
 from lumos_rl.task_types import Scale
 
 SUCCESS, REWARD = "success", "reward"
@@ -137,13 +138,10 @@ def policies(run: Path) -> Mapping[str, Tested]:
 def _read(run: Path, size: int, changed_ns: int) -> Mapping[str, Tested]:
     """The same, read once while the file has this size and time."""
     tries: dict[str, dict[tuple[str, str], Trajectory]] = {}
-    with (run / EVALUATION).open(encoding="utf-8") as lines:
-        for number, line in enumerate(lines, 1):
-            if line.endswith("\n"):  # the last may still be being written
-                episode = from_json(Trajectory, line, f"{run / EVALUATION}:{number}")
-                tries.setdefault(episode.policy, {})[episode.id, episode.instruction] = episode
+    for episode in Lines(run / EVALUATION).all(Trajectory):
+        tries.setdefault(episode.policy, {})[episode.id, episode.instruction] = episode
     settings = run / "config.json"
-    seed = json.loads(settings.read_text(encoding="utf-8")).get("seed", 0) if settings.is_file() else 0
+    seed = stored_values(settings).get("seed", 0) if settings.is_file() else 0
     return {policy: Tested(run, seed, policy, tuple(own.values())) for policy, own in tries.items()}
 
 

@@ -31,12 +31,12 @@ from typing import IO, Any, Self
 
 from lumos_rl.console import duration
 from lumos_rl.core import Module, PreferencePair, Record, Trajectory, to_json
-from lumos_rl.errors import ConfigError, DataError, InfrastructureError, MissingFileError
+from lumos_rl.errors import ConfigError, InfrastructureError, MissingFileError
 from lumos_rl.masking import masked
 from lumos_rl.policies.layout import CHECKPOINTS
 from lumos_rl.rollout.ray_workers import RayWorkers
 from lumos_rl.runs.config import CHANGEABLE, RunConfig
-from lumos_rl.runs.lines import Lines, cut_broken_line, naming
+from lumos_rl.runs.lines import Lines, cut_broken_line, naming, read_result
 from lumos_rl.runs.schedule import Planned, Schedule
 from lumos_rl.runs.stored import refuse_other_versions, refused_changes, settings_of, stored_values
 from lumos_rl.runs.trackers import check_trackers, trackers
@@ -194,7 +194,9 @@ class RunFolder:
             return  # nothing was made with those settings; often some were wrong
         new, old = settings_of(self.config), stored_values(stored)
         refuse_other_versions(stored, old)
-        old = settings_of(RunConfig()) | old  # older ones name fewer
+        if missing := sorted(new.keys() - old.keys()):
+            log.info("%s was begun without %s: their defaults are taken for its own", path, ", ".join(missing))
+        old = settings_of(RunConfig()) | old
         if refused := refused_changes(old, new):
             raise ConfigError(
                 f"expected the settings that {path} was begun with, got others ({'; '.join(refused)}); continue with"
@@ -215,24 +217,6 @@ class RunFolder:
 
     def _write(self, name: str, value: Mapping[str, Any]) -> None:
         write_atomically(self.path / name, json.dumps(value, indent=1, ensure_ascii=False) + "\n")
-
-
-def read_result(path: Path) -> dict[str, Any]:
-    """The result of a finished stage.
-
-    Raises:
-        DataError: The file is cut off or holds something else.
-    """
-    try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-        if not isinstance(value, dict):
-            raise ValueError(f"got {str(value)[:60]!r}")
-    except ValueError as error:
-        raise DataError(
-            f"expected the result of a stage as one JSON object in {path}: {error}; remove that file, and the stage"
-            " runs again from what else there is"
-        ) from error
-    return value
 
 
 def check_writable(path: Path) -> None:

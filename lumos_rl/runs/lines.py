@@ -1,4 +1,6 @@
-"""A file of a run that grows by a line for each record, in which the records of one policy or stage are found at once.
+"""The files of a run: results of stages, and files that grow by a line for each record.
+
+Of the latter, the records of one policy or stage are found at once:
 
     cut_broken_line(path := Path("runs/tiny-0/trajectories.jsonl"))    # one that was being written when a process ended
     lines = Lines(path)
@@ -18,7 +20,7 @@ import os
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from lumos_rl.core import PreferencePair, Record, Trajectory, from_json, to_json
 from lumos_rl.errors import DataError
@@ -120,6 +122,24 @@ def _lines_at(file: BinaryIO, places: Sequence[int]) -> Iterator[tuple[int, byte
     for number, offset in zip(places[::2], places[1::2], strict=True):
         file.seek(offset)
         yield number, file.readline()
+
+
+def read_result(path: Path) -> dict[str, Any]:
+    """The result of a finished stage.
+
+    Raises:
+        DataError: The file is cut off or holds something else.
+    """
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+        if not isinstance(value, dict):
+            raise ValueError(f"got {str(value)[:60]!r}")
+    except ValueError as error:
+        raise DataError(
+            f"expected the result of a stage as one JSON object in {path}: {error}; remove that file, and the stage"
+            " runs again from what else there is"
+        ) from error
+    return value
 
 
 @contextlib.contextmanager

@@ -8,7 +8,6 @@ Tasks are compared by `lumos_rl.data.overlap`. With `data.allow_overlap` it is o
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -18,6 +17,7 @@ from lumos_rl.data.overlap import HeldOut, Key, key
 from lumos_rl.data.rows import ChatRow
 from lumos_rl.errors import ConfigError
 from lumos_rl.runs.config import DataConfig
+from lumos_rl.runs.lines import read_result
 from lumos_rl.runs.score import part
 
 log = logging.getLogger(__name__)
@@ -73,7 +73,7 @@ def learned_by_part(
 def learned_in(run: Path) -> dict[str, Sequence[int]]:
     """What the stage `OVERLAP` of a run holds, which says how many test tasks of each part were learned; {} without."""
     path = run / "stages" / f"{OVERLAP}.json"
-    return dict(json.loads(path.read_text(encoding="utf-8"))) if path.is_file() else {}
+    return read_result(path) if path.is_file() else {}
 
 
 def learned(counts: Sequence[int]) -> str:

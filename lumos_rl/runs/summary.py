@@ -10,10 +10,9 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from lumos_rl import task_types
-from lumos_rl.metrics import detectable_difference
 from lumos_rl.runs.folder import RunFolder
 from lumos_rl.runs.overlap import OVERLAP, learned
-from lumos_rl.runs.score import KINDS, Score, benchmark_of
+from lumos_rl.runs.score import KINDS, Score, benchmark_of, told_apart
 from lumos_rl.runs.stages import swapped
 from lumos_rl.runs.tasks import graded_as, split_source, test_sources
 
@@ -31,8 +30,7 @@ def write_summary(run: RunFolder, versions: Sequence[str], seconds: float) -> st
     Returns:
         The text of `SUMMARY.md`.
     """
-    files = sorted((run.path / "stages").glob("*.json"), key=lambda path: path.stat().st_mtime_ns)  # as they ended
-    stages = {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in files}
+    stages = run.results()
     mixed = [swapped(*pair) for pair in (("sft", versions[-1]), (versions[-1], "sft"))] if versions else []
     names = [name for name in ("base", "sft", "control", *versions, *mixed) if f"evaluate-{name}" in stages]
     summary = {
@@ -124,16 +122,8 @@ def _learned(counts: Sequence[int] | None) -> list[str]:
 
 def _smallest(scores: Mapping[str, Any]) -> list[str]:
     """What these tasks can show of a difference between policies."""
-    tasks = max((each[kind].get("tasks") or 0 for each in scores.values() for kind in KINDS), default=0)
-    if not tasks:
-        return []
-    points = 100 * detectable_difference(tasks)
-    return [
-        f"Of {tasks} tasks, two policies that differ by {points:.1f} points are told apart with 80 % power at the 5 %"
-        " level, at worst; by less, where they solve much the same tasks. `python -m lumos_rl.recipes.compare` says"
-        " what they differ by.",
-        "",
-    ]
+    told = told_apart(each for found in scores.values() for each in found.values())
+    return [f"{told} `python -m lumos_rl.recipes.compare` says what they differ by.", ""] if told else []
 
 
 def _row(*cells: object) -> str:
