@@ -115,7 +115,7 @@ def measure_steps() -> None:
             print(f"{observation:>11} | {pages:>10} | {steps / (elapsed - resets):>11,.0f} | {40 * resets:>6.2f}")
         from lumos_rl.envs.mind2web import reader as mind2web
 
-        mind2web._page_of_suite.cache_clear()
+        mind2web._pages.clear()
 
 
 def measure_stream(gigabytes: float, folder: Path) -> None:

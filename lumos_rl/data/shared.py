@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Generic, TypeVar
 
 from lumos_rl.core import Task
+from lumos_rl.data.kept import Kept
 from lumos_rl.errors import DataError
 from lumos_rl.task_types import Reader
 
@@ -74,10 +75,8 @@ class Unreadable:
 
 
 Read = Drawn[Task | Unreadable]
-_Key = tuple[object, ...]
 
-_kept: dict[_Key, tuple[Read, int]] = {}  # with the size of the files in bytes; the last one used is last
-_lock = threading.Lock()
+_kept = Kept[Read](KEPT_BYTES)
 
 
 def file_tasks(reader: Reader, source: str, split: str) -> Read:
@@ -92,12 +91,8 @@ def file_tasks(reader: Reader, source: str, split: str) -> Read:
     stats = [path.stat() for path in paths]
     stamps = [(str(path.absolute()), stat.st_mtime_ns, stat.st_size) for path, stat in zip(paths, stats, strict=True)]
     key = (type(reader), getattr(reader, "benchmark", None), split, *stamps)
-    with _lock:
-        found = _kept.pop(key, None) or (Drawn(_read(reader, source, split)), sum(stat.st_size for stat in stats))
-        _kept[key] = found
-        while len(_kept) > 1 and sum(size for _, size in _kept.values()) > KEPT_BYTES:
-            del _kept[next(iter(_kept))]
-    return found[0]
+    size = sum(stat.st_size for stat in stats)
+    return _kept.get(key, lambda: Drawn(_read(reader, source, split)), lambda _: size)
 
 
 def _read(reader: Reader, source: str, split: str) -> Iterator[Task | Unreadable]:

@@ -8,6 +8,7 @@ import pytest
 from lumos_rl.core import Task
 from lumos_rl.data import load_tasks, shared
 from lumos_rl.data.files import Reader, default_split, read_rows, text_field
+from lumos_rl.data.kept import Kept
 from lumos_rl.data.shared import Drawn, file_tasks
 from lumos_rl.errors import DataError
 
@@ -153,16 +154,16 @@ def test_a_limit_reads_no_more_records_than_it_needs(tmp_path):
 
 
 def test_the_files_that_are_kept_are_bounded_by_their_bytes(tmp_path, monkeypatch):
-    monkeypatch.setattr(shared, "_kept", {})
-    monkeypatch.setattr(shared, "KEPT_BYTES", 2 * (len(LINE) + 1))
+    kept = Kept(2 * (len(LINE) + 1))
+    monkeypatch.setattr(shared, "_kept", kept)
     own = reader(lambda row, split: Task(f"mine/{row.index}", "mine", "q"))
     for name in "abc":
         (tmp_path / f"{name}.jsonl").write_text(LINE + "\n")
         file_tasks(own, str(tmp_path / f"{name}.jsonl"), "test")
-    assert [key[-1][0][-7:] for key in shared._kept] == ["b.jsonl", "c.jsonl"]
+    assert [key[-1][0][-7:] for key in kept.keys] == ["b.jsonl", "c.jsonl"]
     (tmp_path / "large.jsonl").write_text((LINE + "\n") * 9)
     file_tasks(own, str(tmp_path / "large.jsonl"), "test")
-    assert len(shared._kept) == 1  # the last one, so that its environments share it
+    assert len(kept.keys) == 1 and kept.bytes == 9 * (len(LINE) + 1)  # the last one, so that its environments share it
 
 
 def test_a_stream_that_fails_fails_for_everyone_who_gets_there():

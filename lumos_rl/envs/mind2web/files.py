@@ -11,18 +11,22 @@ changes.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
+import logging
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from lumos_rl.data.cache import cache_folder
+from lumos_rl.data.kept import Kept
 from lumos_rl.errors import DataError
+
+log = logging.getLogger(__name__)
 
 FORMAT = 2  # version of a stored index
 CHUNK = 1 << 22  # bytes read at once; longer strings span several chunks
@@ -49,26 +53,46 @@ class Entry:
 def index_file(path: Path) -> tuple[Entry, ...]:
     """The tasks of a file, in order; an entry that cannot be read has an error."""
     stat = path.stat()
-    return _kept_index(path.resolve(), stat.st_size, stat.st_mtime_ns)
+    place = path.resolve(), stat.st_size, stat.st_mtime_ns
+    return _indexes.get(place, lambda: _found_index(*place), _bytes_of)
 
 
-@lru_cache(maxsize=256)
-def _kept_index(path: Path, size: int, changed_ns: int) -> tuple[Entry, ...]:
-    key = hashlib.sha256(repr((FORMAT, str(path), size, changed_ns)).encode()).hexdigest()[:16]
-    kept = cache_folder() / f"mind2web-{key}.jsonl"
+_indexes = Kept[tuple[Entry, ...]](200_000_000)
+
+
+def _bytes_of(entries: tuple[Entry, ...]) -> int:
+    """About how many bytes an index takes."""
+    return sum(2_000 + 200 * len(entry.actions) for entry in entries)
+
+
+def _found_index(path: Path, size: int, changed_ns: int) -> tuple[Entry, ...]:
+    """The index in the cache folder, or a new one."""
+    place = hashlib.sha256(str(path).encode("utf-8", "surrogateescape")).hexdigest()[:16]
+    stamp = hashlib.sha256(repr((FORMAT, size, changed_ns)).encode()).hexdigest()[:16]
+    kept = cache_folder() / f"mind2web-{place}-{stamp}.jsonl"
     if kept.is_file():
         with kept.open(encoding="utf-8") as lines:
             return tuple(_entry(json.loads(line)) for line in lines)
     found = tuple(scan(path))
+    _store(kept, found)
+    return found
+
+
+def _store(kept: Path, found: Iterable[Entry]) -> None:
+    """Writes an index, if the cache can be written; otherwise it is made again next time."""
     partial = kept.with_suffix(f".{os.getpid()}")
     try:
         kept.parent.mkdir(parents=True, exist_ok=True)
         with partial.open("w", encoding="utf-8") as file:
             file.writelines(json.dumps([entry.fields, entry.actions, entry.error]) + "\n" for entry in found)
+        for old in kept.parent.glob(f"{kept.name.rpartition('-')[0]}-*.jsonl"):  # of the file before it changed
+            old.unlink(missing_ok=True)
         partial.replace(kept)
-    except OSError:  # the cache cannot be written; the index is made again next time
-        pass
-    return found
+    except OSError as error:
+        log.info("%s: the index is not kept: %s", kept, error)
+    finally:
+        with contextlib.suppress(OSError):
+            partial.unlink(missing_ok=True)
 
 
 def _entry(value: Any) -> Entry:
@@ -172,7 +196,7 @@ def _tokens(path: Path) -> Iterator[tuple[int, bytes]]:
     """Strings and brackets with their positions; long strings are replaced by an empty one."""
     rest, place = b"", 0
     with path.open("rb") as file:
-        while chunk := file.read(CHUNK):
+        while chunk := file.read(max(CHUNK, len(rest))):  # twice as much while a string goes on: linear time
             data, rest = rest + chunk, b""
             for match in _TOKEN.finditer(data):
                 token = match[0] if match.end() - match.start() < 64 else b'""'

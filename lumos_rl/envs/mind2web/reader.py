@@ -16,13 +16,13 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from lumos_rl.core import Task
 from lumos_rl.data.files import Reader, Row, bad_field, list_field, text_field
-from lumos_rl.envs.mind2web.files import Span, index_file, read_json
+from lumos_rl.data.kept import Kept
+from lumos_rl.envs.mind2web.files import index_file, read_json
 from lumos_rl.envs.mind2web.suite import suite_record
 from lumos_rl.envs.mind2web.tools.page import Step, StepPage
 from lumos_rl.envs.mind2web.tools.session import CLICKS, OPS
@@ -34,8 +34,8 @@ SPLITS = ("train", "test_task", "test_website", "test_domain")
 ORIGIN = "huggingface.co/datasets/osunlp/Mind2Web (CC BY 4.0; the test splits in an archive with a password)"
 _FILES = {split: (f"{split}/{split}_*.json", f"data/{split}/{split}_*.json", f"{split}_*.json") for split in SPLITS}
 _ABOUT = ("website", "domain", "subdomain")
-PAGES_KEPT = 64  # pages cached per process; a recorded page takes a few megabytes
-SUITE_PAGES_KEPT = 512  # a built-in page takes at most a tenth of that
+PAGE_BYTES = 400_000_000  # of pages cached per process
+_PER_CHARACTER = 25  # bytes that a page takes for each character of its XML, with the texts made from it
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,21 +143,23 @@ def load_page(task: Task, index: int) -> StepPage:
     meta = task.meta
     if "file" in meta and "suite" not in meta and 0 <= index < len(meta["actions"]):
         start, end = meta["actions"][index]
-        return _page_of_file(meta["file"], (start, end), str(meta["reprs"][index]), f"{task.id}, step {index}")
+        changed_ns = Path(meta["file"]).stat().st_mtime_ns if Path(meta["file"]).exists() else 0
+        return _kept_page((meta["file"], changed_ns, start, end), task, index)
     if "suite" in meta:
-        return _page_of_suite(task.id, json.dumps(meta["suite"]), str(meta["reprs"][index]), index)
-    return StepPage(read_step(load_action(task, index), str(meta["reprs"][index]), f"{task.id}, step {index}"))
+        return _kept_page((task.id, json.dumps(meta["suite"]), index), task, index)
+    return _made_page(task, index)
 
 
-@lru_cache(maxsize=PAGES_KEPT)
-def _page_of_file(file: str, span: Span, text: str, where: str) -> StepPage:
-    return StepPage(read_step(read_json(Path(file), span), text, where))
+_pages = Kept[StepPage](PAGE_BYTES)
 
 
-@lru_cache(maxsize=SUITE_PAGES_KEPT)
-def _page_of_suite(key: str, made_from: str, text: str, index: int) -> StepPage:
-    task = Task(key, BENCHMARK, "", meta={"suite": json.loads(made_from)})
-    return StepPage(read_step(load_action(task, index), text, f"{key}, step {index}"))
+def _kept_page(place: tuple[object, ...], task: Task, index: int) -> StepPage:
+    key = (*place, str(task.meta["reprs"][index]))
+    return _pages.get(key, lambda: _made_page(task, index), lambda page: _PER_CHARACTER * len(page.step.html))
+
+
+def _made_page(task: Task, index: int) -> StepPage:
+    return StepPage(read_step(load_action(task, index), str(task.meta["reprs"][index]), f"{task.id}, step {index}"))
 
 
 def read_step(record: Any, text: str, where: str) -> Step:

@@ -117,15 +117,43 @@ def test_json_lines_are_read_as_well(tmp_path: Path) -> None:
     assert [entry.fields["annotation_id"] for entry in scan(path)] == ["a", "b"]
 
 
-def test_the_index_is_kept_until_the_file_changes(tmp_path: Path, cache: Path) -> None:
+def test_the_index_is_kept_until_the_file_changes_and_then_replaced(tmp_path: Path, cache: Path) -> None:
     path = write(tmp_path, "x.json", [record("a")])
     first = index_file(path)
     [kept] = cache.iterdir()
-    mind2web_files._kept_index.cache_clear()
+    mind2web_files._indexes.clear()
     assert index_file(path) == first
     write(tmp_path, "x.json", [record("a"), record("b")])
     assert len(index_file(path)) == 2
-    assert len(list(cache.iterdir())) == 2 and kept.is_file()
+    assert len(list(cache.iterdir())) == 1 and not kept.is_file()
+    index_file(write(tmp_path, "y.json", [record("a")]))
+    assert len(list(cache.iterdir())) == 2
+
+
+def test_an_interrupted_index_leaves_no_file(tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(mind2web_files.json, "dumps", lambda value: 1 / 0)
+    path = tmp_path / "x.json"
+    path.write_text('[{"annotation_id": "a", "actions": []}]')
+    with pytest.raises(ZeroDivisionError):
+        index_file(path)
+    assert list(cache.iterdir()) == []
+
+
+def test_a_string_over_many_chunks_is_read_in_linear_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(mind2web_files, "CHUNK", 64)
+    read = []
+    finditer = mind2web_files._TOKEN.finditer
+
+    class Counting:
+        def finditer(self, data: bytes) -> Any:
+            read.append(len(data))
+            return finditer(data)
+
+    monkeypatch.setattr(mind2web_files, "_TOKEN", Counting())
+    path = tmp_path / "x.json"
+    path.write_text(json.dumps([record("a", note="x" * 100_000)]))
+    assert [entry.error for entry in scan(path)] == [""]
+    assert sum(read) < 5 * path.stat().st_size
 
 
 def test_an_index_that_cannot_be_kept_is_made_all_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -40,6 +40,7 @@ TEXT = "text"
 MAX_DEPTH, MAX_CHILDREN, MAX_SIBLING = 5, 50, 3  # MindAct, prune_tree
 MAX_VALUE_LENGTH, MAX_LENGTH = 5, 20  # words; MindAct, get_tree_repr
 ANCESTOR_WORDS, TARGET_WORDS = 50, 100  # MindAct, format_candidate
+_KEPT_LENGTH = 500  # characters of the attributes whose words are cached, so that the cache stays below some 50 MB
 LONGEST_WORD = 14  # letters; longer words of attributes are not shown
 
 # Informative attributes, in the order in which they are shown.
@@ -50,7 +51,6 @@ SHOWN = (
 SALIENT = frozenset(SHOWN) - {"class"}
 _EMPTY = {"role": ("presentation", "none", "link"), "type": ("hidden",)}  # attribute → uninformative values
 _EMPTY_VALUES = ("hidden", "none", "presentation", "null", "undefined")
-_ICON = re.compile(r"\S*icon\S*", re.IGNORECASE)
 _SPACES = re.compile(r"\s+")
 _UNESCAPED = (
     *(("&quot;", '"'), ("&amp;", "&"), ("&lt;", "<"), ("&gt;", ">"), ("&nbsp;", " "), ("&ndash;", "-")),
@@ -150,7 +150,7 @@ def _clean_attributes(node: _Element) -> None:
         if name == ID:
             continue
         if name == "class" and value and node.tag == "svg":
-            kept = " ".join(_ICON.findall(value))
+            kept = " ".join(word for word in value.split() if "icon" in word.lower())
         elif name in SALIENT and value not in _EMPTY.get(name, ()):
             kept = _collapsed(value)
         if kept:
@@ -308,11 +308,20 @@ def get_tree_repr(
     return as_text(etree.tostring(root, encoding="unicode"), keep_html_brackets), mapping
 
 
-@lru_cache(maxsize=1 << 16)
 def meta_words(
     attributes: tuple[tuple[str, str], ...], max_value_length: int = MAX_VALUE_LENGTH, max_length: int = MAX_LENGTH
 ) -> str:
     """The words that show the attributes of an element."""
+    short = sum(len(value) for _, value in attributes) <= _KEPT_LENGTH
+    return (_kept_meta_words if short else _meta_words)(attributes, max_value_length, max_length)
+
+
+@lru_cache(maxsize=1 << 14)
+def _kept_meta_words(attributes: tuple[tuple[str, str], ...], max_value_length: int, max_length: int) -> str:
+    return _meta_words(attributes, max_value_length, max_length)
+
+
+def _meta_words(attributes: tuple[tuple[str, str], ...], max_value_length: int, max_length: int) -> str:
     found: Mapping[str, str] = dict(attributes)
     values: dict[str, None] = {}
     for name in SHOWN:
@@ -328,15 +337,22 @@ def meta_words(
 def as_text(markup: str, keep_html_brackets: bool = False) -> str:
     """The markup with brackets instead of tags; page text that looks like markup is replaced, too, as in MindAct."""
     text = markup.replace('"', " ").replace("meta= ", "").replace("id= ", "id=").replace(" >", ">")
-    text = re.sub(r"<text>(.*?)</text>", r"\1", text)
+    text = _replaced(r"<text>(.*?)</text>", r"\1", text, "</text>")
     if not keep_html_brackets:
         text = text.replace("/>", "$/$>")
-        text = re.sub(r"</.+?>", ")", text)
-        text = re.sub(r"<(.+?)>", r"(\1", text)
+        text = _replaced(r"</.+?>", ")", text, ">")
+        text = _replaced(r"<(.+?)>", r"(\1", text, ">")
         text = text.replace("$/$", ")")
     for entity, character in _UNESCAPED:
         text = text.replace(entity, character)
     return _SPACES.sub(" ", text).strip()
+
+
+def _replaced(pattern: str, new: str, text: str, end: str) -> str:
+    """`re.sub` for matches within a line that end with `end`; what is behind its last one is not searched in vain."""
+    lines = text.split("\n")
+    cuts = [line.rfind(end) + len(end) if end in line else 0 for line in lines]
+    return "\n".join(re.sub(pattern, new, line[:cut]) + line[cut:] for line, cut in zip(lines, cuts, strict=True))
 
 
 def format_candidate(tree: Tree, candidate: Mapping[str, Any]) -> str:

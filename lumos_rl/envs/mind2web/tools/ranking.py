@@ -19,6 +19,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
+from lumos_rl.data.kept import Kept
 from lumos_rl.envs.mind2web.tools.sentences import PREVIOUS_ACTIONS, TASK_IS
 
 Ranker = Callable[[str, str], float]  # query, text of a candidate → score
@@ -27,6 +28,7 @@ K1 = 0.4  # below the usual 1.2: an element that repeats a word, as name and as 
 B = 0.3  # below the usual 0.75: a long list of options is not a worse match
 KIND = 2.0  # weight of the kind of an element, relative to a word in it
 AROUND = 0.3  # weight of a word among the ancestors, relative to a word in the element
+MOST_ALIKE = 64  # different words of a query that are looked up by similarity, which takes some time for each
 ALIKE = 0.8  # minimum similarity of a word on the page that replaces a query word missing there
 _ROLES = "button checkbox combobox gridcell link listbox menuitem option radio searchbox slider switch tab textbox"
 ROLES: Mapping[str, tuple[str, ...]] = {  # role, tag or input type → what people call such an element
@@ -37,6 +39,7 @@ ROLES: Mapping[str, tuple[str, ...]] = {  # role, tag or input type → what peo
     "search": ("searchbox",),
     **dict.fromkeys(("textarea", "text", "email", "tel", "password", "number"), ("textbox",)),
 }
+_KEPT_LENGTH = 2_000  # characters of a text whose words are cached, so that the cache stays below some 200 MB
 _WORD = re.compile(r"\w+")
 _ID = re.compile(r"\bid=0")  # the candidate's own id; there may be no blank after it
 _TAG = re.compile(r"\(\w+(?: id=0)?")
@@ -96,6 +99,9 @@ class _Index:
             for word, weight in weights.items():
                 self.entries.setdefault(word, {})[index] = weight
         self.weights = {word: self._weight(len(held)) for word, held in self.entries.items()}
+        self._spelled: dict[tuple[str, int], list[str]] = {}  # words by first letter and length
+        for word in self.entries:
+            self._spelled.setdefault((word[0], len(word)), []).append(word)
 
     def _weight(self, held: int) -> float:
         return math.log(1 + (self.size - held + 0.5) / (held + 0.5))
@@ -110,20 +116,30 @@ class _Index:
     def _known(self, words: Sequence[str]) -> Mapping[str, float]:
         """Words of the page that match a query word, with their similarity."""
         known: dict[str, float] = {}
-        for word in words:
+        looked_up = 0
+        for word in dict.fromkeys(words):
             if word in self.entries:
                 known[word] = 1.0
                 continue
-            near = [other for other in self.entries if other[0] == word[0] and abs(len(other) - len(word)) < 4]
+            looked_up += 1
+            near = self._near(word) if looked_up <= MOST_ALIKE else []
             for other in difflib.get_close_matches(word, near, n=1, cutoff=ALIKE):
                 likeness = difflib.SequenceMatcher(None, other, word).ratio()
                 known[other] = max(known.get(other, 0.0), likeness)
         return known
 
+    def _near(self, word: str) -> list[str]:
+        """Words of the page with the same first letter and nearly the same length."""
+        sizes = range(len(word) - 3, len(word) + 4)
+        return [other for size in sizes for other in self._spelled.get((word[0], size), ())]
 
-@lru_cache(maxsize=64)
+
+_indexes = Kept[_Index](100_000_000)
+
+
 def _index(texts: tuple[str, ...]) -> _Index:
-    return _Index(texts)
+    size = 20 * sum(map(len, texts))  # with its words
+    return _indexes.get(texts, lambda: _Index(texts), lambda _: size)
 
 
 def _wanted(query: str) -> str:
@@ -138,8 +154,16 @@ class _Words(NamedTuple):
     around: list[str]
 
 
-@lru_cache(maxsize=1 << 14)
 def _words_of(text: str) -> _Words:
+    return _kept_words_of(text) if len(text) <= _KEPT_LENGTH else _split(text)
+
+
+@lru_cache(maxsize=1 << 13)
+def _kept_words_of(text: str) -> _Words:
+    return _split(text)
+
+
+def _split(text: str) -> _Words:
     around, _, target = text.rpartition("\ntarget: ")
     own = _words(_TAG.sub(" ", target))  # without tag names, which are uninformative
     head = _words(_ID.sub(" ", target.partition(" (")[0]))[:2]  # its tag, and its role or type if it has one
