@@ -37,7 +37,7 @@ from lumos_rl.runs.launch import known_flags, launch, stored_settings
 from lumos_rl.runs.overlap import learned, learned_in
 from lumos_rl.runs.policies import source_hash, weights_hash
 from lumos_rl.runs.presets import PRESETS
-from lumos_rl.runs.score import KINDS, Score, benchmark_of
+from lumos_rl.runs.score import KINDS, Score, benchmark_of, told_apart
 from lumos_rl.runs.stages import evaluate_stage
 from lumos_rl.runs.tasks import graded_as, split_source, test_examples, test_sources
 from lumos_rl.runs.testing import learned_tests, with_stored_tests
@@ -184,6 +184,7 @@ def _report(data: DataConfig, version: str, result: Mapping[str, Any], memorised
         if name in memorised:
             print(f"{source}: {learned(memorised[name])}")
         _print_scores(f"{source}{name.removeprefix(benchmark)}  {version}", task_type, scores)
+        print(f"    {told_apart(scores[kind] for kind in KINDS)}")
         if source.startswith(f"{name}=") and not source.endswith("=synthetic") and task_type.published:
             print(f"    Agent Lumos (Yin et al. 2023): {task_type.published}")
 

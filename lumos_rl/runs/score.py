@@ -9,14 +9,14 @@ turns) are never excluded. Intervals count tasks, as episodes of one task are al
 from __future__ import annotations
 
 import statistics
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from lumos_rl import task_types
 from lumos_rl.core import Task, Trajectory
 from lumos_rl.data.synthetic import UNSEEN
-from lumos_rl.metrics import mean_interval, share_interval
+from lumos_rl.metrics import detectable_difference, mean_interval, share_interval
 from lumos_rl.task_types import Scale
 
 KINDS = ("greedy", "sampled")
@@ -114,6 +114,22 @@ def _mean(values: Iterable[tuple[str, float]], excluded: int, share: bool = True
             ends = max(0.0, ends[0]), ends[1]
     low, high = ends or (None, None)
     return Score(statistics.fmean(every), low, high, len(every), excluded, len(groups))
+
+
+def told_apart(scores: Iterable[Mapping[str, Any]]) -> str:
+    """Which difference between policies the tasks of these scores can show, as a sentence; "" without tasks.
+
+    Args:
+        scores: Scores as `scores_of` gives them, among other mappings.
+    """
+    tasks = max((each.get("tasks") or 0 for each in scores), default=0)
+    if not tasks:
+        return ""
+    points = 100 * detectable_difference(tasks)
+    return (
+        f"Of {tasks} tasks, two policies that differ by {points:.1f} points are told apart with 80 % power at the 5 %"
+        " level, at worst; by less, where they solve much the same tasks."
+    )
 
 
 def scores_of(played: Sequence[Trajectory]) -> dict[str, Any]:

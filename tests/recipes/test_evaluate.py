@@ -63,6 +63,7 @@ def test_other_benchmarks_than_the_runs_stand_beside_it(tmp_path, capsys, monkey
         main(Job(config), run, EvaluateConfig(config, checkpoint="model", benchmarks=("gsm8k=test.jsonl, svamp",)))
     said = capsys.readouterr().out
     assert "gsm8k=test.jsonl  model  greedy   100.0" in said and "svamp=synthetic  model  greedy   0.0" in said
+    assert "Of 2 tasks, two policies that differ by 50.0 points are told apart" in said
     assert said.count("Agent Lumos") == 1 and "55.4" in said  # of a built-in suite it has no figures
 
 
