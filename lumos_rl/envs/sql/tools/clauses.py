@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from lumos_rl.envs.sql.tools.cursor import Cursor, Refused, Rule
+from lumos_rl.envs.sql.tools.definitions import alter, create, drop, truncate
 from lumos_rl.envs.sql.tools.forms import window
 from lumos_rl.envs.sql.tools.grammar import expression, operation, query_in_brackets
 from lumos_rl.envs.sql.tools.tokens import syntax_error, unsupported, written
@@ -199,7 +200,7 @@ def _locking(c: Cursor) -> None:
 
 
 def insert(c: Cursor) -> None:
-    """Takes INSERT or REPLACE."""
+    """Takes INSERT."""
     c.at += 1
     c.one_of(frozenset(("LOW_PRIORITY", "DELAYED", "HIGH_PRIORITY")))
     c.take("IGNORE")
@@ -216,7 +217,7 @@ def insert(c: Cursor) -> None:
         c.items(_values)
     else:
         query(c)
-    if c.word == "ON":
+    if c.word == "ON" and c.peek().word == "DUPLICATE":
         raise unsupported("ON DUPLICATE KEY UPDATE")
 
 
@@ -275,10 +276,20 @@ def delete(c: Cursor) -> None:
 _RULES: Mapping[str, Rule] = {"expression": expression, "operation": operation, "query": query}
 STATEMENTS: Mapping[str, Rule] = {
     **dict.fromkeys(("SELECT", "WITH", "(", "TABLE", "VALUES"), query),
-    **dict.fromkeys(("INSERT", "REPLACE"), insert),
+    "INSERT": insert,
     "UPDATE": update,
     "DELETE": delete,
+    "CREATE": create,
+    "ALTER": alter,
+    "DROP": drop,
+    "TRUNCATE": truncate,
 }
+_OTHERS = frozenset(
+    """
+    ANALYZE CACHE CALL CHECK CHECKSUM CLONE DEALLOCATE DO EXECUTE FLUSH GRANT HANDLER HELP IMPORT INSTALL KILL LOAD LOCK
+    OPTIMIZE PREPARE PURGE RELEASE RENAME REPAIR REPLACE RESET REVOKE SAVEPOINT SHUTDOWN SIGNAL UNINSTALL UNLOCK XA
+    """.split()
+)
 
 
 def checked(text: str) -> str:
@@ -291,6 +302,8 @@ def checked(text: str) -> str:
     cursor = Cursor(text, _RULES)
     _check_size(cursor)
     rule = STATEMENTS.get(cursor.word)
+    if cursor.word in _OTHERS:
+        raise unsupported(cursor.word)
     if rule is None:
         return text
     try:

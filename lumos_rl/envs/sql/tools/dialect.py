@@ -20,7 +20,7 @@ from lumos_rl.errors import ConfigError, MissingExtraError, ToolError, ToolLimit
 
 _STEPS = 2_000  # moves of the parser beside those in proportion to the statement; 1,000 take about a millisecond
 MAX_STATEMENT = 60_000  # characters; InterCode's longest recorded statement has fewer than 1,000
-__all__ = ["MAX_STATEMENT", "RESERVED", "load", "parse", "syntax_error", "unsupported"]
+__all__ = ["MAX_STATEMENT", "RESERVED", "load", "parse", "parse_dumped", "syntax_error", "unsupported"]
 
 
 def load(name: str) -> Any:
@@ -85,18 +85,28 @@ def parse(text: str) -> Any:
         raise ToolLimitError(f"expected at most {MAX_STATEMENT} characters of SQL, got {len(text)}")
     if "\0" in text or any("\ud800" <= character <= "\udfff" for character in text):
         raise syntax_error("", 1)
+    return parse_dumped(checked(text))
+
+
+def parse_dumped(plain: str) -> Any:
+    """The syntax tree of a statement that the grammar took, or that a dump of MySQL itself contains.
+
+    Raises:
+        ToolError: There is no statement, or several, or one that the parser does not know.
+        ToolLimitError: The statement is too deeply nested.
+        MissingExtraError: sqlglot is not installed.
+    """
     sqlglot, dialect = _dialect()
-    plain = checked(text)
     try:
         found = [tree for tree in dialect.parser().parse(dialect.tokenize(plain), plain) if tree is not None]
     except RecursionError as error:
         raise ToolLimitError("expected a simpler statement, got one that is nested too deeply") from error
     except sqlglot.errors.SqlglotError as error:
         is_known = plain.split(None, 1)[:1] and plain.split(None, 1)[0].upper() in STATEMENTS
-        raise (unsupported(plain[:80]) if is_known else syntax_error(text.strip())) from error
+        raise (unsupported(plain[:80]) if is_known else syntax_error(plain.strip())) from error
     found = [tree for tree in found if tree.key != "semicolon"]
     if not found:
         raise ToolError("Query was empty")
     if len(found) > 1:
-        raise syntax_error(text.partition(";")[2].strip())
+        raise syntax_error(plain.partition(";")[2].strip())
     return found[0]

@@ -16,7 +16,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from lumos_rl.envs.sql.tools.dialect import load, parse
+from lumos_rl.envs.sql.tools.dialect import load, parse_dumped
 from lumos_rl.envs.sql.tools.schema import Catalog, Column, Kind, Row, Table
 from lumos_rl.envs.sql.tools.tokens import unquoted
 from lumos_rl.errors import DataError, ToolError
@@ -92,7 +92,7 @@ def _take(dump: Dump, database: str, statement: str) -> str:
         if database not in dump.catalog.databases:
             raise DataError(f"expected CREATE DATABASE {database} before USE {database}")
     elif head.startswith("CREATE TABLE"):
-        table = table_of(parse(statement))
+        table = table_of(parse_dumped(statement))
         dump.catalog.databases[_used(database)][table.name] = table
         dump.rows[database, table.name] = []
     elif head.startswith("INSERT INTO") and (found := _INSERT.match(statement)):

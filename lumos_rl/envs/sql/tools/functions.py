@@ -94,14 +94,16 @@ def sqlite_number(text: str) -> float:
     return float(found[0]) if found else 0.0
 
 
-def like(pattern: str, text: str, escape: str = "\\") -> int:
-    """LIKE under the collation.
+def like(pattern: str, text: str, escape: str = "\\", *, is_exact: bool = False) -> int:
+    """LIKE under the collation, or by the exact characters.
 
     Raises:
         ValueError: Pattern length times text length is too large, and so might be the time.
     """
     if len(pattern) * len(text) > MAX_LIKE:
         raise ValueError(f"expected at most {MAX_LIKE} characters of pattern times text")
+    if is_exact:
+        return int(matches(pattern, text, escape))
     return int(matches(pattern, text.translate(_BARE), escape, _BARE))
 
 
@@ -269,6 +271,7 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     "pi": lambda: math.pi,
     "greatest": lambda *values: _best(values, True),
     "least": lambda *values: _best(values, False),
+    "like_exact": lambda pattern, text, escape="\\": like(text_of(pattern), text_of(text), escape, is_exact=True),
     "like": lambda pattern, text, escape="\\": like(text_of(pattern), text_of(text), escape),
     **clock.FUNCTIONS,
     **numerics.FUNCTIONS,

@@ -19,7 +19,17 @@ def column_definition(column: Column) -> str:
     kind = column.type
     text = f"TEXT COLLATE {'NOCASE' if kind.plain else COLLATION}" if kind.kind is Kind.TEXT else "TEXT"
     name = column.name.replace('"', '""')
-    return f'"{name}" {_KINDS.get(kind.kind, text)}{"" if column.nullable else " NOT NULL"}'
+    null = "" if column.nullable else " NOT NULL"
+    return f'"{name}" {_KINDS.get(kind.kind, text)}{null}{_default(column)}'
+
+
+def _default(column: Column) -> str:
+    if column.default is None:
+        return ""
+    if column.default == "CURRENT_TIMESTAMP":
+        return " DEFAULT CURRENT_TIMESTAMP"
+    text = column.default.replace("'", "''")
+    return f" DEFAULT '{text}'"
 
 
 def table_definition(name: str, table: Table) -> str:

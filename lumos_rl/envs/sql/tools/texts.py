@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from lumos_rl.envs.sql.tools.numerics import bits, number_of, whole
-from lumos_rl.envs.sql.tools.patterns import expression, matches, matching
+from lumos_rl.envs.sql.tools.patterns import expression, matching
 
 _SOUNDS = str.maketrans("BFPVCGJKQSXZDTLMNR", "111122222222334556")
 _REFERENCE = re.compile(r"\\(.)|\$(\d)", re.DOTALL)
@@ -118,7 +118,6 @@ def _inet(value: Any) -> int | None:
 
 
 FUNCTIONS: dict[str, Callable[..., Any]] = {
-    "like_exact": lambda pattern, text, escape="\\": int(matches(_text(pattern), _text(text), _text(escape))),
     "regexp_like": _like,
     "regexp_substr": _substring,
     "regexp_instr": _position,

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from lumos_rl.envs.sql.tools.dialect import load, syntax_error
+from lumos_rl.envs.sql.tools.dialect import load, syntax_error, unsupported
 from lumos_rl.envs.sql.tools.dump import column_of, table_of
 from lumos_rl.envs.sql.tools.expressions import Expressions
 from lumos_rl.envs.sql.tools.handlers import HANDLERS
@@ -40,7 +40,7 @@ def _insert(tree: Any, catalog: Catalog, used: str) -> list[str]:
     for name in names:
         _column(table, name)
     if tree.args.get("conflict") is not None or tree.expression is None:
-        raise ToolError("INSERT is supported here with VALUES or a query, without ON DUPLICATE KEY")
+        raise unsupported("this form of INSERT")
     if tree.expression.key == "values":
         expressions = Expressions(used, lambda query, scope: Queries(catalog, used).read(query, scope), HANDLERS)
         expected = len(names or table.columns)
@@ -75,7 +75,7 @@ def _update(tree: Any, catalog: Catalog, used: str) -> list[str]:
 
 def _delete(tree: Any, catalog: Catalog, used: str) -> list[str]:
     if tree.args.get("tables") or tree.args.get("using"):
-        raise ToolError("DELETE is supported here for one table")
+        raise unsupported("DELETE of several tables")
     database, table, scope, expressions = _single(tree, catalog, used)
     [alias] = scope.sources
     where = _where(tree, scope, expressions)
@@ -85,7 +85,7 @@ def _delete(tree: Any, catalog: Catalog, used: str) -> list[str]:
 def _single(tree: Any, catalog: Catalog, used: str) -> tuple[str, Table, Scope, Expressions]:
     node = tree.this
     if node.key != "table" or node.args.get("joins") or tree.args.get("limit") or tree.args.get("order"):
-        raise ToolError(f"{tree.key.upper()} is supported here for one table, without ORDER BY and LIMIT")
+        raise unsupported(f"{tree.key.upper()} of several tables, or with ORDER BY or LIMIT")
     database, table = _place(catalog, node, used)
     scope = Scope(None)
     columns = {column.name.lower(): (column.name, column.type) for column in table.columns}
@@ -109,7 +109,7 @@ def _where(tree: Any, scope: Scope, expressions: Expressions) -> str:
 
 def _create(tree: Any, catalog: Catalog, used: str) -> list[str]:
     if tree.args.get("kind") != "TABLE" or tree.args.get("expression") is not None:
-        raise ToolError("CREATE is supported here for tables with a list of columns")
+        raise unsupported("CREATE without a list of columns")
     table = table_of(tree)
     database = (tree.this.this.db or used).lower()
     if database not in catalog.databases:
@@ -124,7 +124,7 @@ def _create(tree: Any, catalog: Catalog, used: str) -> list[str]:
 
 def _drop(tree: Any, catalog: Catalog, used: str) -> list[str]:
     if tree.args.get("kind") != "TABLE":
-        raise ToolError("DROP is supported here for tables")
+        raise unsupported("DROP of anything but tables")
     found = []
     for node in [tree.this] if tree.this is not None else tree.args.get("tables") or ():
         if catalog.find((node.db or used).lower(), node.name) is None:
@@ -151,7 +151,8 @@ def _alter(tree: Any, catalog: Catalog, used: str) -> list[str]:
             column = column_of(action)
             if any(column.name.lower() == other.name.lower() for other in table.columns):
                 raise ToolError(f"Duplicate column name '{column.name}'")
-            column = replace(column, nullable=True)  # existing rows get NULL
+            if not column.nullable and column.default is None:
+                raise unsupported("ADD COLUMN … NOT NULL without DEFAULT")
             table = replace(table, columns=(*table.columns, column))
             found.append(f"{head} ADD COLUMN {column_definition(column)}")
         elif action.key == "drop" and action.args.get("kind") == "COLUMN":
@@ -164,7 +165,7 @@ def _alter(tree: Any, catalog: Catalog, used: str) -> list[str]:
             table = _renamed(replace(table, columns=columns), old.name, new)
             found.append(f"{head} RENAME COLUMN {_quoted(old.name)} TO {_quoted(new)}")
         else:
-            raise ToolError("ALTER TABLE is supported here for ADD, DROP and RENAME COLUMN")
+            raise unsupported("this form of ALTER TABLE")
     catalog.databases[database][table.name] = table
     return found
 

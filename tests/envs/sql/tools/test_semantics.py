@@ -124,6 +124,19 @@ def test_groups_of_a_table_come_as_they_first_appeared(
         ("DELETE FROM artist RETURNING id", "id"),
         ("UPDATE artist SET age = 1 FROM painting", "FROM painting"),
         ("SELECT name\nFROM artist\nWHERE age == 1", "= 1"),
+        ("CREATE TABLE t (id INTEGER PRIMARY KEY AUTOINCREMENT)", "AUTOINCREMENT)"),
+        ('CREATE TABLE t ("id" INT)', '"id" INT)'),
+        ("CREATE TABLE t (id)", ")"),
+        ("CREATE TABLE t (a VARCHAR)", ")"),
+        ("CREATE TABLE t (a NUMBER)", "NUMBER)"),
+        ("CREATE TABLE t (a INT[])", "[])"),
+        ("CREATE TABLE t (rank INT)", "rank INT)"),
+        ("CREATE TABLE t (a INT) WITHOUT ROWID", "WITHOUT ROWID"),
+        ("CREATE TEMP TABLE t (a INT)", "TEMP TABLE t (a INT)"),
+        ("INSERT INTO artist VALUES (9, 'a', 1) ON CONFLICT DO NOTHING", "ON CONFLICT DO NOTHING"),
+        ("INSERT INTO artist DEFAULT VALUES", "DEFAULT VALUES"),
+        ("ALTER TABLE artist ADD COLUMN b STRING", "STRING"),
+        ("DROP TABLE IF EXIST artist", "EXIST artist"),
     ],
 )
 def test_what_other_dialects_know_is_error_1064_in_mysqls_words(
@@ -178,6 +191,13 @@ def test_statements_are_read_as_mysql_reads_them(database: SqliteDatabase, query
         "SELECT JSON_EXTRACT('{}', '$')",
         "SELECT GET_LOCK('a', 1)",
         "SHOW TABLE STATUS",
+        "CREATE VIEW v AS SELECT 1",
+        "CREATE TABLE t AS SELECT 1",
+        "ALTER TABLE artist MODIFY age BIGINT",
+        "ALTER TABLE artist ADD COLUMN b INT AFTER id",
+        "UPDATE artist SET age = 1 LIMIT 1",
+        "CALL p()",
+        "PREPARE s FROM 'SELECT 1'",
         "SHOW VARIABLES LIKE 'v%'",
     ],
 )
@@ -323,6 +343,18 @@ def test_a_group_is_by_the_column_and_not_by_the_alias(database: SqliteDatabase)
         ("INK", 2),
         ("OIL", 3),
     ]
+
+
+def test_a_default_is_what_new_rows_and_new_columns_have(database: SqliteDatabase) -> None:
+    rows(
+        database,
+        "CREATE TABLE pot (id INT PRIMARY KEY AUTO_INCREMENT, a INT DEFAULT 7, b VARCHAR(9) NOT NULL DEFAULT 'x')",
+    )
+    rows(database, "INSERT INTO pot (a) VALUES (1), (2)")
+    rows(database, "ALTER TABLE pot ADD COLUMN c DECIMAL(4,2) DEFAULT 1.5, ADD COLUMN d INT")
+    rows(database, "INSERT INTO pot (b) VALUES ('it''s')")
+    last = Decimal("1.50"), None
+    assert rows(database, "SELECT * FROM pot") == [(1, 1, "x", *last), (2, 2, "x", *last), (3, 7, "it's", *last)]
 
 
 def test_sql_mode_may_be_set_by_any_expression(database: SqliteDatabase) -> None:
