@@ -66,7 +66,7 @@ def read_quantity(text: str) -> Fraction | None:
         return read_date(date[0])
     if (found := _SCALED.search(text)) and len(found["number"]) <= _LONGEST:
         return Fraction(found["number"].replace(",", "")) * _SCALES.get((found["scale"] or "").lower(), 1)
-    if spelled := _WORDS.search(text):
+    if (spelled := _WORDS.search(text)) and len(spelled[0]) <= _LONGEST:
         return Fraction(_spelled(spelled[0]))
     return None
 
