@@ -39,7 +39,7 @@ def test_a_record_becomes_a_task_that_knows_its_dump(tmp_path: Path) -> None:
     [task] = load_tasks("intercode_sql", folder(tmp_path, RECORD))
     assert (task.id, task.instruction, task.answer) == ("intercode_sql/test/0", "Who?", "SELECT Name FROM CATS")
     assert task.meta == {"db": "zoo", "hardness": "easy", "dump": str(tmp_path / "ic_spider_dbs.sql")}
-    assert load_tasks("intercode_sql", tmp_path / "ic_spider_dev.json") == [task]
+    assert load_tasks("intercode_sql", tmp_path / "ic_spider_dev.json", split="test") == [task]
 
 
 def test_what_is_missing_is_said(tmp_path: Path) -> None:

@@ -13,7 +13,6 @@ time, rows and text lengths are limited.
 
 from __future__ import annotations
 
-import functools
 import re
 import sqlite3
 from collections.abc import Iterable
@@ -71,7 +70,7 @@ class Image:
     data: bytes
 
 
-@functools.lru_cache(maxsize=4)
+@kept(300_000_000, lambda image: len(image.data))
 def image_of(dump: str, where: str = "the dump") -> Image:
     """The image of a dump; cached.
 
