@@ -143,7 +143,7 @@ def parse(about: str, kind: type[Config], argv: Sequence[str]) -> Config:
     origin = known_flags(Origin, flags)
     task_types.load_plugins(origin.plugins)  # first: settings name what they bring
     default = stored_settings(origin.run_dir) if preset is None else None
-    default = default or PRESETS[preset or DEFAULT_PRESET].config
+    begun = default = default or PRESETS[preset or DEFAULT_PRESET].config
     if origin.config is not None:
         task_types.load_plugins(plugins_in(Path(origin.config)))
         default = changed(default, Path(origin.config))
@@ -166,7 +166,7 @@ def parse(about: str, kind: type[Config], argv: Sequence[str]) -> Config:
     if run.run_dir is None:
         run = replace(run, run_dir=f"runs/{preset or DEFAULT_PRESET}-{run.seed}")
     if TRAINING not in getattr(kind, "UNUSED", ()):
-        check_base(default, run)
+        check_base(begun, run)
     return run if kind is RunConfig else replace(config, run=run)  # type: ignore[return-value]
 
 
@@ -182,7 +182,7 @@ def check_base(default: RunConfig, run: RunConfig) -> None:
     """
     if default.model.base != SCRATCH or run.model.base == SCRATCH:
         return
-    rates = {
+    rates: dict[str, Callable[[RunConfig], float | None]] = {
         "--sft.learning-rate": lambda config: config.sft.learning_rate,
         "--refine.rs.train.learning-rate": lambda config: config.refine.rs.train.learning_rate,
         "--refine.dpo.train.learning-rate": lambda config: config.refine.dpo.train.learning_rate,

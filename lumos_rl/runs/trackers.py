@@ -71,8 +71,12 @@ def _wandb(path: Path, settings: Mapping[str, Any]) -> Tracker:
     key = path / "wandb-id"  # a name alone would join runs of the same name in different places
     if not key.is_file() or not key.read_text(encoding="utf-8").strip():
         key.write_text(uuid.uuid4().hex, encoding="utf-8")
-    project = os.environ.get("WANDB_PROJECT", "lumos_rl")
-    where = {"project": project, "name": path.name, "id": key.read_text(encoding="utf-8").strip(), "dir": path}
+    where: dict[str, Any] = {
+        "project": os.environ.get("WANDB_PROJECT", "lumos_rl"),
+        "name": path.name,
+        "id": key.read_text(encoding="utf-8").strip(),
+        "dir": path,
+    }
     try:
         with _without_passwords():
             run = wandb.init(**where, resume="allow", config=dict(settings))

@@ -285,7 +285,7 @@ def test_a_dry_run_shows_no_password(program, capsys):
 RATES = ("--sft.learning-rate", "--refine.rs.train.learning-rate", "--refine.dpo.train.learning-rate")
 
 
-def test_settings_for_a_model_from_scratch_are_refused_with_a_pretrained_one(tiny_base):
+def test_settings_for_a_model_from_scratch_are_refused_with_a_pretrained_one(tiny_base, tmp_path):
     words = ("--model.base", str(tiny_base))
     with pytest.raises(ConfigError) as caught:
         read(*words)
@@ -294,6 +294,9 @@ def test_settings_for_a_model_from_scratch_are_refused_with_a_pretrained_one(tin
     assert f"defaults --model.base {tiny_base}" in said
     with pytest.raises(ConfigError, match=r"scratch: --refine\.rs\.train\.learning-rate 0\.001, --refine\.dpo"):
         read(*words, "--sft.learning-rate", "2e-5")
+    (tmp_path / "base.json").write_text(json.dumps({"model.base": str(tiny_base)}))
+    with pytest.raises(ConfigError, match="for the pretrained model"):
+        read("--config", str(tmp_path / "base.json"))
     given = [word for flag in RATES for word in (flag, "2e-5")]
     assert read(*words, *given).sft.learning_rate == 2e-5
     assert read("defaults", *words).model.base == str(tiny_base)
