@@ -210,7 +210,7 @@ def _read_like(x: Expressions, node: Any, escape: Any, scope: Scope) -> Type:
 
 
 def _is_binary(node: Any) -> bool:
-    return node.key == "collate" and node.expression.name == "BINARY"
+    return bool(node.key == "collate" and node.expression.name == "BINARY")
 
 
 def _regexp(x: Expressions, node: Any, scope: Scope) -> Type:

@@ -81,12 +81,13 @@ class Cursor:
         self.farthest = max(self.farthest, self.at)
         raise Refused
 
-    def take(self, *words: str) -> bool:
+    def take(self, word: str, *more: str) -> bool:
         """Takes these words if they are next."""
-        for distance, word in enumerate(words):
-            if self.peek(distance).word != word:
-                return False
-        self.at += len(words)
+        if self.tokens[self.at].word != word:
+            return False
+        if more and any(self.peek(distance).word != other for distance, other in enumerate(more, 1)):
+            return False
+        self.at += 1 + len(more)
         return True
 
     def need(self, *words: str) -> None:
