@@ -2,7 +2,7 @@
 
     python -m lumos_rl.recipes.compare runs/tiny-0:rs-2 runs/tiny-0:control
     python -m lumos_rl.recipes.compare "runs/tiny-*:rs-2" "runs/tiny-*:control"     # seeds in pairs
-    python -m lumos_rl.recipes.compare "runs/tiny-*"                                # a table of all policies
+    python -m lumos_rl.recipes.compare runs/tiny-*                                  # a table of all policies
 
 The difference is paired: task by task, and seed by seed where a pattern names several runs. Its 95 % interval is a
 bootstrap over tasks and seeds. An interval from one seed says nothing about other seeds. The last column is the
@@ -19,7 +19,7 @@ from typing import Annotated
 import tyro
 
 from lumos_rl.console import failed, until_pipe_closes
-from lumos_rl.errors import LumosError
+from lumos_rl.errors import ConfigError, LumosError
 from lumos_rl.runs.compare import SUCCESS, Measure, compared, side
 from lumos_rl.runs.tables import comparison_table, policies_table
 
@@ -29,15 +29,14 @@ class CompareConfig:
     """What is compared.
 
     Attributes:
-        first: RUN:POLICY, with a run's folder or a pattern such as "runs/tiny-*"; or, for a table, RUN alone.
-        second: RUN:POLICY that it is compared with.
+        what: Two of RUN:POLICY, with a run's folder or a pattern such as "runs/tiny-*"; or, for a table, any number of
+            runs.
         kind: Episodes: greedy or sampled.
         metric: success, reward (as a share of the highest), or a metric of the benchmarks, such as f1.
         to: The policy that a table compares the others with.
     """
 
-    first: Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="RUN:POLICY")]
-    second: Annotated[tyro.conf.Positional[str | None], tyro.conf.arg(metavar="[RUN:POLICY]")] = None
+    what: Annotated[tyro.conf.Positional[tuple[str, ...]], tyro.conf.arg(metavar="RUN:POLICY RUN:POLICY | RUN …")]
     kind: str = "greedy"
     metric: str = SUCCESS
     to: str = "control"
@@ -50,10 +49,16 @@ def main(config: CompareConfig) -> str:
         LumosError: A run, policy or metric is unknown, or there is nothing to compare.
     """
     measure = Measure(config.kind, config.metric)
-    if config.second is None:
-        return policies_table(config.first, config.to, measure)
-    found = compared(side(config.first), side(config.second), measure)
-    return comparison_table(config.first, config.second, found, measure)
+    with_policy = [":" in word for word in config.what]
+    if config.what and not any(with_policy):
+        return policies_table(config.what, config.to, measure)
+    if with_policy != [True, True]:
+        raise ConfigError(
+            f"expected two of RUN:POLICY, or runs alone for a table, got {' '.join(config.what) or 'nothing'}; --help"
+            " has examples"
+        )
+    first, second = config.what
+    return comparison_table(first, second, compared(side(first), side(second), measure), measure)
 
 
 if __name__ == "__main__":

@@ -124,7 +124,7 @@ def _test(job: Job, run: RunFolder, version: str, checkpoint: Path, trained: Run
     same = asked.data == usual.data and asked.evaluate == usual.evaluate
     stage = f"evaluate-{version}" if same else f"evaluate-{version}@{len(job.test_tasks)}x{asked.evaluate.samples}"
     memorised: Mapping[str, Sequence[int]] = learned_in(run.path)
-    if trained is not None and not (trained is usual and same):
+    if trained is not None and (asked.data.allow_overlap or not (trained is usual and same)):
         memorised = learned_tests(trained, job.test_tasks, asked.data)
     rollout = asked.test_rollout
     result = evaluate_stage(run, job.player(run), version, checkpoint, job.test_tasks, rollout, examples, stage)

@@ -9,6 +9,7 @@ from lumos_rl.runs.config import RunConfig
 from lumos_rl.runs.folder import RunFolder
 from lumos_rl.runs.job import Job
 from lumos_rl.runs.launch import launch
+from lumos_rl.runs.overlap import OVERLAP
 from lumos_rl.runs.planned import planned
 from lumos_rl.runs.stages import base_stage, sft_stage
 
@@ -20,6 +21,8 @@ def main(job: Job, run: RunFolder, config: RunConfig) -> None:
         ConfigError: As `Job.check_trainable`.
     """
     job.check_trainable()
+    if job.overlap:
+        run.stage(OVERLAP, lambda: job.overlap)
     run.follow([each for each in planned(job) if each.name in ("base", "sft")])
     base = base_stage(run, config.model, job.profile, job.base_texts(), config.seed)
     result = sft_stage(run, job.learner(run), base, job.taught_rows, config.sft, config.preview)

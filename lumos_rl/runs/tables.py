@@ -1,6 +1,6 @@
 """Tables of scores over several runs, as Markdown.
 
-    print(policies_table("runs/tiny-*", "control", Measure()))
+    print(policies_table(["runs/tiny-*"], "control", Measure()))
 
     | policy | minus control | mean | seed 0 | seed 1 |
     |---|---|---|---|---|
@@ -54,11 +54,11 @@ def comparison_table(first: str, second: str, found: Comparison, measure: Measur
     return "\n".join(lines).rstrip()
 
 
-def policies_table(pattern: str, reference: str, measure: Measure) -> str:
+def policies_table(patterns: Sequence[str], reference: str, measure: Measure) -> str:
     """All policies of the runs that match, each compared with one of them; a table per part of the scores.
 
     Args:
-        pattern: Folder of a run, or a pattern of several, one per seed.
+        patterns: Folders of runs, one per seed, or patterns of them.
         reference: Name of the policy that the others are compared with.
         measure: What is shown.
 
@@ -68,12 +68,12 @@ def policies_table(pattern: str, reference: str, measure: Measure) -> str:
         ConfigError: As for `compared`.
     """
     tested: dict[str, list[Tested]] = {}
-    folders = runs(pattern)
+    folders = list(dict.fromkeys(run for pattern in patterns for run in runs(pattern)))
     for run in folders:
         for name, each in policies(run).items():
             tested.setdefault(name, []).append(each)
     if reference not in tested:
-        raise UnknownNameError(f"policy in {pattern}", reference, tested)
+        raise UnknownNameError(f"policy in {', '.join(patterns)}", reference, tested)
     names = [*filter(tested.__contains__, ("base", "sft", "control"))]
     names += [name for name in tested if name not in names]
     seeds = sorted({each.seed for own in tested.values() for each in own})

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from lumos_rl.core import StopReason, Task, to_json
-from lumos_rl.errors import MissingFileError
+from lumos_rl.errors import ConfigError, MissingFileError
 from lumos_rl.recipes.compare import CompareConfig, main
 from lumos_rl.rollout.plans import RolloutConfig, plan_episodes
 
@@ -27,11 +27,14 @@ def test_two_policies_or_all_of_them(tmp_path):
     run(tmp_path / "a", sft=1, control=2)
     one = f"{tmp_path}/a:control"
     assert "| gsm8k | 50.0 | 25.0 | 25.0 [0.0, 75.0], not significant | 4 |" in main(
-        CompareConfig(one, f"{tmp_path}/a:sft")
+        CompareConfig((one, f"{tmp_path}/a:sft"))
     )
-    assert "| sft | -25.0 [-75.0, 0.0], not significant | 25.0 |" in main(CompareConfig(f"{tmp_path}/a"))
+    assert "| sft | -25.0 [-75.0, 0.0], not significant | 25.0 |" in main(CompareConfig((f"{tmp_path}/a",)))
     with pytest.raises(MissingFileError, match="runs there are"):
-        main(CompareConfig(f"{tmp_path}/b"))
+        main(CompareConfig((f"{tmp_path}/b",)))
+    for wrong in ((), (one,), (one, f"{tmp_path}/a"), (one, one, one)):
+        with pytest.raises(ConfigError, match="expected two of RUN:POLICY, or runs alone"):
+            main(CompareConfig(wrong))
 
 
 def test_its_help_and_errors_are_those_of_a_program(tmp_path):

@@ -79,7 +79,7 @@ def test_every_benchmark_and_split_has_a_row(seeds):
 
 def test_a_table_has_all_benchmarks_together_too(seeds):
     write(seeds / "tiny-0", 0, {"rs-1": "11", "control": "01"}, benchmark="webshop")
-    text = policies_table(f"{seeds}/tiny-0", "control", Measure())
+    text = policies_table([f"{seeds}/tiny-0"], "control", Measure())
     assert [line for line in text.splitlines() if line.startswith("## ")] == ["## gsm8k", "## webshop", "## all"]
     assert "| control |  | 50.0 | 50.0 [25.4, 74.6] |" in text.partition("## all")[2]  # 6 of 12
 
@@ -124,7 +124,7 @@ def test_runs_that_cannot_be_paired_are_told(seeds):
 def test_a_table_has_differences_to_the_control_first(seeds):
     (seeds / "tiny-0" / "stages").mkdir()
     (seeds / "tiny-0" / "stages" / "overlap.json").write_text('{"gsm8k": [3, 10]}')
-    lines = policies_table(f"{seeds}/tiny-*", "control", Measure()).splitlines()
+    lines = policies_table([f"{seeds}/tiny-*"], "control", Measure()).splitlines()
     assert "| policy | minus control | mean | seed 0 | seed 1 |" in lines
     assert f"**{seeds}/tiny-0: 3 of these 10 test tasks were learned: the scores show what was memorised.**" in lines
     rows = [line for line in lines if line.startswith("| ")][1:]
@@ -132,4 +132,4 @@ def test_a_table_has_differences_to_the_control_first(seeds):
     assert rows[1] == "| control |  | 50.0 | 50.0 [23.7, 76.3] | 50.0 [23.7, 76.3] |"
     assert rows[2].startswith("| rs-1 | 20.0 [") and "| 70.0 | 80.0 [49.0, 94.3] | 60.0 [31.3, 83.2] |" in rows[2]
     with pytest.raises(UnknownNameError, match="'dpo-9'"):
-        policies_table(f"{seeds}/tiny-*", "dpo-9", Measure())
+        policies_table([f"{seeds}/tiny-*"], "dpo-9", Measure())
