@@ -19,8 +19,11 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import lru_cache
+from typing import NamedTuple
 
 from lumos_rl.errors import ToolError, ToolLimitError
 
@@ -73,8 +76,7 @@ _RESULT = re.compile("R[0-9]+|Output")
 _PLAIN = re.compile(rf"([-+]?)\s*[$€£]?\s*((?:{_GROUPED}|{_DIGITS}){_TAIL}|\.{_DIGITS})\s*(?:/\s*({_DIGITS}))?\s*(%?)")
 
 
-@dataclass(frozen=True, slots=True)
-class Token:
+class Token(NamedTuple):
     """A piece of an expression: `kind` is "number", "name" or "op"; `value` is set for numbers."""
 
     kind: str
@@ -156,7 +158,7 @@ def parse_expression(text: str, *, algebra: bool = False) -> Node:
     return parse_tokens(tokens)
 
 
-def parse_tokens(tokens: list[Token]) -> Node:
+def parse_tokens(tokens: Sequence[Token]) -> Node:
     """The syntax tree of tokens that `tokenize` made; raises as `parse_expression` does."""
     if not tokens:
         raise ToolError("expected an expression such as 48 / 2, got nothing")
@@ -179,7 +181,7 @@ def read_number(text: str) -> Fraction | None:
     return -number if match[1] == "-" else number
 
 
-def tokenize(text: str, *, algebra: bool = False) -> tuple[str, list[Token]]:
+def tokenize(text: str, *, algebra: bool = False) -> tuple[str, tuple[Token, ...]]:
     """The text with typographic signs (× ÷ − ≤ ²) made plain, and its tokens, whose positions refer to that text.
 
     Raises:
@@ -188,11 +190,15 @@ def tokenize(text: str, *, algebra: bool = False) -> tuple[str, list[Token]]:
     """
     if len(text) > MAX_LENGTH:
         raise ToolLimitError(f"expected at most {MAX_LENGTH} characters, got {len(text)}")
-    text = text.translate(_SIGNS)
+    return _tokens(text.translate(_SIGNS), algebra)
+
+
+@lru_cache(maxsize=64)  # the algebra tools read the same text several times
+def _tokens(text: str, algebra: bool) -> tuple[str, tuple[Token, ...]]:
     tokens: list[Token] = []
-    position, brackets = 0, ""  # open brackets: "L" for those of max, min …, where a comma always separates; else "("
+    position, lists, brackets = 0, 0, list[bool]()  # open brackets: whether of max, min …, where a comma separates
     while position < len(text):
-        match = (_LIST_TOKEN if "L" in brackets else _TOKEN).match(text, position)
+        match = (_LIST_TOKEN if lists else _TOKEN).match(text, position)
         if match is None:
             raise ToolError(f"unexpected character {text[position]!r} in {text[:60]!r}")
         kind, position = match.lastgroup, match.end()
@@ -200,11 +206,12 @@ def tokenize(text: str, *, algebra: bool = False) -> tuple[str, list[Token]]:
             continue
         token = _token(match, tokens, algebra)
         if token.text in _CLOSERS:
-            brackets += "L" if tokens and tokens[-1].text in LIST_FUNCTIONS else "("
-        elif token.text in (")", "]", "}"):
-            brackets = brackets[:-1]
+            brackets.append(bool(tokens) and tokens[-1].text in LIST_FUNCTIONS)
+            lists += brackets[-1]
+        elif token.text in (")", "]", "}") and brackets:
+            lists -= brackets.pop()
         tokens.append(token)
-    return text, tokens
+    return text, tuple(tokens)
 
 
 def _token(match: re.Match[str], before: list[Token], algebra: bool) -> Token:
@@ -250,7 +257,7 @@ def _takes_remainder(token: Token | None) -> bool:
 class _Parser:
     """Precedence climbing over tokens."""
 
-    def __init__(self, tokens: list[Token]) -> None:
+    def __init__(self, tokens: Sequence[Token]) -> None:
         self.tokens, self.index, self.depth, self.marks = tokens, 0, 0, 0
         self.bars = 0  # open |, inside the innermost brackets
 

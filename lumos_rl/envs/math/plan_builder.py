@@ -24,7 +24,7 @@ from functools import cache
 from lumos_rl.core import Action, Subgoal, Task
 from lumos_rl.envs.math.equations import NUMBER, agrees, spell, stated_value
 from lumos_rl.envs.math.given import constants, given_numbers, is_explained, mentions
-from lumos_rl.errors import ActionParseError, ToolError
+from lumos_rl.errors import ActionParseError, DataError, ToolError
 from lumos_rl.language import format_annotation, parse_annotation
 from lumos_rl.metrics import numeric_match
 from lumos_rl.task_types import Reject
@@ -34,6 +34,7 @@ from lumos_rl.tools.math import math_tools
 _LITERAL = re.compile(rf"(?<![\w.])(?:{NUMBER})(?P<percent>%?)")
 _PLACES = re.compile(r", \d+\)")  # of round(R1, 2)
 _MOST_SHARES = 12
+_MOST_RESULTS = 200  # of a plan; people write fewer than 20
 _NOWHERE = "a number comes from nowhere"
 
 
@@ -300,6 +301,8 @@ class PlanBuilder:
         return value
 
     def _bind(self, tool: str, args: str, value: Value) -> str:
+        if len(self._bindings) >= _MOST_RESULTS:
+            raise DataError(f"expected a solution of at most {_MOST_RESULTS} calculations")
         name = f"R{len(self._bindings) + 1}"
         self._bindings[name] = value
         self.actions.append(Action((name,), tool, args, value.text))

@@ -90,7 +90,7 @@ TEMPLATES = (
         "tank",
         _tank,
         (
-            "A tank holds {a} liters and has {b} in it. It gets {c} liters a minute. How many minutes until it is full?",
+            "A tank holds {a} liters and has {b} in it. It gets {c} liters a minute. After how many is it full?",
             "{name} fills a tank of {a} liters with {c} liters a minute. {b} liters are in it. How long does it take?",
             "At {c} liters a minute, how many minutes does a tank of {a} liters take that has {b} in it?",
             "There are {b} liters in a tank for {a}. {name} adds {c} liters each minute. After how many is it full?",

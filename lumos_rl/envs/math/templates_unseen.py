@@ -324,7 +324,7 @@ SVAMP = (
         "unseen_stack",
         ranges(a=(3, 60), b=(2, 30), c=(2, 60)),
         (
-            "A stack is {a} {item} high, another {b} {item} higher, and {c} lids lie there. How high is the other stack?",
+            "A stack is {a} {item} high, another {b} {item} higher, and {c} lids lie there. How high is the other one?",
             "A pen costs {c} cents. A lamp is {a} cents, and a chair {b} cents more than the lamp. What does the chair "
             "cost?",
         ),

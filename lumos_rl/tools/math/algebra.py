@@ -42,6 +42,7 @@ from lumos_rl.tools.math.polynomial import (
     BeyondPolynomialsError,
     Polynomial,
     Ratio,
+    check_degree,
     degree,
     is_zero,
     ratio,
@@ -51,6 +52,7 @@ from lumos_rl.tools.math.polynomial import (
 )
 
 MAX_EQUATIONS = 12  # in a system; also the limit of its unknowns
+_TOO_MANY = f"expected at most {MAX_EQUATIONS} equations and unknowns"
 _MOST_FACTORS = 100  # numbers of a geometric sequence, and digits of each
 _AN_EQUATION = "an equation such as x + 3 = 5"
 _NAMES = re.compile(r"\s*[^\W\d]\w*(?:\s*,\s*[^\W\d]\w*)*\s*")
@@ -131,8 +133,10 @@ class SolveEquation(InChild):
             raise ToolError(f"expected {_AN_EQUATION}, got {args[:60]!r}")
         names = list(unknowns(", ".join(equations)))
         if max(len(names), len(equations)) > MAX_EQUATIONS:
-            raise ToolLimitError(f"expected at most {MAX_EQUATIONS} equations and unknowns")
+            raise ToolLimitError(_TOO_MANY)
         differences = [difference for text in equations for difference in _differences(text)]
+        if len(differences) > MAX_EQUATIONS:
+            raise ToolLimitError(_TOO_MANY)
         if not names:
             raise ToolError(
                 "expected an unknown such as x in the equation, got numbers only; use Calculator to compare"
@@ -143,6 +147,8 @@ class SolveEquation(InChild):
         try:
             return _solved(differences, names, targets)
         except BeyondPolynomialsError:
+            for difference in differences:
+                check_degree(difference)
             return self._by_sympy(equations, targets or names[: len(equations)])
 
     def _by_sympy(self, equations: list[str], targets: list[str]) -> Value | tuple[Value, ...]:

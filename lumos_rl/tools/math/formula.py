@@ -13,7 +13,7 @@ is replaced token by token, so R1 is never replaced inside R10, and exact number
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
@@ -179,7 +179,7 @@ def _embedded(name: str, text: str, before: Token | None, after: Token | None) -
     return text if loose or plain else f"({text})"
 
 
-def _closing(tokens: list[Token]) -> int:
+def _closing(tokens: Sequence[Token]) -> int:
     """Index of the bracket that closes the first token."""
     depth = 0
     for index, token in enumerate(tokens):

@@ -22,7 +22,7 @@ from lumos_rl.tools.expression import ADD, AND, COMPARE, OR, Chain, Node, Unary,
 from lumos_rl.tools.math.arithmetic import Real, operate, order
 from lumos_rl.tools.math.evaluation import evaluate
 from lumos_rl.tools.math.formula import Formula, closed, is_relation, split, unknowns, value_from_sympy
-from lumos_rl.tools.math.polynomial import BeyondPolynomialsError, ratio, roots
+from lumos_rl.tools.math.polynomial import BeyondPolynomialsError, check_degree, ratio, roots
 
 _AN_INEQUALITY = "an inequality such as 2x + 1 > 5"
 _EVERYTHING = "all real numbers"
@@ -56,6 +56,8 @@ class SolveInequality(InChild):
         try:
             intervals = _where(conditions, names[0])
         except BeyondPolynomialsError:
+            for condition in conditions:
+                check_degree(condition)
             found = ask_sympy("regions", [parts, names[0]], self.limits)["intervals"]
             intervals = [(_end(low), bool(first), _end(high), bool(last)) for low, first, high, last in found]
         if not intervals:

@@ -16,8 +16,8 @@ from dataclasses import dataclass
 from fractions import Fraction
 from functools import reduce
 
-from lumos_rl.errors import ToolError
-from lumos_rl.tools.expression import ADD, MULTIPLY, Chain, Name, Node, Number, Power, Unary
+from lumos_rl.errors import ToolError, ToolLimitError
+from lumos_rl.tools.expression import ADD, MULTIPLY, Call, Chain, Items, Name, Node, Number, Power, Unary
 from lumos_rl.tools.math.arithmetic import Real, checked, operate, order, power
 from lumos_rl.tools.math.evaluation import evaluate
 
@@ -25,6 +25,8 @@ Monomial = tuple[tuple[str, int], ...]  # (("x", 2), ("y", 1)) is x^2 y; () is t
 Polynomial = dict[Monomial, Fraction]  # without zero coefficients
 MAX_TERMS = 60
 MAX_DEGREE = 8
+MAX_POWER = 60  # of an unknown; above, sympy computes for seconds
+_UNKNOWN_POWER = 4  # so that 2^(2^x) is within MAX_POWER, and 2^x^x^x is not
 
 
 class BeyondPolynomialsError(Exception):
@@ -56,6 +58,44 @@ def ratio(node: Node) -> Ratio:
         case Power(base, exponent):
             return _raised(ratio(base), _whole(_value(exponent)))
     return _constant(_value(node))
+
+
+def check_degree(node: Node) -> None:
+    """Refuses at once what sympy would compute at for seconds: high powers of unknowns, and towers of them.
+
+    Raises:
+        ToolLimitError: Its degree as written is above `MAX_POWER`, or unknowns are exponents of exponents of exponents.
+    """
+    if _power_of_unknowns(node) > MAX_POWER:
+        raise ToolLimitError(f"expected powers of unknowns of at most {MAX_POWER}, and no tower of them")
+
+
+def _power_of_unknowns(node: Node) -> Fraction:
+    """The degree as written; a power with an unknown exponent counts as `_UNKNOWN_POWER` times its base."""
+    match node:
+        case Name(text):
+            return Fraction(text not in ("pi", "True", "False"))
+        case Unary(_, operand):
+            return _power_of_unknowns(operand)
+        case Power(base, exponent):
+            below, above = _power_of_unknowns(base), _power_of_unknowns(exponent)
+            if above:
+                return _UNKNOWN_POWER * max(below, above)
+            return below * max(_exponent(exponent), Fraction(1)) if below else below
+        case Chain(level, first, rest):
+            degrees = [_power_of_unknowns(part) for part in (first, *(operand for _, operand in rest))]
+            return sum(degrees, Fraction(0)) if level == MULTIPLY else max(degrees)
+        case Call(_, parts) | Items(parts):
+            return max(map(_power_of_unknowns, parts), default=Fraction(0))
+    return Fraction(0)
+
+
+def _exponent(node: Node) -> Fraction:
+    """A constant exponent; its larger part counts, so that x^(1/9999) is as high as x^9999."""
+    value = evaluate(node, {})
+    if not isinstance(value, Fraction):
+        return Fraction(1)
+    return Fraction(max(abs(value.numerator), value.denominator)) if value.denominator < 10**4 else abs(value)
 
 
 def degree(polynomial: Polynomial) -> int:

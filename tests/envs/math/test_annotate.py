@@ -378,3 +378,8 @@ def test_a_failing_calculation_adds_nothing():
     assert builder.solve(("x", "*", "2"), ("4",), "5") is None
     builder.close("Nothing.")
     assert builder.plan.subgoals == ()
+
+
+def test_a_solution_without_end_is_rejected_soon():
+    rejected = gsm8k("1 and 1.", "1+1=2 so " * 7000, "2")
+    assert isinstance(rejected, Reject) and "at most 200 calculations" in rejected.text

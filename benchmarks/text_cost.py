@@ -1,0 +1,121 @@
+"""CPU time to read hostile texts: what a model could write to make a tool, a parser or a scorer slow.
+
+    python benchmarks/text_cost.py             # prints milliseconds of CPU for each reading; exits 1 above the bound
+    python benchmarks/text_cost.py --bound 200 math
+
+Each reading takes texts of 64 kB that no person writes: nested brackets, long digits, towers of powers. A row is a name
+and a function of a text; `READINGS` lists them by part, so that other parts add theirs. The time is the best of three
+tries, in this process and its children. Equations that sympy solves are another matter: they may compute for two
+seconds (`lumos_rl.tools.code.process`), and are refused before only where their powers say that this is not enough.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import resource
+import sys
+import time
+from collections.abc import Callable, Mapping
+
+from lumos_rl.errors import LumosError
+from lumos_rl.metrics import exact_match, numeric_match, token_f1, yes_no
+from lumos_rl.tools.math import math_tools
+
+SIZE = 64 * 1024  # characters
+BOUND_MS = 50.0
+TRIES = 3
+PIECES = (
+    *("1+", "(", ")", "[", "{", "|", "-", "!", "%", "9", "9^", "9**", "x", "x+", "2x+", "x*", "(x+1)^50*"),
+    *(
+        "1,",
+        "1,000,",
+        ", ",
+        ",,",
+        "...",
+        "a, ",
+        "1/",
+        "1 1/2 ",
+        "=",
+        "x=1,",
+        "x<",
+        "not ",
+        "sqrt(",
+        "max(",
+        "f(x)=",
+        "R1",
+        "R1+",
+        "e9",
+    ),
+    *("word ", "\n", " ", "\t", ".", "½", "²", "×", "٣", "é", "$", "<<", "<<1=1>>", "percent ", "of ", "-1 "),
+)
+ONES = (
+    *("9**9**9", "10^10^10", "factorial(10^9)", "5!!!!!!", "sin(10^300)"),
+    *("(x+1)^5000 = 0", "x^9999 = 2", "2^x^x^x = 3"),
+)
+
+
+def texts(size: int = SIZE) -> list[str]:
+    """Hostile texts of about this many characters, and some short ones that a reading must not expand."""
+    repeated = [piece * (size // len(piece)) for piece in PIECES]
+    nested = [
+        "(" * (size // 2) + "1" + ")" * (size // 2),
+        "(" * 400 + "x" + ")" * 400 + "=1",
+        "((" * 40 + "1" + "))^9" * 40,
+    ]
+    long_names = ["x" * size + "=1", "y" * 900 + "+1=2", "9" * 900 + "*" + "9" * 90, "1." + "9" * (size - 2)]
+    short = [piece * (900 // len(piece)) + "1" for piece in PIECES]  # as long as an expression may be
+    return [*repeated, *nested, *long_names, *short, *ONES]
+
+
+def _tool(name: str) -> Callable[[str], object]:
+    return lambda text: math_tools()[name](text, {})
+
+
+TOOLS = ("Calculator", "SetEquation", "SolveEquation", "SolveInequality", "Count", "Define")
+READINGS: Mapping[str, Mapping[str, Callable[[str], object]]] = {
+    "math": {name: _tool(name) for name in TOOLS},
+    "answers": {
+        "numeric_match": lambda text: numeric_match(text, "7"),
+        "exact_match": lambda text: exact_match(text, "7"),
+        "token_f1": lambda text: token_f1(text, "7"),
+        "yes_no": yes_no,
+    },
+}
+
+
+def cost_ms(reading: Callable[[str], object], text: str) -> float:
+    """Milliseconds of CPU, the least of some tries; an error that the package raises on purpose is a reading too."""
+    times = []
+    for _ in range(TRIES):
+        start = _cpu_s()
+        with contextlib.suppress(LumosError):
+            reading(text)
+        times.append(_cpu_s() - start)
+        if times[-1] * 1000 < BOUND_MS:
+            break
+    return min(times) * 1000
+
+
+def _cpu_s() -> float:
+    children = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return time.process_time() + children.ru_utime + children.ru_stime
+
+
+def main() -> int:
+    """Prints the slowest text of every reading; 1 if one is above the bound."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("parts", nargs="*", default=list(READINGS), help=f"some of {', '.join(READINGS)}")
+    parser.add_argument("--bound", type=float, default=BOUND_MS, help="milliseconds of CPU for one text")
+    given = parser.parse_args()
+    above = 0
+    for part in given.parts:
+        for name, reading in READINGS[part].items():
+            slowest, text = max((cost_ms(reading, text), text[:24]) for text in texts())
+            above += slowest > given.bound
+            print(f"{part:10} {name:16} {slowest:8.1f} ms  {text!r}{'  above' if slowest > given.bound else ''}")
+    return 1 if above else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
