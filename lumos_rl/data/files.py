@@ -20,7 +20,8 @@ from pathlib import Path
 from typing import Any
 
 from lumos_rl.core import Task
-from lumos_rl.data.raw import KINDS, Row, excerpt, hint
+from lumos_rl.data.raw import KINDS, excerpt, hint
+from lumos_rl.data.raw import Row as Row
 from lumos_rl.data.raw import read_rows as read_rows
 from lumos_rl.errors import DataError, MissingExtraError, MissingFileError, UnknownNameError
 from lumos_rl.metrics import parse_number

@@ -138,7 +138,7 @@ class LumosEnv(gymnasium.Env[str, str], ABC):
         """How many tasks there are to draw from."""
         return len(self._tasks)
 
-    @property  # type: ignore[override]  # Gymnasium declares an attribute; `make` sets it without the number of steps
+    @property  # Gymnasium declares an attribute; `make` sets it without the number of steps
     def spec(self) -> EnvSpec | None:
         """How it was made, and `max_steps` as `max_episode_steps`; None if not by `gym.make`."""
         return self._spec
@@ -344,7 +344,7 @@ class LumosEnv(gymnasium.Env[str, str], ABC):
     def _pick(self, wanted: Any) -> Task:
         if wanted is not None:
             return self._tasks.pick(wanted)
-        return self._tasks[self.draw()] if self._tasks.count is None else self._tasks.next()
+        return self._tasks[self.draw()] if self._tasks.parts is None else self._tasks.next()
 
     def _place(self, task: Task) -> dict[str, Any]:
         """The entries of `info` that tell which task this is."""

@@ -56,6 +56,7 @@ class TaskList(Sequence[Task]):
     """The tasks of an environment.
 
     Attributes:
+        parts: Number of shards; None without a shard.
         round: How many times all tasks of the shard were played; None without a shard.
     """
 
@@ -67,8 +68,7 @@ class TaskList(Sequence[Task]):
         """
         self.benchmark = benchmark
         self.all = tuple(self.own(task) for task in tasks)
-        self.count = _count(shard, len(self.all))
-        self._part = shard[0] if isinstance(shard, tuple) else None
+        self._part, self.parts = _checked(shard, len(self.all))
         self._fixed = self._part is not None
         self._played = 0
 
@@ -83,18 +83,18 @@ class TaskList(Sequence[Task]):
     @property
     def round(self) -> int | None:
         """See the class; the task that `next` gave last belongs to this round."""
-        return None if self.count is None else max(0, self._played - 1) // self._size
+        return None if self.parts is None else max(0, self._played - 1) // self._size
 
     @property
     def _size(self) -> int:
         """How many tasks the shard has."""
-        assert self.count is not None and self._part is not None, "asked for with a shard, after `begin` or `next`"
-        return len(range(self._part, len(self.all), self.count))
+        assert self.parts is not None and self._part is not None, "asked for with a shard, after `begin` or `next`"
+        return len(range(self._part, len(self.all), self.parts))
 
     def begin(self, seed: int | None) -> None:
         """Starts the shard again; without a part of its own, the seed decides which part it is."""
-        if self.count is not None and seed is not None:
-            self._part, self._played = self._part if self._fixed else seed % self.count, 0
+        if self.parts is not None and seed is not None:
+            self._part, self._played = self._part if self._fixed else seed % self.parts, 0
 
     def next(self) -> Task:
         """The next task of the shard.
@@ -102,12 +102,12 @@ class TaskList(Sequence[Task]):
         Raises:
             ConfigError: The part is not known yet.
         """
-        if self._part is None or self.count is None:
+        if self._part is None or self.parts is None:
             raise ConfigError(
-                f"expected reset(seed=…) first, got reset() with shard={self.count}: the seed decides which part of the"
+                f"expected reset(seed=…) first, got reset() with shard={self.parts}: the seed decides which part of the"
                 " tasks this environment plays; or give shard as a pair such as (0, 4)"
             )
-        index = self._part + self.count * (self._played % self._size)
+        index = self._part + self.parts * (self._played % self._size)
         self._played += 1
         return self.all[index]
 
@@ -148,15 +148,15 @@ class TaskList(Sequence[Task]):
         return task
 
 
-def _count(shard: Shard | None, tasks: int) -> int | None:
-    """The number of shards, checked."""
+def _checked(shard: object, tasks: int) -> tuple[int | None, int | None]:
+    """Part, None if the seed decides it, and number of parts; None for both without a shard."""
     if shard is None:
-        return None
-    part, count = shard if isinstance(shard, tuple) else (0, shard)
-    if count < 1 or not 0 <= part < count:
+        return None, None
+    found = tuple(shard) if isinstance(shard, list | tuple) else (0, shard)
+    if len(found) != 2 or not all(type(each) is int for each in found) or not 0 <= found[0] < found[1]:
         raise ConfigError(
             f"expected shard as (part, parts) with 0 <= part < parts, or as the number of parts, got {shard!r}"
         )
-    if count > tasks:
-        raise ConfigError(f"expected at most {tasks} shards, because there are {tasks} tasks, got {count}")
-    return count
+    if found[1] > tasks:
+        raise ConfigError(f"expected at most {tasks} shards, because there are {tasks} tasks, got {found[1]}")
+    return (found[0] if isinstance(shard, list | tuple) else None), found[1]

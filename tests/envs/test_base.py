@@ -239,6 +239,8 @@ def test_reset_says_which_tasks_and_options_there_are(options: dict[str, Any], m
         ({"render_mode": "rgb_array"}, "None or one of .'ansi', 'human'., got 'rgb_array'"),
         ({"shard": 0}, "number of parts, got 0"),
         ({"shard": (4, 4)}, r"0 <= part < parts.* got \(4, 4\)"),
+        ({"shard": "2"}, "number of parts, got '2'"),
+        ({"shard": (1,)}, r"0 <= part < parts.* got \(1,\)"),
         ({"shard": 6}, "at most 5 shards, because there are 5 tasks, got 6"),
         ({"tusks": 3}, "unknown argument of DoorEnv 'tusks'; did you mean 'tasks'. Known: .*limit, max_steps, "),
     ],
@@ -356,7 +358,7 @@ def test_an_environment_and_a_conversion_give_a_file_the_same_split(tmp_path: Pa
 
 
 def test_a_shard_plays_its_tasks_in_order_round_after_round() -> None:
-    env = DoorEnv(shard=(1, 2))
+    env = DoorEnv(shard=[1, 2])  # a list, as settings from a file have it
     played = [env.reset()[1] for _ in range(5)]
     assert [(info["task_id"][-1], info["round"]) for info in played] == [
         ("1", 0), ("3", 0), ("1", 1), ("3", 1), ("1", 2),
