@@ -88,23 +88,28 @@ def spread(x: Expressions, node: Any, name: str, scope: Scope) -> Type:
 
 def _group_concat(x: Expressions, node: Any, scope: Scope) -> Type:
     order = node.this if node.this.key == "order" else None
-    inner = order.this if order is not None else node.this
-    distinct = inner.key == "distinct"
+    distinct = (order or node).this.key == "distinct"
     _enter(scope)
     try:
-        for part in list(inner.expressions) if distinct else [inner]:
+        for part in _joined(node):
             x.text(part, x.read(part, scope))
         for item in order.expressions if order is not None else ():
             x.read(item.this, scope)
     finally:
         scope.quiet -= 1
-    inner = order.this if order is not None else node.this
-    parts = inner.expressions if distinct else [inner]
+    parts = _joined(node)
     whole = parts[0] if len(parts) == 1 else x.call("my_concat", *parts)
     keys = [part for item in (order.expressions if order is not None else ()) for part in (item.this, _flag(x, item))]
     separator = node.args.get("separator") or x.exp.Literal.string(",")
     node.replace(x.call("my_group_concat", separator, x.exp.Literal.number(int(distinct)), whole, *keys))
     return TEXT
+
+
+def _joined(node: Any) -> list[Any]:
+    """The values of GROUP_CONCAT that are joined to one text; the parser puts several into a Concat."""
+    inner = node.this.this if node.this.key == "order" else node.this
+    parts = list(inner.expressions) if inner.key == "distinct" else [inner]
+    return [value for part in parts for value in (part.expressions if part.key == "concat" else [part])]
 
 
 def _flag(x: Expressions, item: Any) -> Any:

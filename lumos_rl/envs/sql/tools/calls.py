@@ -159,6 +159,7 @@ def merged(types: Sequence[Type]) -> Type:
 
 def arithmetic(sign: str, left: Type, right: Type) -> Type:
     """The type of `left sign right`, for one of + - * / %."""
+    left, right = (INT if kind.kind in TIMES else kind for kind in (left, right))
     exact = {left.kind, right.kind} <= {Kind.INT, Kind.DECIMAL}
     scales = [0 if kind.kind is Kind.INT else kind.scale for kind in (left, right)]
     if exact and sign != "/" and left.kind is right.kind is Kind.INT:

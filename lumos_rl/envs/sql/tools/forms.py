@@ -188,7 +188,9 @@ def _type(c: Cursor) -> None:
         c.fail()
     c.at += 1
     if word in ("SIGNED", "UNSIGNED"):
-        c.one_of(frozenset(("INTEGER", "INT")))
+        if c.word in ("INTEGER", "INT"):
+            c.tokens[c.at] = c.tokens[c.at]._replace(text="")
+            c.at += 1
     elif word == "DOUBLE":
         c.take("PRECISION")
     if c.word == "(" and _CASTS[word]:

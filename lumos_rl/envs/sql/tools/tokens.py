@@ -144,7 +144,7 @@ def written(tokens: Iterable[Token], names: set[int]) -> str:
         glued = "." in (token.word, last.word) or (token.word == "(" and token.start == last.end)
         parts.append(_one(token, names) if glued else " " + _one(token, names))
         last = token
-    return "".join(parts)
+    return "".join(parts).strip()
 
 
 def _one(token: Token, names: set[int]) -> str:

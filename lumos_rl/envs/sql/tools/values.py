@@ -185,12 +185,6 @@ def _if(x: Expressions, node: Any, scope: Scope) -> Type:
     return found
 
 
-def _adjacent(x: Expressions, node: Any, scope: Scope) -> Type:
-    """Adjacent text literals, which MySQL joins."""
-    node.replace(x.exp.Literal.string("".join(part.name for part in node.expressions)))
-    return TEXT
-
-
 def _collate(x: Expressions, node: Any, scope: Scope) -> Type:
     x.read(node.this, scope)
     node.set("expression", x.exp.Var(this="BINARY" if node.expression.name.endswith("_bin") else COLLATION))
@@ -437,7 +431,6 @@ HANDLERS: dict[str, Handler] = {
     "intdiv": _whole_division,
     **dict.fromkeys(("and", "or", "xor", "not", "paren", "neg"), _parts),
     **dict.fromkeys(_BITS, _bits),
-    "concat": _adjacent,
     "case": _case,
     "if": _if,
     "collate": _collate,

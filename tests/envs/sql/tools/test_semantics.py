@@ -271,6 +271,10 @@ def test_expressions_have_the_value_of_mysql(database: SqliteDatabase, expressio
         ("SELECT BIT_AND(id) FROM artist WHERE id > 9", [18446744073709551615]),
         ("SELECT SUM(price) = 11.0 AND AVG(price) = 2.75 FROM painting", [1]),
         ("SELECT style FROM painting GROUP BY style HAVING SUM(price) = 6.6", ["oil"]),
+        ("SELECT GROUP_CONCAT(name, ',') FROM artist WHERE id < 3", ["Zed,,Amy,"]),
+        ("SELECT GROUP_CONCAT(DISTINCT style, 1 ORDER BY style SEPARATOR '-') FROM painting", ["ink1-oil1"]),
+        ("SELECT CAST(age AS SIGNED INTEGER) FROM artist WHERE id = 3", [30]),
+        ("SELECT d + 1 FROM painting WHERE id = 1", [20100106]),
         ("SELECT GROUP_CONCAT(price) FROM painting WHERE id < 3", ["1.10,2.20"]),
         (
             "SELECT name FROM painting WHERE style IN (SELECT style FROM painting GROUP BY style HAVING COUNT(*) >= 3)",
