@@ -25,7 +25,12 @@ _SLOT = re.compile(r"number(\d+)")
 
 
 def task(row: Row, split: str) -> Task:
-    """The task of one record.
+    """The task of one record, as `slotted_task` reads it."""
+    return slotted_task(row, split, "mawps")
+
+
+def slotted_task(row: Row, split: str, benchmark: str) -> Task:
+    """The task of a record with number slots, of MAWPS + ASDiv-A or of a fold of SVAMP's cross-validation.
 
     `meta` holds its prefix equation, numbers filled in, its question sentence, and the equation's own "constants".
     """
@@ -46,7 +51,7 @@ def task(row: Row, split: str) -> Task:
     if constants:
         meta["constants"] = [short_number(number) for number in constants]
     answer = number_field(row, "Answer")
-    return Task(f"mawps/{split}/{row.index}", "mawps", _tidy(_fill(text, numbers)), answer, split, meta=meta)
+    return Task(f"{benchmark}/{split}/{row.index}", benchmark, _tidy(_fill(text, numbers)), answer, split, meta=meta)
 
 
 def _fill(text: str, numbers: list[str]) -> str:
@@ -61,12 +66,13 @@ def _tidy(text: str) -> str:
     )
 
 
+FOLD_FILES = {  # of the SVAMP repository, or of one of its cross-validation folds, e.g. data/cv_asdiv-a/fold0
+    split: (f"{split}.csv", f"mawps-asdiv-a_svamp/{split}.csv", f"data/mawps-asdiv-a_svamp/{split}.csv")
+    for split in ("train", "dev")
+}
 READER = Reader(
     benchmark="mawps",
     origin="https://github.com/arkilpatel/SVAMP, data/mawps-asdiv-a_svamp (MIT)",
-    files={
-        split: (f"{split}.csv", f"mawps-asdiv-a_svamp/{split}.csv", f"data/mawps-asdiv-a_svamp/{split}.csv")
-        for split in ("train", "dev")
-    },
+    files=FOLD_FILES,
     task=task,
 )

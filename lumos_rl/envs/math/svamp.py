@@ -8,17 +8,27 @@ One record of the list in `SVAMP.json`:
 
 becomes `Task("svamp/test/chal-1", "svamp", "Each pack … on each pack, how much do you have to pay to buy each pack?",
 answer="51", split="test", meta={"equation": "( 76.0 - 25.0 )", "question": "How much do …", "type": "Subtraction"})`.
+
+The splits "train" and "dev" are those of a cross-validation fold, a folder with `train.csv` and `dev.csv`.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from lumos_rl.core import Task
 from lumos_rl.data.files import Reader, number_field, text_field
 from lumos_rl.data.raw import Row
+from lumos_rl.envs.math.mawps import FOLD_FILES, slotted_task
 
 
 def task(row: Row, split: str) -> Task:
-    """The task of one record; `meta` holds its infix equation, its question sentence and its type."""
+    """The task of one record; `meta` holds its infix equation, its question sentence and its type.
+
+    A record with number slots, as in the folds, is read as `lumos_rl.envs.math.mawps` reads it.
+    """
+    if isinstance(row.value, Mapping) and "Numbers" in row.value:
+        return slotted_task(row, split, "svamp")
     body, question = text_field(row, "Body").strip(), text_field(row, "Question").strip()
     meta = {"equation": text_field(row, "Equation").strip(), "question": question, "type": text_field(row, "Type")}
     answer = number_field(row, "Answer")
@@ -36,6 +46,6 @@ def join_question(body: str, question: str) -> str:
 READER = Reader(
     benchmark="svamp",
     origin="https://github.com/arkilpatel/SVAMP (MIT), or source='hf:ChilleD/SVAMP'",
-    files={"test": ("SVAMP.json", "data/SVAMP.json", "SVAMP*.json", "test.json")},
+    files={"test": ("SVAMP.json", "data/SVAMP.json", "SVAMP*.json", "test.json"), **FOLD_FILES},
     task=task,
 )
