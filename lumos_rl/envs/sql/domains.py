@@ -1,9 +1,10 @@
-"""The databases of the built-in SQL suite: ten small databases of two tables each, with rows from a fixed seed.
+"""The databases of the built-in SQL suite: small databases of two tables each, with rows from a fixed seed.
 
     suite_dump()      # "CREATE DATABASE `library`; USE `library`; CREATE TABLE `author` (`author_id` int NOT NULL …"
 
 A database has a table of owners and a table of what they own: authors and books, teams and players. The numbers in a
-column are all different, so that "the most pages" identifies one row.
+column are all different, so that "the most pages" identifies one row. Ten databases are for train, dev and test, and
+five for the split "unseen".
 """
 
 from __future__ import annotations
@@ -161,6 +162,41 @@ DOMAINS = (
         ),
     ),
 )
+UNSEEN_DOMAINS = (
+    Domain(
+        "hotel",
+        Entity("inn", "inns", "name", ("coast", ("Atlantic", "Baltic", "Adriatic")), ("opened", 1850, 2015), 12),
+        Entity("room", "rooms", "title", ("view", ("Garden", "Sea", "Street", "Hill")), ("price", 35, 900), 44),
+    ),
+    Domain(
+        "cinema",
+        Entity("director", "directors", "name", ("award", ("Bear", "Palm", "None")), ("films", 1, 60), 13, True),
+        Entity("film", "films", "title", ("language", ("Czech", "Farsi", "Greek", "Hindi")), ("minutes", 70, 240), 42),
+    ),
+    Domain(
+        "orchestra",
+        Entity(
+            "conductor", "conductors", "name", ("era", ("Early", "Classical", "Modern")), ("fee", 900, 9000), 11, True
+        ),
+        Entity(
+            "musician", "musicians", "name", ("section", ("Strings", "Brass", "Winds")), ("seniority", 1, 300), 45, True
+        ),
+    ),
+    Domain(
+        "harbor",
+        Entity(
+            "shipyard", "shipyards", "name", ("gulf", ("Aden", "Biscay", "Bothnia", "Guinea")), ("docks", 1, 50), 12
+        ),
+        Entity("vessel", "vessels", "name", ("cargo", ("Grain", "Ore", "Timber", "Oil")), ("tonnage", 400, 9900), 43),
+    ),
+    Domain(
+        "vineyard",
+        Entity("grower", "growers", "name", ("slope", ("North", "South", "Terrace")), ("hectares", 2, 180), 13, True),
+        Entity(
+            "wine", "wines", "title", ("grape", ("Merlot", "Riesling", "Syrah", "Malbec")), ("bottles", 90, 9000), 41
+        ),
+    ),
+)
 
 
 def _names(entity: Entity, rng: random.Random) -> list[str]:
@@ -180,7 +216,7 @@ def entity_rows(entity: Entity, rng: random.Random) -> list[tuple[int, str, str,
 def suite_dump(seed: int = 0) -> str:
     """All databases as one MySQL dump; the same seed gives the same rows everywhere."""
     parts = []
-    for domain in DOMAINS:
+    for domain in (*DOMAINS, *UNSEEN_DOMAINS):
         rng = random.Random(f"{domain.name}/{seed}")
         owners = entity_rows(domain.owner, rng)
         # Two owners own nothing, so that "which authors have no book?" has an answer.

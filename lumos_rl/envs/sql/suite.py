@@ -1,4 +1,4 @@
-"""The built-in SQL suite: questions about ten small databases, with gold queries and gold plans.
+"""The built-in SQL suite: questions about small databases, with gold queries and gold plans.
 
     instruction  "What is the title of the book with the most pages?"
     answer       "SELECT title FROM book ORDER BY pages DESC LIMIT 1"
@@ -7,6 +7,7 @@
                  "Query book: sort, cut. What is the title …?"   R3 = Query(SELECT title …) = [('Iron Road',)]
 
 A hash of database and query alone decides the split of a task, so no task of train shares its query with one of test.
+`meta["template"]` names the form of a question; the split "unseen" has forms and databases of its own (`unseen`).
 """
 
 from __future__ import annotations
@@ -21,8 +22,9 @@ from lumos_rl.envs.sql.domains import DOMAINS, Domain, suite_dump
 from lumos_rl.envs.sql.reader import BUILT_IN
 from lumos_rl.envs.sql.tools import Session
 from lumos_rl.envs.sql.tools.sqlite import SqliteDatabase, image_of
+from lumos_rl.envs.sql.unseen import UNSEEN_DOMAINS, UNSEEN_KINDS
 
-SPLITS = {"test": range(2), "dev": range(2, 4), "train": range(4, 20)}  # of 20 buckets
+SPLITS = {"test": range(2), "dev": range(2, 4), "train": range(4, 20), "unseen": range(20)}  # of 20 buckets
 _MOST_TRIES = 2_000  # in a row, without a new question
 _WORDS = {"AVG": "average", "MAX": "highest", "MIN": "lowest", "SUM": "total"}
 
@@ -165,6 +167,73 @@ def _above_average(domain: Domain, rng: random.Random) -> Question:
     )
 
 
+def _distinct(domain: Domain, rng: random.Random) -> Question:
+    it = rng.choice((domain.owner, domain.owned))
+    column, low, high = it.number
+    limit = rng.randint(low, high)
+    word, sign = rng.choice((("above", ">"), ("below", "<")))
+    return (
+        f"List each {it.group[0]} of the {it.plural} with {column} {word} {limit}, each once.",
+        f"SELECT DISTINCT {it.group[0]} FROM {it.table} WHERE {column} {sign} {limit}",
+    )
+
+
+def _extremes(domain: Domain, rng: random.Random) -> Question:
+    it = rng.choice((domain.owner, domain.owned))
+    column, low, high = it.number
+    value, limit = rng.choice(it.group[1]), rng.randint(low, high)
+    return (
+        f"What are the lowest and the highest {column} of the {it.plural} whose {it.group[0]} is not {value} and whose"
+        f" {column} is above {limit}?",
+        f"SELECT MIN({column}), MAX({column}) FROM {it.table} WHERE {it.group[0]} <> '{value}' AND {column} > {limit}",
+    )
+
+
+def _either(domain: Domain, rng: random.Random) -> Question:
+    it = rng.choice((domain.owner, domain.owned))
+    column, low, high = it.number
+    (one, other), limit = rng.sample(it.group[1], 2), rng.randint(low, high)
+    return (
+        f"What are the {it.label}s of the {it.plural} with {column} below {limit} whose {it.group[0]} is {one} or"
+        f" {other}?",
+        f"SELECT {it.label} FROM {it.table} WHERE {column} < {limit} AND {it.group[0]} IN ('{one}', '{other}')",
+    )
+
+
+def _join_count(domain: Domain, rng: random.Random) -> Question:
+    owner, owned = domain.owner, domain.owned
+    value, limit = rng.choice(owned.group[1]), rng.randint(*owner.number[1:])
+    return (
+        f"How many {owned.plural} whose {owned.group[0]} is {value} have a {owner.table} with {owner.number[0]} above"
+        f" {limit}?",
+        f"SELECT COUNT(*) FROM {owner.table} AS T1 JOIN {owned.table} AS T2 ON T1.{owner.key} = T2.{owner.key}"
+        f" WHERE T2.{owned.group[0]} = '{value}' AND T1.{owner.number[0]} > {limit}",
+    )
+
+
+def _join_sum(domain: Domain, rng: random.Random) -> Question:
+    owner, owned = domain.owner, domain.owned
+    value, limit = rng.choice(owner.group[1]), rng.randint(*owned.number[1:])
+    name, word = rng.choice(list(_WORDS.items()))
+    return (
+        f"For each {owner.table} whose {owner.group[0]} is {value}, what is the {word} {owned.number[0]} of its"
+        f" {owned.plural} with {owned.number[0]} below {limit}? Give {owner.label} and number.",
+        f"SELECT T1.{owner.label}, {name}(T2.{owned.number[0]}) FROM {owner.table} AS T1 JOIN {owned.table} AS T2"
+        f" ON T1.{owner.key} = T2.{owner.key} WHERE T1.{owner.group[0]} = '{value}' AND T2.{owned.number[0]} < {limit}"
+        f" GROUP BY T1.{owner.key}",
+    )
+
+
+def _outside(domain: Domain, rng: random.Random) -> Question:
+    it = rng.choice((domain.owner, domain.owned))
+    column, low, high = it.number
+    first, last = sorted(rng.sample(range(low, high + 1), 2))
+    return (
+        f"Give {it.label} and {it.group[0]} of the {it.plural} with {column} below {first} or above {last}.",
+        f"SELECT {it.label}, {it.group[0]} FROM {it.table} WHERE {column} < {first} OR {column} > {last}",
+    )
+
+
 KINDS: dict[str, Callable[[Domain, random.Random], Question]] = {
     "count": _count,
     "select": _select,
@@ -178,6 +247,12 @@ KINDS: dict[str, Callable[[Domain, random.Random], Question]] = {
     "having": _having,
     "without": _without,
     "above average": _above_average,
+    "distinct": _distinct,
+    "extremes": _extremes,
+    "either": _either,
+    "join count": _join_count,
+    "join sum": _join_sum,
+    "outside": _outside,
 }
 
 
@@ -186,11 +261,12 @@ def sql_stream(benchmark: str, split: str, seed: int) -> Iterator[Task]:
     rng = random.Random(f"{benchmark}/{split}/{seed}")
     database = SqliteDatabase(image_of(suite_dump(), "the built-in suite"))
     label = f"{benchmark}/{split}/synthetic-" + (f"{seed}-" if seed else "")
+    domains, kinds = (UNSEEN_DOMAINS, UNSEEN_KINDS) if split == "unseen" else (DOMAINS, KINDS)
     seen: set[str] = set()
     tries = 0
     while tries < _MOST_TRIES:
         tries += 1
-        domain, (kind, make) = rng.choice(DOMAINS), rng.choice(list(KINDS.items()))
+        domain, (kind, make) = rng.choice(domains), rng.choice(list(kinds.items()))
         text, query = make(domain, rng)
         if _bucket(domain.name, query) not in SPLITS[split] or text in seen:
             continue
@@ -198,7 +274,7 @@ def sql_stream(benchmark: str, split: str, seed: int) -> Iterator[Task]:
         subgoals = _plan(database, domain.name, text, query)
         if subgoals is not None:
             tries = 0
-            meta = {"db": domain.name, "dump": BUILT_IN, "kind": f"{domain.name}: {kind}"}
+            meta = {"db": domain.name, "dump": BUILT_IN, "kind": f"{domain.name}: {kind}", "template": kind}
             yield Task(f"{label}{len(seen) - 1}", benchmark, text, query, split, subgoals, meta)
 
 

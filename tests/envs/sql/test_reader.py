@@ -1,8 +1,9 @@
 """InterCode's files, the built-in SQL suite, gold plans; what is reached on the benchmark itself where it is there."""
 
 import json
+import re
 from collections import Counter
-from itertools import islice
+from itertools import combinations, islice
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from lumos_rl.data.convert import main
 from lumos_rl.envs.math.plan_builder import Reject
 from lumos_rl.envs.sql.domains import DOMAINS, suite_dump
 from lumos_rl.envs.sql.suite import KINDS, sql_stream
+from lumos_rl.envs.sql.unseen import UNSEEN_DOMAINS, UNSEEN_KINDS
 from lumos_rl.errors import ConfigError, DataError, MissingFileError
 from lumos_rl.language import format_actions
 from lumos_rl.prompts import get_profile
@@ -107,10 +109,44 @@ def test_the_suite_has_ten_databases_and_every_kind_of_question() -> None:
 
 def test_no_query_of_the_suite_is_in_two_splits() -> None:
     found = {split: {(task.meta["db"], task.answer) for task in load_tasks("intercode_sql", split=split, limit=300)}
-             for split in ("train", "dev", "test")}  # fmt: skip
-    assert not found["train"] & found["test"]
-    assert not found["train"] & found["dev"]
-    assert not found["dev"] & found["test"]
+             for split in ("train", "dev", "test", "unseen")}  # fmt: skip
+    for one, other in combinations(found, 2):
+        assert not found[one] & found[other]
+
+
+def test_the_split_unseen_has_forms_and_databases_that_no_other_has() -> None:
+    unseen = load_tasks("intercode_sql", split="unseen")
+    others = [
+        task for split in ("train", "dev", "test") for task in load_tasks("intercode_sql", split=split, limit=300)
+    ]
+    assert len(unseen) == 300
+    assert {task.meta["template"] for task in unseen} == set(UNSEEN_KINDS)
+    assert {task.meta["template"] for task in others} == set(KINDS)
+    assert not {task.meta["db"] for task in unseen} & {task.meta["db"] for task in others}
+    for text in (lambda task: task.instruction, lambda task: task.answer):
+        assert not {skeleton(text(task)) for task in unseen} & {skeleton(text(task)) for task in others}
+
+
+def skeleton(text: str) -> str:
+    """A text without numbers, names and the words of the databases."""
+    words = set()
+    for domain in (*DOMAINS, *UNSEEN_DOMAINS):
+        for it in (domain.owner, domain.owned):
+            words |= {it.table, it.plural, it.key, it.label, f"{it.label}s", it.group[0], it.number[0], *it.group[1]}
+    return " ".join("#" if word in words or word.isdigit() else word for word in re.findall(r"\w+|[^\w\s]", text))
+
+
+def test_gold_plans_of_the_split_unseen_earn_the_full_reward(backend: str) -> None:
+    env = gym.make("lumos_rl/InterCodeSQL-v0", split="unseen", limit=24, backend=backend)
+    try:
+        for index, task in enumerate(env.unwrapped.tasks):  # type: ignore[attr-defined]
+            env.reset(options={"task": index})
+            for subgoal in task.subgoals:
+                observation = env.step(format_actions(subgoal.actions))[0]
+                assert all(str(action.result) in observation for action in subgoal.actions)
+            assert env.step("Finish()")[1] == 1.0, task.answer
+    finally:
+        env.close()
 
 
 def test_the_suite_is_the_same_in_every_process() -> None:
