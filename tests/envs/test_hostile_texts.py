@@ -8,7 +8,8 @@ import pytest
 pytest.importorskip("lxml")
 
 from lumos_rl.data.kept import Kept
-from lumos_rl.envs.mind2web.tools.dom import as_text, clean_tree
+from lumos_rl.envs.mind2web.tools.dom import as_text, clean_tree, format_candidate
+from lumos_rl.envs.mind2web.tools.page_text import PageText
 from lumos_rl.envs.mind2web.tools.ranking import LexicalRanker
 from lumos_rl.envs.qa.tools import titles
 from lumos_rl.envs.qa.tools.deciding import is_yes_no, options_of, read_line
@@ -20,7 +21,7 @@ from lumos_rl.errors import ToolError
 from lumos_rl.prompts import reading_prompt
 from lumos_rl.tools.base import Value
 
-SHORT, LONG = 8_000, 64_000  # characters: eight times as many take 64 times as long if the time grows with the square
+SHORT, LONG = 4_000, 32_000  # characters: eight times as many take 64 times as long if the time grows with the square
 PAGE = ["ancestors: /html\ntarget: (a id=0 " + f"word{index} other{index})" for index in range(300)]
 
 
@@ -44,6 +45,18 @@ def context(text: str) -> None:
 
 def page(text: str) -> None:
     clean_tree(f'<svg backend_node_id="1" class="{text}"/>', [])
+
+
+def links(count: int) -> str:
+    """A page of as many links with texts between them."""
+    parts = (f'<a backend_node_id="{key}"> <text>w{key}</text> </a> <text>x{key}</text>' for key in range(1, count))
+    return f'<html backend_node_id="0"> {" ".join(parts)} </html>'
+
+
+def candidates(text: str) -> None:
+    page = PageText(links(len(text)))
+    for key in page.keys[1:100]:
+        page.candidate(key)
 
 
 def rank(text: str) -> None:
@@ -81,9 +94,9 @@ CASES: Mapping[str, tuple[Callable[[str], object], str]] = {  # what reads, and 
 
 
 def seconds(run: Callable[[str], object], text: str) -> float:
-    """Processor time of the fastest of three runs."""
+    """Processor time of the fastest of two runs."""
     taken = []
-    for _ in range(3):
+    for _ in range(2):
         titles._kept_plain.cache_clear()
         began = time.process_time()
         run(text)
@@ -96,6 +109,18 @@ def test_time_grows_with_the_length_of_a_text_and_no_faster(case: str) -> None:
     run, part = CASES[case]
     short, long = (seconds(run, part * (size // len(part))) for size in (SHORT, LONG))
     assert long < 24 * max(short, 0.005), f"{short:.3f} s, then {long:.3f} s"
+
+
+def test_a_page_of_many_texts_is_written_in_linear_time() -> None:
+    short, long = seconds(candidates, "x" * 300), seconds(candidates, "x" * 2_400)
+    assert long < 24 * max(short, 0.005), f"{short:.3f} s, then {long:.3f} s"
+
+
+def test_a_page_of_many_texts_is_written_as_before() -> None:
+    text = links(500)
+    page = PageText(text)
+    for key in ("1", "2", "250", "499", "0"):
+        assert page.candidate(key) == format_candidate(text, {"backend_node_id": key})
 
 
 def test_a_query_of_many_different_words_looks_few_of_them_up() -> None:

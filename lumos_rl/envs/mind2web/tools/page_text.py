@@ -24,6 +24,7 @@ from lumos_rl.errors import UnknownNodeError
 if TYPE_CHECKING:
     from lxml.etree import _Element
 
+_MOST_TEXTS = 200  # texts of one element that are written for a ranker, which reads at most 100 words of them
 _DEEPEST = 200  # maximum depth of a regular page, because it is written by recursion
 
 
@@ -182,6 +183,7 @@ class _Writer:
     ) -> None:
         self._candidates, self._mapping, self._aside = set(candidates), mapping, aside
         self._root, self.target = root, ""
+        self._inside = False  # whether `aside` is being written
         kept = {near for part in candidates for near in part.surroundings() if near is not None}
         self._kept: dict[_Part, list[_Part]] = {}  # element → its children that are kept
         for part in kept:
@@ -198,7 +200,8 @@ class _Writer:
         if part in self._candidates:
             shown = str(self._mapping.setdefault(part.key, len(self._mapping)))
             marks = f" id={_quoted(shown)}"
-        content = list(part.texts) if self._candidates else []
+        self._inside = self._inside or part is self._aside
+        content = self._texts(part) if self._candidates else []
         for child in sorted(self._kept.get(part, ()), key=lambda child: child.place):  # ids are counted in this order
             if (markup := self._element(child)) is not None:
                 content.append((child.place, markup))
@@ -210,8 +213,14 @@ class _Writer:
         written = f"<{part.tag}{marks}>{inner}</{part.tag}>" if inner else f"<{part.tag}{marks}/>"
         if part is not self._aside:
             return written + part.tail
-        self.target = written + part.tail
+        self.target, self._inside = written + part.tail, False
         return ""
+
+    def _texts(self, part: _Part) -> list[tuple[int, str]]:
+        """The texts in an element; for a ranker those it can read: the last around `aside`, the first in it."""
+        if self._aside is None:
+            return list(part.texts)
+        return part.texts[:_MOST_TEXTS] if self._inside else part.texts[-_MOST_TEXTS:]
 
 
 def _parts(root: _Element) -> dict[str, _Part]:
