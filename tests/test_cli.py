@@ -17,7 +17,7 @@ def test_without_a_word_the_recipes_are_listed(capsys, monkeypatch):
     cli.main()
     said = capsys.readouterr().out
     listed = [line.split()[0] for line in said.splitlines() if line.startswith("  ")]
-    assert listed == ["collect", "dpo", "evaluate", "replay", "sft", "sft_then_dpo"]
+    assert listed == ["collect", "compare", "dpo", "evaluate", "replay", "sft", "sft_then_dpo"]
     assert "Tests a policy by its benchmark's own metric" in said
 
 
@@ -26,7 +26,7 @@ def test_an_unknown_recipe_lists_the_known_ones(capsys, monkeypatch):
     with pytest.raises(SystemExit) as end:
         cli.main()
     assert end.value.code == 2
-    assert "unknown recipe 'evaluat'; did you mean 'evaluate'? Known: collect, dpo" in capsys.readouterr().err
+    assert "unknown recipe 'evaluat'; did you mean 'evaluate'? Known: collect, compare, dpo" in capsys.readouterr().err
 
 
 def test_a_recipe_is_the_module_of_its_name():
@@ -47,3 +47,16 @@ def test_a_command_ends_quietly_when_nobody_reads_on(module):
     done = subprocess.run(["bash", "-c", pipe], capture_output=True, text=True, check=True)
     assert done.stdout.startswith("usage: ")
     assert done.stderr == ""
+
+
+@pytest.mark.parametrize(
+    "words",
+    ["lumos_rl.cli", "lumos_rl.cli --help", "lumos_rl.recipes.replay --help", "lumos_rl.recipes.sft --help-all"],
+)
+def test_help_ends_quietly_when_its_reader_has_read_enough(words):
+    program = subprocess.Popen(
+        [sys.executable, "-m", *words.split()], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    program.stdout.close()  # as `head` does
+    assert program.stderr.read() == ""
+    assert program.wait() == 0

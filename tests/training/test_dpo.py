@@ -84,6 +84,17 @@ def test_the_report_of_a_run_that_was_stopped_is_of_all_its_steps(start, tmp_pat
     assert again.loss == pytest.approx(straight.loss, rel=1e-3)
 
 
+def test_a_smaller_batch_with_more_accumulation_continues_the_same_training(tiny_sft, tmp_path):
+    settings = replace(FAST, max_steps=4, learning_rate=1e-2)
+    train_dpo(tiny_sft, PAIRS, tmp_path / "straight", settings, seed=0)
+    with pytest.raises(Stopped):
+        train_dpo(tiny_sft, PAIRS, tmp_path / "out", settings, 0, [Stop(2)])
+    smaller = replace(settings, batch_size=2, gradient_accumulation=2)
+    assert train_dpo(tiny_sft, PAIRS, tmp_path / "out", smaller, 0).steps == 4
+    ours, straight = (load_model(tmp_path / name).state_dict() for name in ("out", "straight"))
+    assert all(torch.allclose(ours[name], straight[name], atol=1e-3) for name in straight)
+
+
 class Stop(TrainerCallback):
     """Stops training as Ctrl-C does, at the end of a step."""
 
