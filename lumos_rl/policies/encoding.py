@@ -190,12 +190,13 @@ class _Reader:
             ids += self._next(piece)
         end = self._tokenizer.eos_token
         if end and pieces[-1].endswith(end):
-            self.after(end)
+            self._text, self._ids = end, ids[-1:]
         return ids
 
     def _next(self, text: str) -> list[int]:
         """The ids of a text; those of the text before it stay as they are."""
-        for before, known in [(self._text, self._ids), *((anchor, self._encode(anchor)) for anchor in _ANCHORS)]:
+        for before in (self._text, *_ANCHORS):
+            known = self._ids if before is self._text else self._encode(before)
             whole = self._encode(before + text)
             if whole[: len(known)] == known:
                 self._text, self._ids = before + text, whole

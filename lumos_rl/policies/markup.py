@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, Protocol
 from weakref import WeakKeyDictionary
 
@@ -31,7 +32,14 @@ class Vocabulary(Protocol):
     def __len__(self) -> int: ...
 
 
-_KNOWN: WeakKeyDictionary[Vocabulary, tuple[object, frozenset[int]]] = WeakKeyDictionary()
+@dataclass(frozen=True, slots=True)
+class _Markup:
+    state: object  # of the tokenizer when it was looked at
+    ids: frozenset[int] = frozenset()
+    begins: frozenset[str] = frozenset()  # first characters of their texts, in lower case
+
+
+_KNOWN: WeakKeyDictionary[Vocabulary, _Markup] = WeakKeyDictionary()
 
 
 def markup_ids(tokenizer: Vocabulary) -> frozenset[int]:
@@ -40,15 +48,7 @@ def markup_ids(tokenizer: Vocabulary) -> frozenset[int]:
     These are special tokens, the end of a turn, and added tokens in brackets, such as `<think>`, which Transformers
     does not count as special. Other added tokens, such as words and runs of spaces, are content like any other.
     """
-    state = len(tokenizer), tokenizer.eos_token_id
-    before, found = _KNOWN.get(tokenizer, (None, frozenset[int]()))
-    if before != state:
-        added = tokenizer.added_tokens_decoder.items()
-        found = frozenset(
-            index for index, token in added if index == state[1] or _is_markup(token.content, token.special)
-        )
-        _KNOWN[tokenizer] = state, found
-    return found
+    return _markup(tokenizer).ids
 
 
 def plain_pieces(tokenizer: Vocabulary, content: str) -> list[str]:
@@ -66,12 +66,30 @@ def plain_pieces(tokenizer: Vocabulary, content: str) -> list[str]:
     return [*pieces, content]
 
 
+def _markup(tokenizer: Vocabulary) -> _Markup:
+    state = len(tokenizer), tokenizer.eos_token_id
+    known = _KNOWN.get(tokenizer)
+    if known is None or known.state != state:
+        added = tokenizer.added_tokens_decoder.items()
+        found = {
+            index: token.content
+            for index, token in added
+            if index == state[1] or _is_markup(token.content, token.special)
+        }
+        begins = frozenset(text.strip("▁ ")[:1].lower() for text in found.values())
+        known = _KNOWN[tokenizer] = _Markup(state, frozenset(found), begins)
+    return known
+
+
 def _is_markup(text: str, special: bool) -> bool:
     return bool(text.replace("▁", " ").strip()) and (special or _BRACKETED.fullmatch(text) is not None)
 
 
 def _holds_markup(tokenizer: Vocabulary, text: str) -> bool:
-    return not markup_ids(tokenizer).isdisjoint(tokenizer.encode(text, add_special_tokens=False))
+    markup = _markup(tokenizer)
+    if text.isascii() and markup.begins.isdisjoint(text.lower()):  # no normalizer makes brackets of other ASCII
+        return False
+    return not markup.ids.isdisjoint(tokenizer.encode(text, add_special_tokens=False))
 
 
 def _first_end(tokenizer: Vocabulary, text: str) -> int:
