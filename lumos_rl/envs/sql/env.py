@@ -21,6 +21,7 @@ from lumos_rl.envs.base import Grade, LumosEnv
 from lumos_rl.envs.sql.reader import dump_text
 from lumos_rl.envs.sql.tools import Session, shortened, sql_tools
 from lumos_rl.envs.sql.tools.accounts import masked
+from lumos_rl.envs.sql.tools.kept import Kept, text_bytes
 from lumos_rl.envs.sql.tools.results import Database, Result
 from lumos_rl.envs.sql.tools.schema import Row
 from lumos_rl.envs.sql.tools.server import ServerDatabase
@@ -31,6 +32,7 @@ from lumos_rl.tools.base import Execution, Executor, Tool, Value, lookup
 from lumos_rl.tools.finish import FINISH, Finish
 
 MAX_TURNS = 10  # Yang et al. 2023
+MAX_GOLDS = 20_000_000  # bytes of the results of gold queries that an environment keeps
 REWARDS: Mapping[str, Callable[[Sequence[Row] | None, Sequence[Row]], float]] = {
     "iou": row_iou,
     "iou_kendall": row_iou_kendall,
@@ -95,7 +97,7 @@ class SqlEnv(LumosEnv):
         self.backend, self.protocol = backend, protocol
         self._score = REWARDS[reward]
         self._databases: dict[str, Database] = {}
-        self._golds: dict[tuple[str, str, str], Result] = {}
+        self._golds = Kept(self._gold_of, MAX_GOLDS, _bytes)
         self._session: Session | None = None
         self._final: Result | None = None
         self._before: Result | None = None
@@ -210,14 +212,23 @@ class SqlEnv(LumosEnv):
 
     def _gold(self) -> Result:
         assert self._episode is not None, "called before reset()"
-        place, name, gold = _fields(self._episode.task)
-        key = place, name, gold
-        if key not in self._golds:
-            self._golds[key] = self._databases[place].gold(gold, name)
-        return self._golds[key]
+        return self._golds(*_fields(self._episode.task))
+
+    def _gold_of(self, place: str, name: str, gold: str) -> Result:
+        return self._databases[place].gold(gold, name)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """For pickling: of the databases, only that of the episode, because the others are in their initial state."""
+        place = self._episode.task.meta["dump"] if self._episode is not None else None
+        return {**self.__dict__, "_databases": {k: v for k, v in self._databases.items() if k == place}}
 
     def _graded(self, result: Result) -> float:
         return self._score(result.rows, self._gold().rows or ())
+
+
+def _bytes(result: Result) -> int:
+    """Roughly the bytes of a result."""
+    return sum(60 * len(row) + sum(map(text_bytes, row)) for row in result.rows or ())
 
 
 def _fields(task: Task) -> tuple[str, str, str]:

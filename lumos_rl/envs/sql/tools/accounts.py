@@ -206,6 +206,32 @@ def _run_dump(cursor: Any, dump: str, missing: Set[str]) -> None:
             cursor.execute(statement)
 
 
+def snapshot(at: Mapping[str, Any], database: str) -> list[tuple[str, str, list[Any]]]:
+    """The tables of a database: name, CREATE TABLE, and rows."""
+    with admin(at) as cursor:
+        cursor.execute(f"SHOW FULL TABLES FROM `{database}` WHERE table_type = 'BASE TABLE'")
+        names = [name for name, _ in cursor.fetchall()]
+        found = []
+        for name in names:
+            cursor.execute(f"SHOW CREATE TABLE `{database}`.`{name}`")
+            create = cursor.fetchone()[1]
+            cursor.execute(f"SELECT * FROM `{database}`.`{name}`")
+            found.append((name, create, list(cursor.fetchall())))
+        return found
+
+
+def restore(at: Mapping[str, Any], database: str, tables: list[tuple[str, str, list[Any]]]) -> None:
+    """Creates a database with the tables of a snapshot."""
+    with admin(at) as cursor:
+        cursor.execute(f"CREATE DATABASE `{database}` CHARACTER SET utf8mb4 COLLATE utf8mb4_general_ci")
+        cursor.execute(f"USE `{database}`")
+        for name, create, rows in tables:
+            cursor.execute(create)
+            if rows:
+                marks = ", ".join(["%s"] * len(rows[0]))
+                cursor.executemany(f"INSERT INTO `{name}` VALUES ({marks})", rows)
+
+
 def escaped(name: str) -> str:
     """A name for GRANT and LIKE, where `_` and `%` are wildcards."""
     return name.replace("_", "\\_").replace("%", "\\%")

@@ -54,6 +54,10 @@ class Kept(Generic[Given, Found]):
                 self._bytes -= gone
         return found
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickled without its entries."""
+        return Kept, (self.function, self.most, self._size)
+
     def cache_bytes(self) -> int:
         """Estimated bytes of all entries."""
         return self._bytes

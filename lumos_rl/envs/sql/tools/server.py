@@ -23,13 +23,25 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Self, TypeVar
 
-from lumos_rl.envs.sql.tools.accounts import PACKET, admin, client, connect, escaped, load, new_name, settings
+from lumos_rl.envs.sql.tools.accounts import (
+    PACKET,
+    admin,
+    client,
+    connect,
+    escaped,
+    load,
+    new_name,
+    restore,
+    settings,
+    snapshot,
+)
 from lumos_rl.envs.sql.tools.dialect import parse, syntax_error
 from lumos_rl.envs.sql.tools.dump import read_dump
 from lumos_rl.envs.sql.tools.kept import Refusal, kept, text_bytes
 from lumos_rl.envs.sql.tools.modes import DEFAULT, modes_after
 from lumos_rl.envs.sql.tools.permits import READS, check_permitted, is_transaction, opened
 from lumos_rl.envs.sql.tools.queries import translate
+from lumos_rl.envs.sql.tools.replies import described, read_any_text
 from lumos_rl.envs.sql.tools.results import MAX_CHARACTERS, MAX_ROWS, STATEMENT_S, Result, gold_result
 from lumos_rl.envs.sql.tools.schema import Catalog, Row
 from lumos_rl.envs.sql.tools.scope import RefusedQueryError
@@ -51,12 +63,6 @@ _CLAUSES |= {"GROUP BY": "group statement", "ORDER BY": "order clause"}
 _IN_CLAUSE = re.compile(rf"\bin ('?)({'|'.join(_CLAUSES)})('?)(?= is ambiguous|\Z)")
 _MODES = "STRICT_TRANS_TABLES,NO_ZERO_IN_DATE,NO_ZERO_DATE,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION"
 _MODES += ",NO_DIR_IN_CREATE"  # DATA DIRECTORY is ignored
-_PLAIN = 6  # fields of DESCRIBE; SHOW FULL COLUMNS has the collation before Null, and more at the end
-_WIDTH = re.compile(r"\b((?:tiny|small|medium|big)?int)\(\d+\)")
-_DESCRIBES = re.compile(
-    r"(?:desc|describe|explain)\s+[`\w$.]+[\s;]*+\Z|show\s+(?:full\s+)?(?:columns|fields)", re.IGNORECASE
-)
-
 Given = TypeVar("Given")
 
 
@@ -114,6 +120,27 @@ class ServerDatabase:
         self._connection: Any = None
         self._has_account = self._is_touched = False
         load(self._settings, dump, self.catalog.databases)
+
+    def __getstate__(self) -> tuple[Any, ...]:
+        """What a pickled database needs to continue equally, but for variables and temporary tables of its session."""
+        tables = {original: snapshot(self._settings, own) for original, own in self._copies.items()}
+        return self._address, self._dump, self._where, self.database, self.modes, tables
+
+    def __setstate__(self, state: tuple[Any, ...]) -> None:
+        address, dump, where, database, modes, tables = state
+        type(self).__init__(self, address, dump, where)
+        self.database, self.modes = database, modes
+        for original, found in tables.items():
+            self._copies[original] = self._restored(original, found)
+        if tables:
+            self._retried(lambda: self._connected().select_db(self._used))
+
+    def _restored(self, original: str, tables: list[tuple[str, str, list[Row]]]) -> str:
+        """Creates this episode's copy of a database from a snapshot; its name."""
+        self._connected()
+        own = f"{self._name}_{original}"
+        restore(self._settings, own, tables)
+        return own
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:
         copy = type(self)(self._address, self._dump, self._where)
@@ -182,7 +209,7 @@ class ServerDatabase:
             self._copy(self.database, self.database)
         self._is_touched = True
         rows = self._retried(lambda: self._fetch(statement), verb in READS)
-        return [_described(row) for row in rows] if rows is not None and _DESCRIBES.match(text) else rows
+        return described(text, rows)
 
     def _value(self, expression: str) -> object:
         """The value of an expression in SET."""
@@ -220,7 +247,7 @@ class ServerDatabase:
             cursor.execute(statement)
             if cursor.description is None:
                 return None
-            _read_any_text(cursor)
+            read_any_text(cursor)
             rows = self._limited(cursor)
             cursor.close()
         except pymysql.err.MySQLError as error:
@@ -353,30 +380,5 @@ class ServerDatabase:
             self._copies = {}
 
 
-def _read_any_text(cursor: Any) -> None:
-    """Makes the cursor replace what is no UTF-8, e.g. in `SELECT CAST(UNHEX('EDA080') AS CHAR)`, instead of raising."""
-
-    def reading(encoding: str | None, convert: Callable[[Any], Any] | None) -> Callable[[bytes], Any]:
-        def read(data: bytes) -> Any:
-            value = data if encoding is None else data.decode(encoding, "replace")
-            return value if convert is None else convert(value)
-
-        return read
-
-    result = cursor._result
-    result.converters = [(None, reading(*pair)) for pair in result.converters]
-
-
 class _Gone(Exception):  # noqa: N818 (not seen outside)
     """The connection was lost."""
-
-
-def _described(row: Row) -> Row:
-    """A row of DESCRIBE as Oracle's client gets it from MySQL 8: without width, type and default as bytes."""
-    name, kind, *between, null, key, default, extra = row if len(row) == _PLAIN else row[: _PLAIN + 1]
-    kind = _WIDTH.sub(r"\1", str(kind)).encode()
-    if isinstance(default, str):
-        is_now = default.lower().startswith("current_timestamp")
-        extra = "DEFAULT_GENERATED" if is_now else extra
-        default = b"CURRENT_TIMESTAMP" if is_now else default.encode()
-    return (name, kind, *between, null, key, default, extra, *row[_PLAIN + 1 :])

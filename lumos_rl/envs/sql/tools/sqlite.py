@@ -13,8 +13,10 @@ time, rows and text lengths are limited.
 
 from __future__ import annotations
 
+import hashlib
 import re
 import sqlite3
+import weakref
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Self
@@ -69,6 +71,17 @@ class Image:
     catalog: Catalog
     data: bytes
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickled whole; where a process has an equal image, that is what is loaded."""
+        return _loaded, (self.catalog, self.data)
+
+
+_LOADED: weakref.WeakValueDictionary[bytes, Image] = weakref.WeakValueDictionary()
+
+
+def _loaded(catalog: Catalog, data: bytes) -> Image:
+    return _LOADED.setdefault(hashlib.sha256(data).digest(), Image(catalog, data))
+
 
 @kept(300_000_000, lambda image: len(image.data))
 def image_of(dump: str, where: str = "the dump") -> Image:
@@ -93,7 +106,7 @@ def image_of(dump: str, where: str = "the dump") -> Image:
     connection.commit()
     data = connection.serialize()
     connection.close()
-    return Image(found.catalog, data)
+    return _loaded(found.catalog, data)
 
 
 def _install(connection: sqlite3.Connection, budget: Budget) -> None:
@@ -137,12 +150,22 @@ class SqliteDatabase:
             self._connection.close()
         self._connection, self.catalog, self.is_changed = None, self.image.catalog, False
 
+    def __getstate__(self) -> tuple[Any, ...]:
+        """What a copy or a pickled database needs to continue equally."""
+        changed = (self.catalog.copy(), self.connection.serialize()) if self.is_changed else None
+        return self.image, self.database, self.modes, changed
+
+    def __setstate__(self, state: tuple[Any, ...]) -> None:
+        image, database, modes, changed = state
+        type(self).__init__(self, image)
+        self.database, self.modes = database, modes
+        if changed is not None:
+            self.catalog, self.is_changed = changed[0], True
+            self._connection = self._opened(changed[1])
+
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:
-        copy = type(self)(self.image)
-        copy.database, copy.modes = self.database, self.modes
-        if self.is_changed:
-            copy.catalog, copy.is_changed = self.catalog.copy(), True
-            copy._connection = copy._opened(self.connection.serialize())
+        copy = type(self)(self.image)  # the image is shared
+        copy.__setstate__(self.__getstate__())
         return copy
 
     @property
