@@ -33,6 +33,11 @@ class Kept(Generic[Item]):
         """Bytes of all items, as they were counted when they were made."""
         return sum(size for _, size in self._items.values())
 
+    def drop(self, key: Hashable) -> None:
+        """Drops the item of a key, if there is one."""
+        with self._lock:
+            self._items.pop(key, None)
+
     def clear(self) -> None:
         """Drops all items."""
         with self._lock:

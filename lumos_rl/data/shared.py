@@ -36,6 +36,11 @@ class Drawn(Generic[Item]):
         self._failure: Exception | None = None
         self._lock = threading.Lock()
 
+    @property
+    def failed(self) -> bool:
+        """Whether the stream raised."""
+        return self._failure is not None
+
     def first(self, count: int) -> list[Item]:
         """The first items, at most `count`."""
         return list(islice(self, max(0, count)))
@@ -90,9 +95,13 @@ def file_tasks(reader: Reader, source: str, split: str) -> Read:
         return Drawn(_read(reader, source, split))
     stats = [path.stat() for path in paths]
     stamps = [(str(path.absolute()), stat.st_mtime_ns, stat.st_size) for path, stat in zip(paths, stats, strict=True)]
-    key = (type(reader), getattr(reader, "benchmark", None), split, *stamps)
+    key = (type(reader), getattr(reader, "benchmark", None), source, split, *stamps)
     size = sum(stat.st_size for stat in stats)
-    return _kept.get(key, lambda: Drawn(_read(reader, source, split)), lambda _: size)
+    found = _kept.get(key, lambda: Drawn(_read(reader, source, split)), lambda _: size)
+    if found.failed:  # perhaps for something that is no part of these files, and is mended now
+        _kept.drop(key)
+        found = _kept.get(key, lambda: Drawn(_read(reader, source, split)), lambda _: size)
+    return found
 
 
 def _read(reader: Reader, source: str, split: str) -> Iterator[Task | Unreadable]:

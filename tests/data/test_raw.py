@@ -145,6 +145,27 @@ def test_a_file_is_read_once_for_all_who_ask_and_again_when_it_changed(tmp_path)
     assert len(list(file_tasks(own, str(path), "test"))) == 4 and len(read) == 7
 
 
+def test_a_source_that_failed_is_read_again(tmp_path):
+    broken = [True]
+
+    class Failing(Reader):
+        def paths(self, source, split):
+            return [self.find(tmp_path / "a.jsonl", split)]
+
+        def read(self, source, split, report=None):
+            yield from Reader.read(self, source, split, report)
+            if broken:
+                raise DataError("something beside this file is missing")
+
+    own = Failing("mine", "a file", {"test": ("a.jsonl",)}, lambda row, split: Task(f"mine/{row.index}", "mine", "q"))
+    (tmp_path / "a.jsonl").write_text(f"{LINE}\n{LINE}\n")
+    for _ in range(2):
+        with pytest.raises(DataError, match="beside this file"):
+            list(file_tasks(own, str(tmp_path), "test"))
+    broken.clear()
+    assert len(list(file_tasks(own, str(tmp_path), "test"))) == 2
+
+
 def test_a_limit_reads_no_more_records_than_it_needs(tmp_path):
     read = []
     own = reader(lambda row, split: read.append(row.index) or Task(f"mine/{row.index}", "mine", "q"))

@@ -42,6 +42,10 @@ _PER_CHARACTER = 25  # bytes that a page takes for each character of its XML, wi
 class Mind2WebReader(Reader):
     """Reads all files of a split, in the order of their numbers, without holding one in memory."""
 
+    def paths(self, source: str, split: str) -> list[Path]:
+        """The files of a split, so that environments share the tasks made from them."""
+        return [] if source.startswith("hf:") else self.find_all(Path(source), split)
+
     def read(self, source: str, split: str, report: Report | None = None) -> Iterator[Task]:
         """The tasks of a file, of a folder, or of "hf:NAME".
 

@@ -66,6 +66,14 @@ def _gold_field(row: Row) -> str:
 class SpiderReader(Reader):
     """Reads tasks and adds the path of their databases: a dump, or for Spider and BIRD an SQLite file."""
 
+    def paths(self, source: str, split: str) -> list[Path]:
+        """The file of tasks and the dump, so that environments share the tasks read from them."""
+        if source.startswith("hf:"):
+            return []
+        tasks = self.find(Path(source), split)
+        has_files = any((tasks.parent / folder).is_dir() for folder in FOLDERS)
+        return [tasks] if has_files else [tasks, find_dump(tasks, Path(source))]
+
     def read(self, source: str, split: str, report: Report | None = None) -> Iterator[Task]:
         """The tasks of a file or a folder that also holds the databases.
 
