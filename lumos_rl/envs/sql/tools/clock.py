@@ -37,8 +37,8 @@ _BLANKS = re.compile(r"\s*")
 _LONGEST = 12  # characters; more than the longest name of a month or a day
 _SEVERAL = {"T": "%H:%i:%S", "r": "%I:%i:%S %p"}
 _NAMES: dict[str, tuple[str, Sequence[str]]] = {
-    "M": ("month", calendar.month_name), "b": ("month", calendar.month_abbr),
-    "W": ("weekday", calendar.day_name), "a": ("weekday", calendar.day_abbr),
+    "M": ("month", [*calendar.month_name]), "b": ("month", [*calendar.month_abbr]),
+    "W": ("weekday", [*calendar.day_name]), "a": ("weekday", [*calendar.day_abbr]),
 }  # fmt: skip
 
 
@@ -177,7 +177,8 @@ def _composed(found: dict[str, int]) -> str:
         if not 1 <= found["hour12"] <= 12:
             raise ValueError("expected an hour from 1 to 12")
         found["hour"] = found["hour12"] % 12 + 12 * found.get("half", 0)
-    time = dt.time(*(found.get(name, 0) for name in ("hour", "minute", "second", "microsecond")))
+    hour, minute, second, micro = (found.get(name, 0) for name in ("hour", "minute", "second", "microsecond"))
+    time = dt.time(hour, minute, second, micro)
     has_time = not found.keys().isdisjoint(("hour", "minute", "second", "microsecond"))
     if has_time and found.keys().isdisjoint(("year", "month", "day", "day of year")):
         return str(time)

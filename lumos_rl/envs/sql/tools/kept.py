@@ -69,7 +69,7 @@ class Kept(Generic[Given, Found]):
             self._bytes = 0
 
 
-def kept(most: int, size: Callable[[Found], int]) -> Callable[[Callable[Given, Found]], Kept[Given, Found]]:
+def kept(most: int, size: Callable[[Any], int]) -> Callable[[Callable[Given, Found]], Kept[Given, Found]]:
     """Decorates a function with a cache of at most `most` bytes; `size` estimates the bytes of a result."""
     return lambda function: Kept(function, most, size)
 
