@@ -31,6 +31,7 @@ class LeftOut:
         longest: Tokens of the longest row.
         unencodable: How many the tokenizer or the chat template refuses.
         cause: What it said of the first.
+        unwritten: How many hold nothing that the model writes.
     """
 
     what: str
@@ -39,11 +40,12 @@ class LeftOut:
     longest: int = 0
     unencodable: int = 0
     cause: str = ""
+    unwritten: int = 0
 
     @property
     def count(self) -> int:
         """How many rows are left out."""
-        return self.too_long + self.unencodable
+        return self.too_long + self.unencodable + self.unwritten
 
     def fits(self, length: int) -> bool:
         """Whether a row of so many tokens is kept; one that is not is counted."""
@@ -73,6 +75,8 @@ class LeftOut:
             reasons.append(f"{self.too_long} of more than {self.max_length} tokens, the longest {self.longest}")
         if self.unencodable:
             reasons.append(f"{self.unencodable} that cannot be encoded, the first because of: {self.cause}")
+        if self.unwritten:
+            reasons.append(f"{self.unwritten} in which the model writes nothing")
         why = f"{self.count} of {total} {self.what} ({self.count / total:.0%}) are left out: {'; '.join(reasons)}"
         if 2 * self.count > total:
             remedy = "raise --sft.max-length" if self.too_long else "mend them"

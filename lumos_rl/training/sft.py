@@ -57,7 +57,7 @@ class TrainReport:
         steps: Optimizer steps.
         tokens: Tokens per epoch.
         supervised: Share of them with loss.
-        left_out: Conversations that were too long or could not be encoded.
+        left_out: Conversations that were too long, could not be encoded, or hold no turn of the model.
         loss: Mean training loss of all steps.
         seconds: Wall-clock time, that of earlier starts up to their last checkpoint included.
     """
@@ -86,7 +86,7 @@ def encode_rows(
 
     Returns:
         Rows `{"input_ids", "labels"}`, each list of length T, with label -100 for tokens without loss; and the number
-        of conversations that were left out: too long, or refused by tokenizer or chat template.
+        of conversations that were left out: too long, refused by tokenizer or chat template, or without a model turn.
 
     Raises:
         DataError: There are none, more than half are left out, or none or all of the tokens have loss.
@@ -103,6 +103,9 @@ def encode_rows(
             if encoded is None:
                 continue
             ids, mask = encoded
+        if not any(mask):  # TRL drops these without a word
+            left_out.unwritten += 1
+            continue
         if not left_out.fits(len(ids)):
             continue
         labels = [token if written else IGNORED for token, written in zip(ids, mask, strict=True)]
