@@ -76,10 +76,15 @@ def settled(nodes: Sequence[Mapping[str, Any]], config: RayConfig, weights: bool
         config: The settings.
         weights: Whether the policy has weights, of which every worker or engine holds a copy.
     """
-    some = weights and any(node.get("GPU", 0) >= 1 for node in _alive(nodes))
+    some = weights and has_gpu(nodes)
     per_worker = float(some) if config.gpus_per_worker is None else config.gpus_per_worker
     per_engine = int(some) if config.gpus_per_engine is None else config.gpus_per_engine
     return replace(config, gpus_per_worker=per_worker, gpus_per_engine=per_engine)
+
+
+def has_gpu(nodes: Sequence[Mapping[str, Any]]) -> bool:
+    """Whether some node of a cluster has a GPU."""
+    return any(node.get("GPU", 0) >= 1 for node in _alive(nodes))
 
 
 def count_workers(nodes: Sequence[Mapping[str, Any]], config: RayConfig, engines: int = 0, weights: bool = True) -> int:
@@ -114,8 +119,7 @@ def count_workers(nodes: Sequence[Mapping[str, Any]], config: RayConfig, engines
 
 def _refuse_copies(nodes: Sequence[Mapping[str, Any]], workers: int) -> None:
     """Refuses workers that would all use the first GPU of their machine, since none is reserved for each."""
-    with_gpu = sum(node.get("GPU", 0) >= 1 for node in _alive(nodes))
-    if with_gpu and workers > 1:
+    if has_gpu(nodes) and workers > 1:
         raise ConfigError(
             f"expected a share of a GPU for each of {workers} workers with a copy of the model, got"
             " --ray.gpus-per-worker 0 on a cluster with GPUs, of which they would all use the same; leave it out to"
@@ -130,7 +134,7 @@ def count_engines(nodes: Sequence[Mapping[str, Any]], config: RayConfig) -> int:
         ConfigError: No node has room for a single one, or they would use GPUs of the cluster without reserving them.
     """
     gpus = settled(nodes, config).gpus_per_engine
-    if not gpus and any(node.get("GPU", 0) >= 1 for node in _alive(nodes)):
+    if not gpus and has_gpu(nodes):
         raise ConfigError(
             "expected GPUs for an engine, got --ray.gpus-per-engine 0 on a cluster with GPUs, one of which it would use"
             " without reserving it, and training would miss its memory; leave it out, or give 1 or more"

@@ -33,7 +33,7 @@ from lumos_rl.rollout.loop import Env
 from lumos_rl.rollout.meters import Meters
 from lumos_rl.rollout.plans import EpisodePlan
 from lumos_rl.rollout.ray_cluster import connect, describe_error
-from lumos_rl.rollout.ray_config import RayConfig, count_engines, count_workers, settled
+from lumos_rl.rollout.ray_config import RayConfig, count_engines, count_workers, has_gpu, settled
 from lumos_rl.rollout.ray_engines import Engines, ServedPolicy, wait_for_memory
 
 log = logging.getLogger(__name__)
@@ -49,7 +49,7 @@ _MARKER = re.compile(r":actor_name:|:job_id:|\x1b\[36mray::")  # lines that Ray 
 class RayWorkers:
     """Rollout workers, which live until `close`, or until a rollout is left before its end.
 
-    They start with the first rollout. After each rollout they close their policies and environments, and workers with
+    They start with the first rollout. After each rollout they close their policies and environments, and workers on
     GPUs end, because the driver may train on these next. Shared engines stay for the next policy, unless they hold all
     GPUs of the driver's machine.
 
@@ -128,6 +128,7 @@ class RayWorkers:
             config = replace(config, timeout_s=patience)
         for place in self._places[:count]:
             place.policy = self._policy(policy, place, count)
+            place.uses_gpu = gpus > 0 or (weights and not engines and has_gpu(ray.nodes()))
         return self._run(_Rollout(ray, config, self._places[:count], ledger, load, job))
 
     def _serve(self, serving: Serving, workers: int) -> None:
@@ -177,14 +178,14 @@ class RayWorkers:
         late = self._ray.wait(ready, num_returns=len(ready), timeout=CLOSE_S)[1] if ready else []
         for call in late:
             log.warning("%s did not close within %.0f s: it is ended", calls[call].name, CLOSE_S)
-        self._end([place for call, place in calls.items() if call in late or place.gpus])
+        self._end([place for call, place in calls.items() if call in late or place.uses_gpu])
         if self._engines is not None and not self._engines.stay:
             self._engines.close()
             self._engines = None
 
     def _end(self, places: Sequence[_Place]) -> None:
         """Ends workers, and waits until those that had GPUs have given their memory back."""
-        with_gpus = [process for place in places if place.gpus for process in place.processes()]
+        with_gpus = [process for place in places if place.uses_gpu for process in place.processes()]
         for place in places:
             place.end()
         if with_gpus:
@@ -205,7 +206,7 @@ class _Place:
         threads = {"env_vars": {"OMP_NUM_THREADS": str(config.cpus_per_worker)}}
         remote = ray.remote(num_cpus=config.cpus_per_worker, num_gpus=gpus, runtime_env=threads)
         self._ray, self._worker, self.index = ray, remote(RolloutWorker), index
-        self.gpus = gpus
+        self.uses_gpu = gpus > 0  # whether its policy may hold memory that the driver needs
         self.policy: Callable[[], Policy] | None = None  # makes the policy of the current rollout
         self._lives = 0  # workers started so far
         self.name = ""

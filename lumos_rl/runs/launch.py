@@ -47,6 +47,7 @@ QUIET = {  # what other libraries print while they work; the environment may say
     "HF_DATASETS_DISABLE_PROGRESS_BARS": "1",
     "HF_HUB_DISABLE_PROGRESS_BARS": "1",  # Transformers' bars follow it
     "VLLM_LOGGING_LEVEL": "WARNING",
+    "WANDB_SILENT": "true",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",  # what Ray announces as its next default: workers without GPUs see all
     "TOKENIZERS_PARALLELISM": "false",  # its threads and Ray's forks do not get along
 }

@@ -8,6 +8,7 @@ check_trackers(("wandb",), os.environ)     # raises where there is no key
 from __future__ import annotations
 
 import contextlib
+import logging
 import netrc
 import os
 import sys
@@ -19,6 +20,8 @@ from typing import Any
 
 from lumos_rl.errors import ConfigError, MissingExtraError
 from lumos_rl.masking import masked
+
+log = logging.getLogger(__name__)
 
 Tracker = Callable[[str, int, Mapping[str, float]], None]
 
@@ -83,6 +86,8 @@ def _wandb(path: Path, settings: Mapping[str, Any]) -> Tracker:
     except wandb.errors.Error as error:
         said = (str(error).strip().splitlines() or [""])[0]
         raise ConfigError(f"expected Weights & Biases to take the run, got {said}; {NO_KEY}") from error
+    if run.url:
+        log.info("Weights & Biases: %s", run.url)
     run.define_metric("*", step_metric="lumos_step")
 
     def track(stage: str, step: int, values: Mapping[str, float]) -> None:
