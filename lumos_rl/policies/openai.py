@@ -279,7 +279,10 @@ class OpenAIPolicy:
         from lumos_rl.policies.checkpoints import end_ids, load_tokenizer
 
         self._tokenizer = load_tokenizer(where, chat_template)
-        self._ends = end_ids(Layout.of(where), self._tokenizer)
+        try:
+            self._ends = end_ids(Layout.of(where), self._tokenizer)
+        except ConfigError:  # an adapter whose model is only where the server is, which knows that model's end tokens
+            self._ends = (self._tokenizer.eos_token_id,)
         told = [context for _, context in self._served() if context]  # adapters report none
         self._context = min(told, default=1 << 30)
         self.tokenizer_hash = fingerprint(self._tokenizer)

@@ -178,6 +178,15 @@ def test_every_end_token_of_the_model_ends_a_turn(serve, tiny_base, tmp_path):
     assert (done.ids, done.logprobs) == ((50, 1), (-0.5, -0.25))  # the template's own in its place
 
 
+def test_the_model_of_an_adapter_may_be_elsewhere(serve, tiny_base, tmp_path):
+    adapter = create_adapter(tiny_base, tmp_path / "adapter", seed=1)
+    config = adapter / "adapter_config.json"
+    config.write_text(config.read_text().replace(str(tiny_base), "/elsewhere"))
+    choice = {"text": "?", "token_ids": [50, 1], "finish_reason": "stop"}
+    server = serve(lambda number, body: (200, {}, {"choices": [choice]}))
+    assert ask(made(server, tokenizer=str(adapter))).ids == (50, 1)
+
+
 def test_a_chat_template_needs_a_tokenizer(serve):
     with pytest.raises(ConfigError, match=r"expected --model\.openai\.tokenizer with --model\.chat-template"):
         OpenAIPolicy(OpenAISettings(serve(right).url, ("tiny",)), chat_template=("chatml",))
