@@ -20,7 +20,7 @@ from lumos_rl.policies.serving import Serving
 from lumos_rl.policies.settings import OpenAISettings
 from lumos_rl.runs.config import Engine, ModelConfig, RunConfig
 from lumos_rl.runs.job import Job
-from lumos_rl.runs.policies import source_hash, weights_hash
+from lumos_rl.runs.policies import policy_of, source_hash, weights_hash
 from lumos_rl.training.settings import SFTSettings
 
 AGENT = """
@@ -111,3 +111,15 @@ def test_a_model_that_was_trained_again_is_another_one(tiny_base, tmp_path):
     assert len({*before}) == 2 and (weights_hash(base), weights_hash(adapter)) == before
     os.utime(base / "model.safetensors", ns=(1, 1))
     assert not {weights_hash(base), weights_hash(adapter)} & {*before}  # an adapter is nothing without its model
+
+
+def test_the_workers_of_an_endpoint_share_its_concurrency(monkeypatch):
+    seen = []
+    monkeypatch.setattr("lumos_rl.policies.openai.OpenAIPolicy", lambda settings, *rest: seen.append(settings))
+    model = ModelConfig(engine=Engine.OPENAI, openai=OpenAISettings(concurrency=10))
+    policy = policy_of(Path("gpt"), "gpt", model, None, 1)
+    assert policy.limit == 10
+    for worker in range(3):
+        policy.make(policy.share(worker, 3))
+    assert [settings.concurrency for settings in seen] == [4, 3, 3]
+    assert {settings.models for settings in seen} == {("gpt",)}
