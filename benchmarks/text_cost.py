@@ -18,6 +18,8 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 
+from lumos_rl.envs.sql.domains import suite_dump
+from lumos_rl.envs.sql.tools.sqlite import SqliteDatabase, image_of
 from lumos_rl.errors import LumosError
 from lumos_rl.metrics import exact_match, numeric_match, token_f1, yes_no
 from lumos_rl.tools.math import math_tools
@@ -55,6 +57,31 @@ ONES = (
 )
 
 
+# Texts that only one part reads; a piece is repeated to `SIZE` characters, and to the length that a statement may have.
+OWN_PIECES: Mapping[str, tuple[str, ...]] = {
+    "sql": (
+        *(
+            "UNION SELECT 1 ",
+            "JOIN song ",
+            "(SELECT 1), ",
+            "CASE WHEN 1 THEN ",
+            "1 OR ",
+            "1 AND ",
+            "NOT ",
+            "'' ",
+            "\\'",
+        ),
+        *("/* */ ", "-- \n", "#\n", "`a`.", "IF(1,", "1 BETWEEN 1 AND ", "1 IN (1,", "@a:=", "INTERVAL 1 DAY + "),
+    ),
+}
+
+
+def own_texts(part: str) -> list[str]:
+    """The texts that only this part reads."""
+    pieces = OWN_PIECES.get(part, ())
+    return [piece * (size // len(piece)) + "1" for piece in pieces for size in (300, 3_000, SIZE - 5_000)]
+
+
 def texts(size: int = SIZE) -> list[str]:
     """Hostile texts of about this many characters, and some short ones that a reading must not expand."""
     repeated = [piece * (size // len(piece)) for piece in PIECES]
@@ -72,6 +99,15 @@ def _tool(name: str) -> Callable[[str], object]:
     return lambda text: math_tools()[name](text, {})
 
 
+def _statement(before: str, after: str = "") -> Callable[[str], object]:
+    def reading(text: str) -> object:
+        database = SqliteDatabase(image_of(suite_dump()))
+        database.begin("studio")
+        return database.execute(before + text + after)
+
+    return reading
+
+
 TOOLS = ("Calculator", "SetEquation", "SolveEquation", "SolveInequality", "Count", "Define")
 READINGS: Mapping[str, Mapping[str, Callable[[str], object]]] = {
     "math": {name: _tool(name) for name in TOOLS},
@@ -80,6 +116,15 @@ READINGS: Mapping[str, Mapping[str, Callable[[str], object]]] = {
         "exact_match": lambda text: exact_match(text, "7"),
         "token_f1": lambda text: token_f1(text, "7"),
         "yes_no": yes_no,
+    },
+    "sql": {
+        "statement": _statement(""),
+        "SELECT": _statement("SELECT "),
+        "FROM": _statement("SELECT 1 FROM song a JOIN band "),
+        "WHERE": _statement("SELECT 1 FROM song WHERE title IN (", ")"),
+        "text": _statement("SELECT title LIKE '", "' FROM song"),
+        "SHOW": _statement("SHOW TABLES LIKE '", "'"),
+        "INSERT": _statement("INSERT INTO song VALUES (", ")"),
     },
 }
 
@@ -111,7 +156,7 @@ def main() -> int:
     above = 0
     for part in given.parts:
         for name, reading in READINGS[part].items():
-            slowest, text = max((cost_ms(reading, text), text[:24]) for text in texts())
+            slowest, text = max((cost_ms(reading, text), text[:24]) for text in [*texts(), *own_texts(part)])
             above += slowest > given.bound
             print(f"{part:10} {name:16} {slowest:8.1f} ms  {text!r}{'  above' if slowest > given.bound else ''}")
     return 1 if above else 0

@@ -20,7 +20,7 @@ from lumos_rl.errors import ConfigError, MissingExtraError, ToolError, ToolLimit
 
 _STEPS = 2_000  # moves of the parser beside those in proportion to the statement; 1,000 take about a millisecond
 MAX_STATEMENT = 60_000  # characters; InterCode's longest recorded statement has fewer than 1,000
-__all__ = ["MAX_STATEMENT", "RESERVED", "load", "parse", "parse_dumped", "syntax_error", "unsupported"]
+__all__ = ["MAX_STATEMENT", "RESERVED", "load", "parse", "parse_dumped", "parser_errors", "syntax_error", "unsupported"]
 
 
 def load(name: str) -> Any:
@@ -33,6 +33,11 @@ def load(name: str) -> Any:
         return import_module(name)
     except ImportError as error:
         raise MissingExtraError("sqlglot", "sql") from error
+
+
+def parser_errors() -> tuple[type[Exception], ...]:
+    """The errors of the parser, which also come from writing a tree as text: it reads the types in it again."""
+    return (load("sqlglot").errors.SqlglotError,)
 
 
 @cache

@@ -35,7 +35,7 @@ from lumos_rl.envs.sql.tools.accounts import (
     settings,
     snapshot,
 )
-from lumos_rl.envs.sql.tools.dialect import parse, syntax_error
+from lumos_rl.envs.sql.tools.dialect import parse, parser_errors, syntax_error
 from lumos_rl.envs.sql.tools.dump import read_dump
 from lumos_rl.envs.sql.tools.kept import Refusal, kept, text_bytes
 from lumos_rl.envs.sql.tools.modes import DEFAULT, modes_after
@@ -88,8 +88,8 @@ def _refused(known: _Known, statement: str, database: str, modes: str) -> Refusa
     except ToolError as error:
         is_own = isinstance(error, RefusedQueryError) or "SQL syntax" in str(error)
         return Refusal.of(error) if is_own else None
-    except RecursionError:
-        return Refusal(ToolLimitError, "expected a simpler statement, got one that is nested too deeply")
+    except (RecursionError, *parser_errors()):
+        return Refusal(ToolLimitError, "Thread stack overrun: expected a simpler statement")
     except (AttributeError, IndexError, KeyError, TypeError, ValueError):
         return None  # a tree that valid MySQL does not produce
     return None

@@ -24,7 +24,7 @@ from typing import Any, Self
 from lumos_rl.envs.sql.tools.accumulate import install_aggregates
 from lumos_rl.envs.sql.tools.budget import Budget, Guarded, StopError
 from lumos_rl.envs.sql.tools.calls import cell
-from lumos_rl.envs.sql.tools.dialect import parse, syntax_error
+from lumos_rl.envs.sql.tools.dialect import parse, parser_errors, syntax_error
 from lumos_rl.envs.sql.tools.dump import read_dump
 from lumos_rl.envs.sql.tools.functions import MAX_TEXT, install
 from lumos_rl.envs.sql.tools.kept import Refusal, kept, text_bytes
@@ -274,9 +274,11 @@ class SqliteDatabase:
         catalog = self.catalog.copy()
         try:
             found = write(tree, catalog, self.database)
-        except (AttributeError, IndexError, KeyError, TypeError, ValueError, RecursionError) as error:
-            if isinstance(error, ToolError):
-                raise
+        except ToolError:
+            raise
+        except (RecursionError, *parser_errors()) as error:
+            raise ToolLimitError("Thread stack overrun: expected a simpler statement") from error
+        except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
             raise syntax_error(statement) from error  # as for queries
         self.is_changed = True
         try:
@@ -346,8 +348,8 @@ def _translate(statement: str, catalog: Catalog, database: str, modes: str) -> T
         return translate(tree, catalog, database, modes)
     except ToolError as error:
         return Refusal.of(error)
-    except RecursionError:
-        return Refusal(ToolLimitError, "expected a simpler statement, got one that is nested too deeply")
+    except (RecursionError, *parser_errors()):  # the parser's own errors may be caused by a recursion
+        return Refusal(ToolLimitError, "Thread stack overrun: expected a simpler statement")
     except (AttributeError, IndexError, KeyError, TypeError, ValueError):
         # The parser accepts many dialects; a tree that valid MySQL does not produce may lack expected parts.
         return Refusal.of(syntax_error(statement))

@@ -181,6 +181,19 @@ def test_a_statement_of_any_form_is_read_in_little_time(database: SqliteDatabase
     assert time.process_time() - start < 1.0  # some hundredths of a second on a quiet machine; joins took hours
 
 
+@pytest.mark.parametrize("piece", ["1/", "1 AND ", "CONCAT('a',", "1+", "IF(1,", "NOT ", "-", "CAST(1 AS CHAR)="])
+@pytest.mark.parametrize("times", [60, 130, 250])
+def test_no_depth_of_a_statement_ends_the_step(database: SqliteDatabase, piece: str, times: int) -> None:
+    for before, after in (
+        ("SELECT ", ""),
+        ("SELECT 1 FROM song WHERE title IN (", ")"),
+        ("DELETE FROM song WHERE ", ""),
+    ):
+        closing = ")" * times if piece.endswith(",") else ""
+        result = database.execute(f"{before}{piece * times}1{closing}{after}")
+        assert result.error is None or "sqlglot" not in result.error
+
+
 def test_a_statement_that_is_too_long_hears_the_limit(database: SqliteDatabase) -> None:
     assert f"at most {MAX_CHARACTERS} characters" in str(database.execute("SELECT " + "x" * 70_000).error)
     assert f"at most {MAX_WORDS} words" in str(database.execute("SELECT 1" + "+1" * 1_000).error)
