@@ -9,8 +9,8 @@
 
 A question consists of *chains*, each an entity and the relations to follow from it, and an operation on their ends:
 none (bridge), a choice (comparison), or a calculation (yes or no). Every action of a plan is run when the task is
-created, and stores its result, right or wrong. The questions of the split "unseen" have the forms of
-`lumos_rl.envs.qa.unseen`; each of their plans ends in the answer.
+created, and stores its result; a question is left out if its plan does not end in the answer. The questions of the
+split "unseen" have the forms of `lumos_rl.envs.qa.unseen`.
 """
 
 from __future__ import annotations
@@ -24,88 +24,12 @@ from lumos_rl.core import Subgoal, Task
 from lumos_rl.data.synthetic import UNSEEN
 from lumos_rl.envs.qa import unseen
 from lumos_rl.envs.qa.encyclopedia import Entity, Part, encyclopedia
+from lumos_rl.envs.qa.forms import ASKED, CHOICES, LAST_HOPS, PHRASES, QUESTIONS, STRATEGIES, VERDICTS
 from lumos_rl.envs.qa.plans import QAPlan
 from lumos_rl.tools.math.calculator import Calculator
 
 _TRIES = 200  # draws before another kind of question is tried: there are only some thousand bridges
 PARAGRAPHS = 10  # of a task's context, as in HotpotQA's distractor setting
-
-# (kind, relation) → the question that asks for it, and its wording in a subgoal.
-QUESTIONS: Mapping[tuple[str, str], tuple[str, str]] = {
-    ("film", "director"): ("Who directed the film {x}?", "who directed {x}"),
-    ("novel", "author"): ("Who wrote the novel {x}?", "who wrote {x}"),
-    ("company", "founder"): ("Who founded {x}?", "who founded {x}"),
-    ("band", "singer"): ("Who is the singer of {x}?", "who sings in {x}"),
-    ("company", "seat"): ("In which city are the headquarters of {x}?", "the city of the headquarters of {x}"),
-    ("band", "origin"): ("In which city was {x} formed?", "the city in which {x} was formed"),
-    ("person", "birthplace"): ("In which city was {x} born?", "the city in which {x} was born"),
-    ("person", "year"): ("In which year was {x} born?", "the year in which {x} was born"),
-    ("city", "country"): ("In which country is {x}?", "the country of {x}"),
-    ("city", "population"): ("How many inhabitants does {x} have?", "how many inhabitants {x} has"),
-    ("city", "year"): ("In which year was {x} founded?", "the year in which {x} was founded"),
-    ("film", "year"): ("In which year was the film {x} released?", "the year in which {x} was released"),
-    ("novel", "year"): ("In which year was the novel {x} published?", "the year in which {x} was published"),
-    ("company", "year"): ("In which year was {x} founded?", "the year in which {x} was founded"),
-    ("band", "year"): ("In which year was {x} formed?", "the year in which {x} was formed"),
-    **unseen.QUESTIONS,
-}
-_PHRASES: Mapping[tuple[str, str], tuple[str, ...]] = {  # descriptions of an entity that a question does not name
-    ("film", "director"): ("the director of the film {x}", "the person who directed the film {x}"),
-    ("novel", "author"): ("the author of the novel {x}", "the writer of the novel {x}"),
-    ("company", "founder"): ("the founder of {x}", "the person who founded {x}"),
-    ("band", "singer"): ("the singer of {x}", "the singer of the band {x}"),
-    ("company", "seat"): ("the city with the headquarters of {x}", "the city where {x} has its headquarters"),
-    ("band", "origin"): ("the city where the band {x} was formed", "the home city of the band {x}"),
-}
-_LAST_HOPS: Mapping[str, tuple[str, ...]] = {
-    "person": ("birthplace", "year"),
-    "city": ("country", "population", "year"),
-}
-
-# (kind, relation) → questions for a choice, each with whether it asks for the smaller value.
-_CHOICES: Mapping[tuple[str, str], tuple[tuple[str, bool], ...]] = {
-    ("person", "year"): (("Who was born earlier, {a} or {b}?", True), ("Who was born later, {a} or {b}?", False)),
-    ("city", "population"): (
-        ("Which city has more inhabitants, {a} or {b}?", False),
-        ("Which city has fewer inhabitants, {a} or {b}?", True),
-    ),
-    ("film", "year"): (("Which film was released first, {a} or {b}?", True),),
-    ("novel", "year"): (("Which novel was published earlier, {a} or {b}?", True),),
-    ("company", "year"): (("Which company was founded first, {a} or {b}?", True),),
-    ("band", "year"): (("Which band was formed later, {a} or {b}?", False),),
-}
-# (kind, relation) → yes-or-no questions about two entities, each with the calculation that decides it.
-_VERDICTS: Mapping[tuple[str, str], tuple[tuple[str, str], ...]] = {
-    ("person", "birthplace"): (("Were {a} and {b} born in the same city?", "{0} = {1}"),),
-    ("person", "year"): (("Was {a} born before {b}?", "{0} < {1}"),),
-    ("city", "country"): (("Are {a} and {b} in the same country?", "{0} = {1}"),),
-    ("city", "population"): (
-        ("Does {a} have more inhabitants than {b}?", "{0} > {1}"),
-        ("Does {a} have more than twice as many inhabitants as {b}?", "{0} > 2 * {1}"),
-    ),
-    ("city", "year"): (("Is {a} an older city than {b}?", "{0} < {1}"),),
-}
-# Yes-or-no questions with implicit steps: first and second chain, question, calculation.
-_STRATEGIES: tuple[tuple[tuple[str, ...], tuple[str, ...], str, str], ...] = (
-    (("person", "year"), ("film", "year"), "Could {a} have seen the film {b} when it was released?", "{0} <= {1}"),
-    (("person", "year"), ("novel", "year"), "Was {a} already born when the novel {b} came out?", "{0} <= {1}"),
-    (("person", "year"), ("company", "year"), "Was {a} alive when {b} was founded?", "{0} <= {1}"),
-    (("film", "director", "year"), ("company", "year"), "Is the director of the film {a} older than {b}?", "{0} < {1}"),
-    (("novel", "author", "year"), ("person", "year"), "Is {b} younger than the author of the novel {a}?", "{1} > {0}"),
-    (
-        ("film", "director", "birthplace"),
-        ("novel", "author", "birthplace"),
-        "Do the director of the film {a} and the author of the novel {b} come from the same city?",
-        "{0} = {1}",
-    ),
-    (
-        ("company", "seat", "country"),
-        ("band", "origin", "country"),
-        "Could the band {b} visit the headquarters of {a} without leaving its home country?",
-        "{0} = {1}",
-    ),
-    (("band", "year"), ("film", "year"), "Could the film {b} have used a song of {a} when it was made?", "{0} <= {1}"),
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +84,7 @@ def question_stream(benchmark: str, split: str, seed: int = 0) -> Iterator[Task]
         if draft is None:
             continue
         task = _task(draft, f"{label}{len(seen)}", benchmark, split, part, rng)
-        if split == UNSEEN and not _answered(task):
+        if not _answered(task):
             continue
         seen.add(draft.text)
         yield task
@@ -185,16 +109,17 @@ def _follow(start: Entity, relations: Sequence[str]) -> _Chain | None:
 
 
 def _bridge(part: Part, rng: random.Random) -> _Draft | None:
-    kind, relation = rng.choice(list(_PHRASES))
+    kind, relation = rng.choice(list(PHRASES))
     start = rng.choice(part.of(kind))
     middle = start.facts[relation]
     assert isinstance(middle, Entity)
-    last = rng.choice(_LAST_HOPS[middle.kind])
+    last = rng.choice(LAST_HOPS[middle.kind])
     chain = _follow(start, (relation, last))
     if chain is None:
         return None
-    phrase = rng.choice(_PHRASES[kind, relation]).format(x=start.name)
-    return _Draft(f"bridge/{relation}/{last}", QUESTIONS[middle.kind, last][0].format(x=phrase), chain.end, (chain,))
+    phrase = rng.choice(PHRASES[kind, relation]).format(x=start.name)
+    text = rng.choice((QUESTIONS[middle.kind, last][0], ASKED[middle.kind, last]))
+    return _Draft(f"bridge/{relation}/{last}", text.format(x=phrase), chain.end, (chain,))
 
 
 def _two(part: Part, rng: random.Random, kind: str, relation: str) -> tuple[_Chain, _Chain]:
@@ -217,7 +142,7 @@ Verdicts = Mapping[tuple[str, str], tuple[tuple[str, str], ...]]
 Strategies = Sequence[tuple[tuple[str, ...], tuple[str, ...], str, str]]
 
 
-def _choice(part: Part, rng: random.Random, choices: Choices = _CHOICES, name: str = "comparison") -> _Draft | None:
+def _choice(part: Part, rng: random.Random, choices: Choices = CHOICES, name: str = "comparison") -> _Draft | None:
     kind, relation = rng.choice(list(choices))
     text, smaller = rng.choice(choices[kind, relation])
     chains = _two(part, rng, kind, relation)
@@ -230,7 +155,7 @@ def _choice(part: Part, rng: random.Random, choices: Choices = _CHOICES, name: s
     return _Draft(f"{name}/{kind}/{relation}", question, answer, chains, question)
 
 
-def _verdict(part: Part, rng: random.Random, verdicts: Verdicts = _VERDICTS, name: str = "yes-no") -> _Draft:
+def _verdict(part: Part, rng: random.Random, verdicts: Verdicts = VERDICTS, name: str = "yes-no") -> _Draft:
     kind, relation = rng.choice(list(verdicts))
     text, expression = rng.choice(verdicts[kind, relation])
     chains = _two(part, rng, kind, relation)
@@ -239,7 +164,7 @@ def _verdict(part: Part, rng: random.Random, verdicts: Verdicts = _VERDICTS, nam
 
 
 def _strategy(
-    part: Part, rng: random.Random, strategies: Strategies = _STRATEGIES, name: str = "strategy"
+    part: Part, rng: random.Random, strategies: Strategies = STRATEGIES, name: str = "strategy"
 ) -> _Draft | None:
     first, second, text, expression = rng.choice(strategies)
     chains = [_follow(rng.choice(part.of(steps[0])), steps[1:]) for steps in (first, second)]

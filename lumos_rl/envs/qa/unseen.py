@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-# (kind, relation) → as `lumos_rl.envs.qa.suite.QUESTIONS`, for relations that no other split asks about.
+# (kind, relation) → as `lumos_rl.envs.qa.forms.QUESTIONS`, for relations that no other split asks about.
 QUESTIONS: Mapping[tuple[str, str], tuple[str, str]] = {
     ("film", "length"): ("How many minutes does the film {x} last?", "how many minutes {x} lasts"),
     ("novel", "pages"): ("How many pages does the first edition of {x} have?", "how many pages {x} has"),
@@ -56,7 +56,7 @@ DEEP: tuple[tuple[tuple[str, ...], tuple[str, ...]], ...] = (
     ),
     (("person", "birthplace", "country", "capital"), ("What is the capital of the country in which {x} was born?",)),
 )
-CHOICES: Mapping[tuple[str, str], tuple[tuple[str, bool], ...]] = {  # as in `lumos_rl.envs.qa.suite`
+CHOICES: Mapping[tuple[str, str], tuple[tuple[str, bool], ...]] = {  # as in `lumos_rl.envs.qa.forms`
     ("film", "length"): (
         ("Which film is longer, {a} or {b}?", False),
         ("Which film has fewer minutes, {a} or {b}?", True),
@@ -72,7 +72,7 @@ CHOICES: Mapping[tuple[str, str], tuple[tuple[str, bool], ...]] = {  # as in `lu
     ("city", "year"): (("Which city was founded earlier, {a} or {b}?", True), ("Which is older, {a} or {b}?", True)),
     ("film", "year"): (("Which film came out later, {a} or {b}?", False),),
 }
-VERDICTS: Mapping[tuple[str, str], tuple[tuple[str, str], ...]] = {  # as in `lumos_rl.envs.qa.suite`
+VERDICTS: Mapping[tuple[str, str], tuple[tuple[str, str], ...]] = {  # as in `lumos_rl.envs.qa.forms`
     ("film", "length"): (
         ("Does the film {a} last longer than the film {b}?", "{0} > {1}"),
         ("Can one watch the film {a} twice while {b} is shown once?", "{0} * 2 <= {1}"),
@@ -92,7 +92,7 @@ VERDICTS: Mapping[tuple[str, str], tuple[tuple[str, str], ...]] = {  # as in `lu
     ("film", "year"): (("Did the film {a} come out after the film {b}?", "{0} > {1}"),),
     ("novel", "year"): (("Are there more than 20 years from the novel {a} to the later novel {b}?", "{1} - {0} > 20"),),
 }
-STRATEGIES: tuple[tuple[tuple[str, ...], tuple[str, ...], str, str], ...] = (  # as in `lumos_rl.envs.qa.suite`
+STRATEGIES: tuple[tuple[tuple[str, ...], tuple[str, ...], str, str], ...] = (  # as in `lumos_rl.envs.qa.forms`
     (("film", "year"), ("novel", "year"), "Could the film {a} be based on the novel {b}?", "{0} >= {1}"),
     (("person", "year"), ("band", "year"), "Was {a} an adult when the band {b} was formed?", "{1} - {0} >= 18"),
     (
