@@ -21,9 +21,9 @@ def main(job: Job, run: RunFolder, config: RunConfig) -> None:
         ConfigError: As `Job.check_trainable`.
     """
     job.check_trainable()
+    run.follow([each for each in planned(job) if each.name in (OVERLAP, "base", "sft")])
     if job.overlap:
         run.stage(OVERLAP, lambda: job.overlap)
-    run.follow([each for each in planned(job) if each.name in ("base", "sft")])
     base = base_stage(run, config.model, job.profile, job.base_texts(), config.seed)
     result = sft_stage(run, job.learner(run), base, job.taught_rows, config.sft, config.preview)
     print(f"{run.checkpoint('sft')}: {result['rows']} rows, loss {result.get('loss', float('nan')):.3f}")

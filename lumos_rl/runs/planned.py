@@ -11,6 +11,7 @@ from lumos_rl.core import Formulation
 from lumos_rl.rollout.plans import RolloutConfig
 from lumos_rl.runs.config import BASE, CONTROL, SWAP, Modules
 from lumos_rl.runs.job import Job
+from lumos_rl.runs.overlap import OVERLAP
 from lumos_rl.runs.refine_settings import Refine
 from lumos_rl.runs.schedule import Kind, Planned
 from lumos_rl.runs.stages import SCRATCH, swapped
@@ -23,7 +24,8 @@ OF_A_PAIR = 8 / 3  # rows of SFT that take as long: two conversations, and a thi
 def planned(job: Job) -> list[Planned]:
     """All stages, if none of the refinement is skipped."""
     config = job.config
-    found = [Planned("base", Kind.OTHER)] if config.model.base == SCRATCH else []
+    found = [Planned(OVERLAP, Kind.OTHER)] if job.overlap else []
+    found += [Planned("base", Kind.OTHER)] if config.model.base == SCRATCH else []
     found.append(Planned("sft", Kind.TRAIN, _rows(job, config.sft, len(job.taught_rows))))
     found += [_test(job, name) for name in (["base"] if BASE in config.evaluate.also else []) + ["sft"]]
     for step in job.steps:
