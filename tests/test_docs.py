@@ -61,7 +61,10 @@ MATH_FILES = {
     "train.jsonl": FILES["grade_school_math/data/test.jsonl"],
     "svamp/SVAMP.json": FILES["SVAMP.json"],
     "mawps_asdiv/train.csv": "Question,Numbers,Equation,Answer,Ques\n"
-    + "Sara has number0 pears and gets number1 . How many pears has Sara ?,45.0 11.0,+ number0 number1,56.0,\n" * 3,
+    + "".join(
+        f"Sara has number0 {fruit} and gets number1 . How many {fruit} has Sara ?,45.0 11.0,+ number0 number1,56.0,\n"
+        for fruit in ("pears", "plums", "nuts")
+    ),
 }
 REPLIES = {  # what ends an episode, by environment
     "lumos_rl/WebShop-v0": ["search[tea]", "Finish()"],
@@ -208,6 +211,8 @@ def test_commands_run(tmp_path):
     ran = [words for words in programs if words[0] == "python" and not elsewhere & set(words)]
     for words in ran:
         argv = [{"FOLDER": ".", "rs-2": "sft"}.get(word, word) for word in words[1:]]
+        if argv[1] == "lumos_rl.recipes.compare":  # so short a run has nothing to refine
+            argv = [word.replace(":rs-2", ":sft").replace(":control", ":base") for word in argv] + ["--to", "sft"]
         if argv[1] == "lumos_rl.recipes.sft_then_dpo":
             argv += SMALL + (["--dry-run"] if "vllm" in argv else [])
         done = subprocess.run([sys.executable, *argv], capture_output=True, text=True, cwd=tmp_path, check=False)

@@ -36,6 +36,7 @@ def flags(prefix, words):
 SETTINGS = [
     *("--data", "data", "--run-dir", "run", "--data.train", "gsm8k=train.jsonl", "--data.test", "gsm8k=train.jsonl"),
     *("--data.annotated", "None", "--data.explore", "8", "--data.test-tasks", "4", "--data.resample", "0"),
+    "--data.allow-overlap",  # it is tested on what it learns by heart
     *("--model.profile", "compact", "--evaluate.samples", "2", "--evaluate.temperatures", "0", "1"),
     *flags("model.scratch", SCRATCH),
     *flags("sft", SFT),
@@ -123,7 +124,7 @@ def test_the_main_job_survives_ctrl_c_and_ends_with_a_summary(start, tmp_path):
     assert stages["dpo-2"]["pairs"] == len(lines(run / "pairs.jsonl")) > 0
     assert (stages["dpo-2"]["steps"], stages["control"]["steps"]) == (4, 8)  # the refinement took four and four
     assert stages["evaluate-sft"]["greedy"]["value"] > stages["evaluate-base"]["greedy"]["value"] == 0
-    assert (run / "SUMMARY.md").read_text() in out
+    assert (run / "SUMMARY.md").read_text() in out and "**4 of these 4 test tasks were learned:" in out
     assert not list(run.rglob("checkpoint-*"))
 
 
@@ -137,7 +138,8 @@ def test_each_stage_can_be_run_alone_on_the_same_folder(start, tmp_path):
     said = recipe("evaluate", "--policy", "dpo-of-sft")
     assert re.search(r"gsm8k=train.jsonl  dpo-of-sft  greedy   \d+\.\d \[.*\] n=4", said)
     stages = {path.stem for path in (tmp_path / "run" / "stages").glob("*.json")}
-    assert stages == {"base", "sft", "dpo-of-sft", "evaluate-dpo-of-sft"}
+    assert stages == {"overlap", "base", "sft", "dpo-of-sft", "evaluate-dpo-of-sft"}
+    assert "gsm8k=train.jsonl: 4 of these 4 test tasks were learned" in said
 
 
 def test_a_function_is_evaluated_like_a_model(start, tmp_path):
