@@ -122,7 +122,7 @@ class Policy(Protocol):
     tokenizer_hash: str
 
     def submit(self, request: Request) -> None:
-        """Queues a request; returns at once."""
+        """Queues a request; returns at once. If it raises ValueError or TypeError, that one request fails."""
 
     def collect(self, timeout_s: float | None = None) -> list[Completion]:
         """Waits until at least one request is finished, and returns all finished ones.

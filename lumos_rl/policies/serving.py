@@ -80,6 +80,13 @@ class Served:
     profile: PromptProfile | None = None
 
 
+def refused(request_id: str, error: Exception) -> Completion:
+    """The failed completion of a request that a policy does not take; a mistake of the user is raised."""
+    if isinstance(error, LumosError):
+        raise error
+    return Completion(request_id, "", "failed", failure=f"the policy refused the request: {error!r}")
+
+
 class EngineHost:
     """Holds a policy and serves clients that call from any thread.
 
@@ -220,7 +227,10 @@ class EngineHost:
                 key = f"{client}/{request.id}"
                 if key not in self._owners:
                     self._owners[key] = client, request.id
-                    policy.submit(replace(request, id=key))
+                    try:
+                        policy.submit(replace(request, id=key))
+                    except (ValueError, TypeError) as error:
+                        self._hand_out([refused(key, error)])
             if self._owners:
                 self._hand_out(policy.collect(timeout_s=0.0))
 

@@ -31,6 +31,7 @@ from lumos_rl.core import Message, Module, StopReason, Trajectory, Turn
 from lumos_rl.data.conversations import conversations
 from lumos_rl.errors import ConfigError, InfrastructureError, LumosError
 from lumos_rl.policies.base import Completion, Policy, Request
+from lumos_rl.policies.serving import refused
 from lumos_rl.policies.turns import turn_text
 from lumos_rl.prompts import PromptProfile, get_profile
 from lumos_rl.records import well_formed
@@ -159,8 +160,11 @@ class EpisodePool:
 
     def _settle(self, running: _Running, trajectory: Trajectory | None) -> list[Trajectory]:
         if running.request is not None:  # submitted here, as only one thread may use the policy
-            self._policy.submit(running.request)
-            running.request = None
+            request, running.request = running.request, None
+            try:
+                self._policy.submit(request)
+            except (ValueError, TypeError) as error:
+                trajectory = running.advance(refused(request.id, error))
         if trajectory is None:
             return []
         del self._running[running.plan.id]

@@ -26,6 +26,8 @@ class Noting(ScriptedPolicy):
     def submit(self, request):
         if "stranger" in request.id:
             raise ConfigError("expected a model for 'solver', got models for ['grounder', 'planner']")
+        if "odd" in request.id:
+            raise ValueError("a prompt that no engine takes")
         self.seen.append(request.id)
         super().submit(request)
 
@@ -155,3 +157,13 @@ def test_workers_share_what_an_endpoint_takes():
     limited = Weightless(lambda share: ScriptedPolicy(solve), limit=64)
     assert [limited.share(worker, 5) for worker in range(5)] == [13, 13, 13, 13, 12]
     assert Weightless(limited.make).share(0, 5) is None
+
+
+def test_a_request_that_the_policy_does_not_take_fails_alone(host):
+    host.load(serving())
+    done = []
+    while len(done) < 3:
+        done += host.exchange("worker", ask("a", "odd", "b") if not done else [], 5)
+    texts = {each.request_id: each for each in done}
+    assert texts["odd"].finish_reason == "failed" and "a prompt that no engine takes" in texts["odd"].failure
+    assert texts["a"].failure is texts["b"].failure is None

@@ -23,6 +23,22 @@ class Refusing(ScriptedPolicy):
         return super()._complete(request, since)
 
 
+class Choosy(ScriptedPolicy):
+    """Does not take the requests of one task, as an engine that finds a prompt impossible."""
+
+    def submit(self, request):
+        if "Add 2 and" in request.messages[0]["content"]:
+            raise ValueError("a prompt that no engine takes")
+        super().submit(request)
+
+
+def test_a_request_that_the_policy_does_not_take_fails_its_episode_alone():
+    trajectories = {each.task_id: each for each in run_episodes(AddEnv, add_plans(4), Choosy(solve))}
+    bad = trajectories.pop("add/test/2")
+    assert bad.stop_reason == StopReason.FAILED and "a prompt that no engine takes" in bad.failure
+    assert len(trajectories) == 3 and all(each.success for each in trajectories.values())
+
+
 def played(count, refused):
     return list(run_episodes(AddEnv, add_plans(count), Refusing(refused)))
 
