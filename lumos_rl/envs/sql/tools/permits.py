@@ -6,10 +6,17 @@ check_permitted("shutdown", "SHUTDOWN", "SHUTDOWN")   # ToolError: Access denied
 
 from __future__ import annotations
 
+import functools
 import re
+from dataclasses import dataclass
 
-from lumos_rl.envs.sql.tools.dialect import syntax_error
-from lumos_rl.errors import ToolError
+from lumos_rl.envs.sql.tools.dialect import parse, parser_errors, syntax_error
+from lumos_rl.envs.sql.tools.dump import read_dump
+from lumos_rl.envs.sql.tools.kept import Refusal, kept, text_bytes
+from lumos_rl.envs.sql.tools.queries import translate
+from lumos_rl.envs.sql.tools.schema import Catalog
+from lumos_rl.envs.sql.tools.scope import RefusedQueryError
+from lumos_rl.errors import ToolError, ToolLimitError
 
 _COMMENTS = re.compile(r"\A(?:\s|/\*(?![!M]).*?\*/|--[ \t][^\n]*\n|#[^\n]*\n|\()*", re.DOTALL)
 READS = ("select", "with", "show", "desc", "describe", "explain", "values", "table")
@@ -63,3 +70,33 @@ def check_permitted(verb: str, text: str, statement: str) -> None:
         raise ToolError("Access denied: only queries and changes of tables are allowed")
     if verb not in READS and _OUTSIDE.search(text):
         raise ToolError("Access denied: tables are kept in the database alone, by its usual engine")
+
+
+@dataclass(frozen=True, eq=False)
+class Known:
+    """The tables of a dump; compared by identity, so that it can be part of a key."""
+
+    catalog: Catalog
+
+
+@functools.lru_cache(maxsize=4)
+def known_tables(dump: str, where: str) -> Known:
+    """The tables of a dump; cached."""
+    return Known(read_dump(dump, where).catalog)
+
+
+@kept(16_000_000, lambda found: text_bytes(found.message) if found else 0)
+def refused(known: Known, statement: str, database: str, modes: str) -> Refusal | None:
+    """Why MySQL 8 would refuse a query; None if it would not, or if the server refuses it anyway."""
+    try:
+        tree = parse(statement)
+        if tree.key in ("select", "union", "intersect", "except"):
+            translate(tree, known.catalog, database, modes)
+    except ToolError as error:
+        is_own = isinstance(error, RefusedQueryError) or "SQL syntax" in str(error)
+        return Refusal.of(error) if is_own else None
+    except (RecursionError, *parser_errors()):
+        return Refusal(ToolLimitError, "Thread stack overrun: expected a simpler statement")
+    except (AttributeError, IndexError, KeyError, TypeError, ValueError):
+        return None  # a tree that valid MySQL does not produce
+    return None
