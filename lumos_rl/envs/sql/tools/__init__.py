@@ -4,9 +4,11 @@
     tools = sql_tools(session)
     tools["Query"]("SELECT COUNT(*) FROM cats", {})      # Value(exact=((3,),), text="[(3,)]")
 
-`dump` and `schema` read and describe databases. `dialect`, `scope`, `queries`, `sources`, `grouping`, `expressions`,
-`handlers`, `comparisons`, `values`, `aggregates` and `calls` translate MySQL to SQLite. `functions`, `accumulate`,
-`clock` and `layout` make SQLite behave like MySQL. `show` and `writes` handle the statements that are not queries.
+`dump` and `schema` read and describe databases. `tokens`, `cursor`, `grammar`, `forms`, `clauses` and `definitions`
+refuse what MySQL's grammar does not take; `dialect` parses the rest. `scope`, `queries`, `sources`, `sets`, `grouping`,
+`group_order`, `expressions`, `handlers`, `comparisons`, `values`, `invocations`, `aggregates` and `calls` translate to
+SQLite. `functions`, `numerics`, `texts`, `times`, `accumulate`, `clock` and `layout` make SQLite behave like MySQL.
+`show`, `modes` and `writes` handle the statements that are not queries; `refusals` tells SQLite's errors.
 `sqlite` and `server` (with `accounts`) are the back ends; `results` is their interface.
 """
 

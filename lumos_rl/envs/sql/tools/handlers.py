@@ -7,7 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from lumos_rl.envs.sql.tools import aggregates, comparisons, values
+from lumos_rl.envs.sql.tools import aggregates, comparisons, invocations, values
 from lumos_rl.envs.sql.tools.expressions import Handler
 
-HANDLERS: Mapping[str, Handler] = {**aggregates.HANDLERS, **comparisons.HANDLERS, **values.HANDLERS}
+HANDLERS: Mapping[str, Handler] = {
+    **aggregates.HANDLERS,
+    **comparisons.HANDLERS,
+    **values.HANDLERS,
+    **invocations.HANDLERS,
+}

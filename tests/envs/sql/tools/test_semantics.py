@@ -255,6 +255,9 @@ def test_what_is_mysql_but_not_covered_is_error_1235(database: SqliteDatabase, s
         ("CHAR(77, 121 USING utf8mb4)", "My"),
         ("CONCAT(1.10, '')", "1.10"),
         ("IF(1, 2.50, 'x')", "2.50"),
+        ("SUBSTR('abc', 1.6)", "bc"),
+        ("LEFT(1.50, 3.4)", "1.5"),
+        ("EXTRACT(MICROSECOND FROM '2010-01-01 10:00:00.000123')", 123),
     ],
 )
 def test_expressions_have_the_value_of_mysql(database: SqliteDatabase, expression: str, expected: object) -> None:
