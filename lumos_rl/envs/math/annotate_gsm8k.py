@@ -70,11 +70,12 @@ def _read(question: str, lines: Sequence[str], kind: str) -> _Reading:
 
 
 def _released(builder: PlanBuilder) -> frozenset[int]:
-    """For each unused result, the kept literal that most likely stands for it: the last one that is added."""
+    """For each unused result, the kept literal that is most likely meant: the last that is added, else the first."""
     released = set()
     for unused in builder.unused:
         places = [(is_added, index) for index, (value, is_added) in enumerate(builder.kept) if value == unused]
-        released |= {max(places)[1]} if places else set()
+        added = [index for is_added, index in places if is_added]
+        released |= set(added[-1:] or [index for _, index in places[:1]])
     return frozenset(released)
 
 

@@ -80,9 +80,7 @@ def _runs(tokens: Sequence[Token]) -> Iterator[list[Token]]:
         if kind == "word" and len(token.text) == 1:
             run.append(Token("letter", token.text, token.start, token.end))
         elif kind == "mark":
-            after = tokens[index + 1] if index + 1 < len(tokens) else None
-            if after is None or after.kind != "number":
-                run.append(Token("number", token.text[2:-2].rpartition("=")[2].strip(), token.start, token.end))
+            run += _marked(tokens, index)
         elif kind in ("number", "operator", "open", "close", "equals", "percent"):
             run.append(token)
         elif kind not in ("currency",) and not (run and _is_unit(tokens, index, run[-1])):
@@ -91,6 +89,15 @@ def _runs(tokens: Sequence[Token]) -> Iterator[list[Token]]:
             run = []
     if run:
         yield run
+
+
+def _marked(tokens: Sequence[Token], index: int) -> list[Token]:
+    """The value in a mark, e.g. 0.5 and n of `<<n*1/2=0.5n>>`; nothing if the text repeats it, as it does in most."""
+    mark = tokens[index]
+    after = next((token.kind for token in tokens[index + 1 : index + 3] if token.kind != "currency"), "")
+    value = [] if after == "number" else tokenize(mark.text[2:-2].rpartition("=")[2])
+    kinds = [("letter" if token.kind == "word" and len(token.text) == 1 else token.kind, token) for token in value]
+    return [Token(kind, token.text, mark.start, mark.end) for kind, token in kinds]
 
 
 def _is_unit(tokens: Sequence[Token], index: int, before: Token) -> bool:

@@ -383,3 +383,29 @@ def test_a_failing_calculation_adds_nothing():
 def test_a_solution_without_end_is_rejected_soon():
     rejected = gsm8k("1 and 1.", "1+1=2 so " * 7000, "2")
     assert isinstance(rejected, Reject) and "at most 200 calculations" in rejected.text
+
+
+@pytest.mark.parametrize(
+    ("solution", "expected"),
+    [
+        ("Half of n is $<<n*1/2=0.5n>>0.5n\nand 0.5n + 10 = 30\nso n=$40", "0.5 * n + 10 = 30"),
+        ("Half and 10 are 0.5n + 10 = <<0.5n+10=30>>30\nn = 40", "0.5 * n + 10 = 30"),
+        ("30 = <<n*1/2+10=0.5n+10>>\nn = 40", "30 = 0.5 * n + 10"),
+    ],
+)
+def test_coefficients_glued_to_an_unknown_are_read_in_marks_too(solution, expected):
+    task = gsm8k("Half of what she has and 10 more is 30.", solution, "40")
+    assert actions(task)[-2:] == [f"R1 = SetEquation({expected}) = {expected}", "R2 = SolveEquation(R1) = 40"]
+
+
+def test_the_first_factor_is_what_was_computed_and_the_second_the_constant():
+    task = gsm8k(
+        "Ann runs 20 minutes, three times a week, for 4 weeks. How many hours?",
+        "20*3=<<20*3=60>>60 minutes\n60*4=<<60*4=240>>240 minutes\n240/60=<<240/60=4>>4 hours",
+        "4",
+    )
+    assert [action.split(" = ")[1] for action in actions(task)] == [
+        "Calculator(20 * 3)",
+        "Calculator(R1 * 4)",
+        "Calculator(R2 / 60)",
+    ]
