@@ -164,17 +164,17 @@ DOMAINS = (
 )
 UNSEEN_DOMAINS = (
     Domain(
-        "hotel",
+        "guesthouse",
         Entity("inn", "inns", "name", ("coast", ("Atlantic", "Baltic", "Adriatic")), ("opened", 1850, 2015), 12),
         Entity("room", "rooms", "title", ("view", ("Garden", "Sea", "Street", "Hill")), ("price", 35, 900), 44),
     ),
     Domain(
-        "cinema",
+        "filmclub",
         Entity("director", "directors", "name", ("award", ("Bear", "Palm", "None")), ("films", 1, 60), 13, True),
         Entity("film", "films", "title", ("language", ("Czech", "Farsi", "Greek", "Hindi")), ("minutes", 70, 240), 42),
     ),
     Domain(
-        "orchestra",
+        "philharmonic",
         Entity(
             "conductor", "conductors", "name", ("era", ("Early", "Classical", "Modern")), ("fee", 900, 9000), 11, True
         ),
@@ -183,14 +183,14 @@ UNSEEN_DOMAINS = (
         ),
     ),
     Domain(
-        "harbor",
+        "seaport",
         Entity(
             "shipyard", "shipyards", "name", ("gulf", ("Aden", "Biscay", "Bothnia", "Guinea")), ("docks", 1, 50), 12
         ),
         Entity("vessel", "vessels", "name", ("cargo", ("Grain", "Ore", "Timber", "Oil")), ("tonnage", 400, 9900), 43),
     ),
     Domain(
-        "vineyard",
+        "winery",
         Entity("grower", "growers", "name", ("slope", ("North", "South", "Terrace")), ("hectares", 2, 180), 13, True),
         Entity(
             "wine", "wines", "title", ("grape", ("Merlot", "Riesling", "Syrah", "Malbec")), ("bottles", 90, 9000), 41

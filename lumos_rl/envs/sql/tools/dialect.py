@@ -20,7 +20,7 @@ from lumos_rl.errors import ConfigError, MissingExtraError, ToolError, ToolLimit
 
 _STEPS = 2_000  # moves of the parser beside those in proportion to the statement; 1,000 take about a millisecond
 MAX_STATEMENT = 60_000  # characters; InterCode's longest recorded statement has fewer than 1,000
-__all__ = ["MAX_STATEMENT", "RESERVED", "load", "parse", "parse_dumped", "parser_errors", "syntax_error", "unsupported"]
+__all__ = ["MAX_STATEMENT", "RESERVED", "load", "parse", "parse_dumped", "syntax_error", "too_deep", "unsupported"]
 
 
 def load(name: str) -> Any:
@@ -35,9 +35,9 @@ def load(name: str) -> Any:
         raise MissingExtraError("sqlglot", "sql") from error
 
 
-def parser_errors() -> tuple[type[Exception], ...]:
-    """The errors of the parser, which also come from writing a tree as text: it reads the types in it again."""
-    return (load("sqlglot").errors.SqlglotError,)
+def too_deep() -> tuple[type[Exception], ...]:
+    """The errors of a tree that is too deep; the parser's own is one, as writing a tree reads the types in it again."""
+    return (RecursionError, load("sqlglot").errors.SqlglotError)
 
 
 @cache

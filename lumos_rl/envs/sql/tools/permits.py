@@ -10,7 +10,7 @@ import functools
 import re
 from dataclasses import dataclass
 
-from lumos_rl.envs.sql.tools.dialect import parse, parser_errors, syntax_error
+from lumos_rl.envs.sql.tools.dialect import parse, syntax_error, too_deep
 from lumos_rl.envs.sql.tools.dump import read_dump
 from lumos_rl.envs.sql.tools.kept import Refusal, kept, text_bytes
 from lumos_rl.envs.sql.tools.queries import translate
@@ -95,7 +95,7 @@ def refused(known: Known, statement: str, database: str, modes: str) -> Refusal 
     except ToolError as error:
         is_own = isinstance(error, RefusedQueryError) or "SQL syntax" in str(error)
         return Refusal.of(error) if is_own else None
-    except (RecursionError, *parser_errors()):
+    except too_deep():
         return Refusal(ToolLimitError, "Thread stack overrun: expected a simpler statement")
     except (AttributeError, IndexError, KeyError, TypeError, ValueError):
         return None  # a tree that valid MySQL does not produce

@@ -24,7 +24,7 @@ from typing import Any, Self
 from lumos_rl.envs.sql.tools.accumulate import install_aggregates
 from lumos_rl.envs.sql.tools.budget import Budget, Guarded, StopError
 from lumos_rl.envs.sql.tools.calls import cell
-from lumos_rl.envs.sql.tools.dialect import parse, parser_errors, syntax_error
+from lumos_rl.envs.sql.tools.dialect import parse, syntax_error, too_deep
 from lumos_rl.envs.sql.tools.dump import read_dump
 from lumos_rl.envs.sql.tools.functions import MAX_TEXT, install
 from lumos_rl.envs.sql.tools.kept import Refusal, kept, text_bytes
@@ -276,7 +276,7 @@ class SqliteDatabase:
             found = write(tree, catalog, self.database)
         except ToolError:
             raise
-        except (RecursionError, *parser_errors()) as error:
+        except too_deep() as error:
             raise ToolLimitError("Thread stack overrun: expected a simpler statement") from error
         except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
             raise syntax_error(statement) from error  # as for queries
@@ -348,7 +348,7 @@ def _translate(statement: str, catalog: Catalog, database: str, modes: str) -> T
         return translate(tree, catalog, database, modes)
     except ToolError as error:
         return Refusal.of(error)
-    except (RecursionError, *parser_errors()):  # the parser's own errors may be caused by a recursion
+    except too_deep():  # the parser's own errors may be caused by a recursion
         return Refusal(ToolLimitError, "Thread stack overrun: expected a simpler statement")
     except (AttributeError, IndexError, KeyError, TypeError, ValueError):
         # The parser accepts many dialects; a tree that valid MySQL does not produce may lack expected parts.
