@@ -10,6 +10,7 @@ settings to start from:
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
@@ -28,6 +29,8 @@ from lumos_rl.runs.entries import by_benchmark, chats_parts, env_options, source
 from lumos_rl.runs.refine_settings import RefineConfig
 from lumos_rl.training.settings import DTYPES, DPOSettings, ScratchSettings, SFTSettings
 
+log = logging.getLogger(__name__)
+
 OWN_PROFILE = "chats"  # value of model.profile: the sentences of the conversations in data.chats
 TRACKERS = ("wandb", "tensorboard")
 SPLITS = ("test", "dev", "unseen")  # of data.test_split
@@ -35,7 +38,7 @@ BASE, CONTROL, SWAP = "base", "control", "swap"  # of evaluate.also
 
 
 def check_samples(name: str, rollout: RolloutConfig) -> None:
-    """Sees to it that no episode is only another one's repetition.
+    """Sees to it that no episode is only another one's repetition, and tells of temperatures without a sample.
 
     Raises:
         ConfigError: A model would play a task greedily more than once.
@@ -46,6 +49,9 @@ def check_samples(name: str, rollout: RolloutConfig) -> None:
             f"expected at most one greedy episode per task, which any other would repeat, got {greedy} in the"
             f" {rollout.samples} samples of {name} at temperatures {rollout.temperatures}; give some above 0"
         )
+    if unused := rollout.temperatures[rollout.samples :]:
+        shown = ", ".join(map(str, unused))
+        log.info("%s plays %d samples of each task, none at temperature %s", name, rollout.samples, shown)
 
 
 class Modules(StrEnum):

@@ -1,7 +1,8 @@
 import pytest
 
 from lumos_rl.errors import ConfigError, UnknownNameError
-from lumos_rl.runs.config import DataConfig, EvaluateSettings
+from lumos_rl.rollout.plans import RolloutConfig
+from lumos_rl.runs.config import DataConfig, EvaluateSettings, check_samples
 from lumos_rl.runs.refine_settings import PreferenceConfig, RejectionConfig
 
 
@@ -23,6 +24,14 @@ def test_dev_is_not_for_choosing_and_for_testing():
 def test_splits_to_test_on_are_not_mixed(splits):
     with pytest.raises(ConfigError, match=r"one of test and dev as --data\.test-split, and unseen beside it"):
         DataConfig(test_split=splits)
+
+
+def test_temperatures_without_a_sample_are_told(caplog):
+    with caplog.at_level("INFO"):
+        check_samples("evaluate", RolloutConfig(samples=2, temperatures=(0.0, 1.0)))
+        assert not caplog.messages
+        check_samples("evaluate", RolloutConfig(samples=1, temperatures=(0.0, 0.5, 1.0)))
+    assert caplog.messages == ["evaluate plays 1 samples of each task, none at temperature 0.5, 1.0"]
 
 
 def test_words_say_what_is_tested_beside_the_main_line():
