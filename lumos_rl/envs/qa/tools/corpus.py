@@ -7,9 +7,10 @@
     python -m lumos_rl.envs.qa.tools.corpus documents.jsonl                 # makes the index ahead of time
 
 A line is one paragraph or a whole document; `text` may also be a list of sentences, as in HotpotQA's dump of Wikipedia
-abstracts. Lines with the same title belong to one document. An index is a folder:
+abstracts. Lines with the same title belong to one document. A line that is no document is left out, with a warning
+whenever the corpus is opened. An index is a folder:
 
-    index.json                          the files it was made from
+    index.json                          the files it was made from, and what of them could not be read
     documents.bin, documents.offsets    the documents, and where each starts
     titles.*                            hashes of titles: as written, without case and accents, without suffix
     words.hashes, words.ids, bm25/      the words, and their BM25 scores as bm25s stores them
@@ -22,6 +23,7 @@ wait.
 from __future__ import annotations
 
 import json
+import logging
 import sys
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
@@ -37,6 +39,7 @@ from lumos_rl.envs.qa.tools.corpus_index import (
     MANIFEST,
     OFFSETS,
     STORE,
+    UNREADABLE,
     WORD_HASHES,
     WORD_IDS,
     fresh_index,
@@ -46,6 +49,8 @@ from lumos_rl.envs.qa.tools.knowledge import Found, Piece, of_one_form, split_do
 from lumos_rl.envs.qa.tools.ranking import rank
 from lumos_rl.envs.qa.tools.titles import words
 from lumos_rl.errors import InfrastructureError, LumosError
+
+log = logging.getLogger(__name__)
 
 _CANDIDATES = 10  # BM25 proposes this many documents for each one requested; they are ranked again with their titles
 _MOST_DOCUMENTS = 200  # with the same title that a lookup returns
@@ -72,7 +77,11 @@ class Corpus:
             raise InfrastructureError(f"expected a whole index in {self.folder}, got {error}; delete it") from error
 
     def _open(self) -> None:
-        self.size: int = json.loads((self.folder / MANIFEST).read_text())["documents"]
+        manifest = json.loads((self.folder / MANIFEST).read_text())
+        self.size: int = manifest["documents"]
+        count, said = manifest[UNREADABLE]
+        if count:
+            log.warning("%s: %d lines are no documents and are left out: %s", self.source, count, "; ".join(said))
         self._offsets = self._map(OFFSETS)
         self._store = np.memmap(self.folder / STORE, dtype=np.uint8, mode="r")
         self._titles = {form: (self._map(f"titles.{form}.hashes"), self._map(f"titles.{form}.ids")) for form in FORMS}
@@ -152,7 +161,7 @@ def open_corpus(source: Path) -> Corpus:
 
     Raises:
         MissingFileError: There are no documents.
-        DataError: A line is not a document.
+        DataError: No line is a document, or a compressed file is damaged.
         InfrastructureError: The index cannot be written.
     """
     source = source.absolute()

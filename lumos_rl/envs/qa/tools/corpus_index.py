@@ -23,12 +23,14 @@ from typing import IO, Any
 
 import numpy as np
 
+from lumos_rl.data.raw import CURE
 from lumos_rl.envs.qa.tools.ranking import K1, B
 from lumos_rl.envs.qa.tools.titles import key_of, suffixless, words
 from lumos_rl.errors import DataError, InfrastructureError, MissingFileError
 
-VERSION = 2  # of the file layout and of the tokenizer
+VERSION = 3  # of the file layout and of the tokenizer
 MANIFEST, STORE = "index.json", "documents.bin"
+UNREADABLE = "unreadable"  # key of the manifest: number of lines that are no documents, and what is wrong with some
 OFFSETS, WORD_HASHES, WORD_IDS = "documents.offsets", "words.hashes", "words.ids"
 FORMS: Mapping[str, Callable[[str], str]] = {"exact": str.strip, "plain": key_of, "suffixless": suffixless}
 _PATTERNS = ("*.jsonl", "*.jsonl.gz", "*.jsonl.bz2", "wiki_*.bz2")
@@ -77,23 +79,32 @@ def document_files(source: Path) -> list[Path]:
     raise MissingFileError(f"expected {' or '.join((*_PATTERNS, _WHOLE))} in {source.absolute()}, got none")
 
 
-def read_documents(files: list[Path]) -> Iterator[tuple[str, str | list[str]]]:
-    """Title and text of each document.
+def read_documents(files: list[Path], report: Callable[[DataError], None]) -> Iterator[tuple[str, str | list[str]]]:
+    """Title and text of each document; what is wrong with a line that is none goes to `report`.
 
     Raises:
-        DataError: A line is not a document.
+        DataError: A compressed file is damaged.
     """
+    for value, where in _values(files):
+        try:
+            yield _document(_parsed(value, where) if isinstance(value, bytes) else value, where)
+        except DataError as error:
+            report(error)
+
+
+def _values(files: list[Path]) -> Iterator[tuple[Any, str]]:
+    """The documents as lines or as parsed values, each with its place."""
     for path in files:
         if path.match(_WHOLE) and (values := _whole(path)):
             for number, value in enumerate(values, 1):
-                yield _document(value, f"{path.name}, document {number}")
+                yield value, f"{path.name}, document {number}"
             continue
         with _OPENERS.get(path.suffix, open)(path, "rb") as lines:
             number = 0
             try:
                 for number, line in enumerate(lines, 1):
                     if line.strip():
-                        yield _document(_parsed(line, f"{path.name}:{number}"), f"{path.name}:{number}")
+                        yield line, f"{path.name}:{number}"
             except (EOFError, OSError, zlib.error) as error:  # a compressed file that is truncated or invalid
                 raise DataError(f"{path.name}:{number + 1}: expected another line or the end, got {error}") from error
 
@@ -111,7 +122,8 @@ def _parsed(line: bytes, where: str) -> Any:
     try:
         return json.loads(line)
     except (ValueError, RecursionError) as error:
-        raise DataError(f"{where}: expected one JSON object, got {line[:60]!r} ({error})") from error
+        cure = f"; {CURE}" if isinstance(error, UnicodeDecodeError) else ""
+        raise DataError(f"{where}: expected one JSON object, got {line[:60]!r} ({error}){cure}") from error
 
 
 def _document(value: Any, where: str) -> tuple[str, str | list[str]]:
@@ -147,11 +159,13 @@ def _make(files: list[Path], folder: Path, stamp: dict[str, Any]) -> None:
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
     try:
+        bad: list[DataError] = []
         with (partial / STORE).open("wb") as store:
-            count, vocabulary, bags = _read_into(store, files, partial)
+            count, vocabulary, bags = _read_into(store, files, partial, bad)
         _write_words(partial, vocabulary)
         _write_bm25(partial / "bm25", bags, len(vocabulary))
-        (partial / MANIFEST).write_text(json.dumps(stamp | {"documents": count}))
+        about = {"documents": count, UNREADABLE: [len(bad), list(map(str, bad[:3]))]}
+        (partial / MANIFEST).write_text(json.dumps(stamp | about))
         shutil.rmtree(folder, ignore_errors=True)
         partial.replace(folder)
     except BaseException:
@@ -159,12 +173,14 @@ def _make(files: list[Path], folder: Path, stamp: dict[str, Any]) -> None:
         raise
 
 
-def _read_into(store: IO[bytes], files: list[Path], partial: Path) -> tuple[int, dict[str, int], list[Any]]:
+def _read_into(
+    store: IO[bytes], files: list[Path], partial: Path, bad: list[DataError]
+) -> tuple[int, dict[str, int], list[Any]]:
     """Stores documents and titles; returns the number of documents, word → id, and the word ids of each document."""
     offsets, hashes = array("Q", [0]), {form: array("Q") for form in FORMS}
     vocabulary: dict[str, int] = {}
     bags: list[Any] = []
-    for title, text in read_documents(files):
+    for title, text in read_documents(files, bad.append):
         line = json.dumps([title, text], ensure_ascii=False).encode("utf-8", "surrogatepass")
         store.write(line)
         offsets.append(offsets[-1] + len(line))
@@ -173,6 +189,9 @@ def _read_into(store: IO[bytes], files: list[Path], partial: Path) -> tuple[int,
         body = text if isinstance(text, str) else " ".join(text)
         bag = [vocabulary.setdefault(word, len(vocabulary)) for word in words(f"{title} {body}")]
         bags.append(array("i", bag))
+    if bad and not bags:
+        more = f" and {len(bad) - 1} more" if len(bad) > 1 else ""
+        raise DataError(f"expected documents, got none that can be read: {bad[0]}{more}")
     if not bags:
         raise DataError(f"expected documents in {', '.join(path.name for path in files[:5])}, got none")
     np.save(partial / f"{OFFSETS}.npy", np.array(offsets, dtype=np.uint64))

@@ -81,15 +81,17 @@ def test_a_folder_holds_files_of_several_kinds(tmp_path):
     assert corpus.folder == tmp_path / ".lumos_index"
 
 
-def test_a_folder_may_hold_a_document_in_each_file(tmp_path):
+def test_a_folder_may_hold_a_document_in_each_file(tmp_path, caplog):
     for number, document in enumerate(DOCUMENTS[2:4]):
         (tmp_path / f"{number}.json").write_text(json.dumps(document, indent=1))
     (tmp_path / "list.json").write_text(json.dumps(DOCUMENTS[:2]))
     write(tmp_path / "lines.json", DOCUMENTS[4:])
     assert open_corpus(tmp_path).size == 6
     (tmp_path / "list.json").write_text(json.dumps([DOCUMENTS[0], {"text": "A"}]))
-    with pytest.raises(DataError, match=r"list\.json, document 2: field 'title': expected text, got None"):
-        open_corpus(tmp_path)
+    assert open_corpus(tmp_path).size == 5
+    assert (
+        "1 lines are no documents and are left out: list.json, document 2: field 'title': expected text" in caplog.text
+    )
     write(tmp_path / "lines.jsonl", DOCUMENTS[:1])
     assert open_corpus(tmp_path).size == 1
 
@@ -105,12 +107,21 @@ def test_a_folder_may_hold_a_document_in_each_file(tmp_path):
         (b'{"title": "A", "text": "\xff"}', "documents.jsonl:2: expected one JSON object"),
     ],
 )
-def test_a_broken_line_is_a_load_error_with_file_and_line(tmp_path, line, said):
+def test_a_broken_line_is_left_out_with_a_warning_whenever_the_documents_are_opened(tmp_path, caplog, line, said):
     source = tmp_path / "documents.jsonl"
     source.write_bytes(b'{"title": "A", "text": "b"}\n' + line + b"\n")
-    with pytest.raises(DataError) as caught:
+    for _ in range(2):
+        assert Corpus(source).size == 1
+    told = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+    assert len(told) == 2 and told[0] == told[1] and said in told[0]
+    assert told[0].startswith(f"{source}: 1 lines are no documents and are left out: ")
+
+
+def test_documents_of_which_none_can_be_read_are_a_load_error(tmp_path):
+    source = tmp_path / "documents.jsonl"
+    source.write_bytes(b"[1]\n{\n")
+    with pytest.raises(DataError, match=r"none that can be read: documents\.jsonl:1: expected an object.* and 1 more"):
         Corpus(source)
-    assert said in str(caught.value)
     assert not list(tmp_path.glob("*.partial")) and not list(tmp_path.glob("*.index"))
 
 
