@@ -130,6 +130,8 @@ def _window(x: Expressions, node: Any, scope: Scope) -> Type:
     order = node.args.get("order")
     for item in order.expressions if order is not None else ():
         x.comparable(item.this, x.read(item.this, scope))
+    if found.kind is Kind.DECIMAL and found.scale and inner.key in ("sum", "avg"):
+        x.exact(node, found.scale if inner.key == "sum" else 9)
     return found
 
 

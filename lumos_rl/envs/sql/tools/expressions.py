@@ -28,6 +28,14 @@ MOST_EXACT = 15  # digits after the point that a float of SQLite can hold exactl
 MAX_NODES = 20_000  # of a statement's tree, including copies that rewriting makes
 
 
+def _fixed_scale(kinds: Sequence[Type]) -> int | None:
+    """Digits after the point to which MySQL compares floating-point numbers that all have so many; otherwise None."""
+    scales = [0 if kind.kind is Kind.INT else kind.scale for kind in kinds if kind.kind is not Kind.NULL]
+    known = [scale for scale in scales if scale is not None]
+    has_float = any(kind.kind in (Kind.FLOAT, Kind.DOUBLE) for kind in kinds)
+    return max(known) if has_float and len(known) == len(scales) else None
+
+
 def wrap(node: Any, build: Callable[[Any], Any]) -> Any:
     """Replaces a node by what `build` makes of it."""
     parent, key, index = node.parent, node.arg_key, node.index
@@ -162,9 +170,11 @@ class Expressions:
         if Kind.ANY in known:
             return
         if known & NUMBERS:
-            self.number(left, kind)
-            for item, other in zip(items, kinds, strict=True):
+            scale = _fixed_scale([kind, *kinds])
+            for item, other in zip([left, *items], [kind, *kinds], strict=True):
                 self.number(item, other)
+                if scale is not None and other.kind in (Kind.FLOAT, Kind.DOUBLE):
+                    self.exact(item, scale)
         elif known & TIMES and Kind.TIME not in known:
             for item, other in zip([left, *items], [kind, *kinds], strict=True):
                 self.moment(item, other, Kind.DATETIME in known)

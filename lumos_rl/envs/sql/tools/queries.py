@@ -132,10 +132,21 @@ class Queries:
         )
         self._read_order(tree, scope, {column.name.lower(): column.type for column in columns[0]}, {})
         found = [_common(*pair) for pair in zip(*columns, strict=True)]
+        for name, part in zip(("this", "expression"), columns, strict=True):
+            self._as_texts(tree.args[name], part, found)
         if not self._is_left(tree):
             self._sets += 1
             self._replace_set(tree, found)
         return found
+
+    def _as_texts(self, part: Any, columns: list[Output], common: list[Output]) -> None:
+        """Converts the values of a part of a set operation whose common type is a text."""
+        if part.key != "select" or len(part.expressions) != len(columns):
+            return
+        for field, own, whole in zip(list(part.expressions), columns, common, strict=True):
+            if whole.type.kind is Kind.TEXT and own.type.kind not in (Kind.TEXT, Kind.NULL) and field.key == "alias":
+                self.expressions.text(field.this, own.type)
+                field.set("this", self.expressions.call("my_concat", field.this))
 
     def _is_left(self, tree: Any) -> bool:
         """Whether SQLite's own operation gives the rows in MySQL's order, or is needed for a recursion."""
