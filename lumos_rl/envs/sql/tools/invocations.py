@@ -146,7 +146,8 @@ def _random(x: Expressions, node: Any, scope: Scope) -> Type:
     x.read(node.expressions[0], scope)
     if len(node.expressions) > 1 or scope.clause not in (FIELDS, ORDER):
         raise unsupported("RAND(seed) here")
-    row = x.exp.Window(this=x.exp.RowNumber())
+    is_constant = node.expressions[0].key in ("literal", "neg", "paren")
+    row = x.exp.Window(this=x.exp.RowNumber()) if is_constant else x.exp.Literal.number(1)
     node.replace(x.call("my_seeded", node.expressions[0], row))
     return DOUBLE
 

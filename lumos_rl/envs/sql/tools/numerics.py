@@ -119,9 +119,10 @@ def _conv(value: Any, old: Any, new: Any) -> str | None:
     is_negative, number = text.startswith("-"), 0
     for digit in text.lstrip("+-"):
         place = _DIGITS.find(digit)
-        if not 0 <= place < base:
+        if not 0 <= place < base or number >= _BITS:
             break
         number = number * base + place
+    number = min(number, _BITS - 1)
     number = (-number if is_negative else number) % _BITS if target > 0 else signed(-number if is_negative else number)
     return _written(number, abs(target))
 

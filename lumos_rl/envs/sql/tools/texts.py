@@ -16,6 +16,7 @@ from lumos_rl.envs.sql.tools.numerics import bits, number_of, whole
 from lumos_rl.envs.sql.tools.patterns import expression, matching
 
 _SOUNDS = str.maketrans("BFPVCGJKQSXZDTLMNR", "111122222222334556")
+MAX_MADE = 1_000_000  # characters that one replacement makes
 _REFERENCE = re.compile(r"\\(.)|\$(\d)", re.DOTALL)
 
 
@@ -53,12 +54,15 @@ def _position(text: Any, pattern: Any, start: Any = 1, occurrence: Any = 1, is_e
     return 0 if match is None else 1 + (match.end() if whole(is_end) else match.start())
 
 
-def _replaced(text: Any, pattern: Any, new: Any, start: Any = 1, occurrence: Any = 0, flags: Any = "") -> str:
-    whole_text, parts, position = _text(text), [], 0
+def _replaced(text: Any, pattern: Any, new: Any, start: Any = 1, occurrence: Any = 0, flags: Any = "") -> str | None:
+    whole_text, parts, position, left = _text(text), [], 0, MAX_MADE
     for number, match in enumerate(_found(text, pattern, start, flags), 1):
         if whole(occurrence) in (0, number):
             parts += [whole_text[position : match.start()], _filled(_text(new), match)]
             position = match.end()
+            left -= len(parts[-1]) + len(parts[-2])
+            if left < 0:
+                return None
     return "".join([*parts, whole_text[position:]])
 
 

@@ -1,6 +1,7 @@
 """What MySQL 8 gives and SQLite would not: each value is worked out from MySQL's manual or from a server."""
 
 import datetime as dt
+import time
 from decimal import Decimal
 
 import pytest
@@ -427,3 +428,11 @@ def test_floating_point_columns_with_digits_compare_by_these_digits() -> None:
     assert firsts(database, "SELECT id FROM t WHERE size = 0.1") == [1]
     assert firsts(database, "SELECT id FROM t WHERE size IN (0.4, 7)") == [2]
     assert firsts(database, "SELECT id FROM t WHERE raw = 0.1") == []  # in single precision it is another number
+
+
+def test_functions_take_time_and_memory_in_proportion_to_their_texts(database: SqliteDatabase) -> None:
+    start = time.process_time()
+    assert firsts(database, "SELECT CONV(REPEAT('f', 1000000), 16, 10)") == ["18446744073709551615"]
+    assert firsts(database, "SELECT REGEXP_REPLACE(REPEAT('a', 100000), 'a', REPEAT('b', 100000))") == [None]
+    assert firsts(database, "SELECT RAND(id) FROM artist WHERE id = 3") == [0.9057697559760601]
+    assert time.process_time() - start < 10
