@@ -90,10 +90,10 @@ def spider(folder: Path) -> Path:
 
 
 def bird(folder: Path) -> Path:
-    database(folder / "dev_databases" / "zoo" / "zoo.sqlite")
+    database(folder / "dev_databases" / "pets" / "pets.sqlite")
     record = {
         "question_id": 7,
-        "db_id": "zoo",
+        "db_id": "pets",
         "question": "How many well paid keepers?",
         "evidence": "well paid refers to Wage > 5",
         "SQL": "SELECT COUNT(*) FROM keeper WHERE Wage > 5",
@@ -147,8 +147,8 @@ def test_the_evidence_of_bird_is_where_the_agent_sees_it(tmp_path: Path) -> None
     first, second = load_tasks("intercode_sql", bird(tmp_path))
     assert first.instruction == "How many well paid keepers?\nHint: well paid refers to Wage > 5"
     assert second.instruction == "How many well paid keepers?"
-    place = str(tmp_path / "dev_databases" / "zoo" / "zoo.sqlite")
-    assert first.meta == {"db": "zoo", "difficulty": "simple", "question_id": 7, "dump": place}
+    place = str(tmp_path / "dev_databases" / "pets" / "pets.sqlite")
+    assert first.meta == {"db": "pets", "difficulty": "simple", "question_id": 7, "dump": place}
 
 
 def test_spiders_training_set_is_its_split(tmp_path: Path) -> None:
@@ -158,7 +158,7 @@ def test_spiders_training_set_is_its_split(tmp_path: Path) -> None:
 
 def test_the_file_of_the_user_is_only_read(tmp_path: Path) -> None:
     source = bird(tmp_path)
-    place = source / "dev_databases" / "zoo" / "zoo.sqlite"
+    place = source / "dev_databases" / "pets" / "pets.sqlite"
     before = place.read_bytes()
     place.chmod(0o444)
     place.parent.chmod(0o555)
@@ -168,20 +168,21 @@ def test_the_file_of_the_user_is_only_read(tmp_path: Path) -> None:
         env.step("DELETE FROM keeper")
         env.step("submit")
         assert place.read_bytes() == before
-        assert [path.name for path in place.parent.iterdir()] == ["zoo.sqlite"]
+        assert [path.name for path in place.parent.iterdir()] == ["pets.sqlite"]
     finally:
         place.parent.chmod(0o755)
 
 
 def test_a_broken_or_missing_file_is_one_clear_error(tmp_path: Path) -> None:
     source = bird(tmp_path)
-    place = source / "dev_databases" / "zoo" / "zoo.sqlite"
+    place = source / "dev_databases" / "pets" / "pets.sqlite"
     place.write_bytes(place.read_bytes()[:5000] + b"\xff" * 5000)
-    with pytest.raises(DataError, match=r"zoo\.sqlite: expected an SQLite database that can be read, got: "):
+    with pytest.raises(DataError, match=r"pets\.sqlite: expected an SQLite database that can be read, got: "):
         gym.make("lumos_rl/InterCodeSQL-v0", source=source).reset(options={"task": 0})
     place.write_text("version https://git-lfs.github.com/spec/v1")
     with pytest.raises(DataError, match="file is not a database"):
         gym.make("lumos_rl/InterCodeSQL-v0", source=source).reset(options={"task": 0})
-    place.unlink()
-    with pytest.raises(MissingFileError, match=r"the database 'zoo' of dev\.json as zoo/zoo\.sqlite in one of"):
-        gym.make("lumos_rl/InterCodeSQL-v0", source=source)
+    other = bird(tmp_path / "other")
+    (other / "dev_databases" / "pets" / "pets.sqlite").unlink()
+    with pytest.raises(MissingFileError, match=r"the database 'pets' of dev\.json as pets/pets\.sqlite in one of"):
+        gym.make("lumos_rl/InterCodeSQL-v0", source=other)
