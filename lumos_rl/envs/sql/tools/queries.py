@@ -21,7 +21,7 @@ from lumos_rl.envs.sql.tools.modes import DEFAULT, GROUPS
 from lumos_rl.envs.sql.tools.schema import Catalog, Kind, Type
 from lumos_rl.envs.sql.tools.scope import FIELDS, GROUP, HAVING, ON, ORDER, WHERE, Output, Scope, Source
 from lumos_rl.envs.sql.tools.sets import in_order
-from lumos_rl.envs.sql.tools.sources import Ctes, Sources, renamed, selected, unwrapped
+from lumos_rl.envs.sql.tools.sources import Ctes, Sources, has_aggregate, renamed, selected, unwrapped
 from lumos_rl.errors import ToolError
 
 Aliases = Mapping[str, tuple[Type, Any]]  # name in lower case → type and expression
@@ -312,7 +312,7 @@ class Queries:
         is_column = any(name in source.columns for source in scope.sources.values())
         if name in aliases and not is_column:
             place = next(i for i, field in enumerate(fields, 1) if field.alias.lower() == name)
-            if fields[place - 1].find(self.exp.AggFunc) is not None:
+            if has_aggregate(fields[place - 1]):
                 raise ToolError(f"Can't group on '{item.name}'")
             item.replace(self.exp.Literal.number(place))
             return
@@ -341,7 +341,7 @@ class Queries:
                 continue
             if column.find_ancestor(self.exp.Query) is clause.find_ancestor(self.exp.Query):
                 kind, value = aliases[column.name.lower()]
-                if clause.key == "ordered" and value.find(self.exp.AggFunc) is not None:
+                if clause.key == "ordered" and has_aggregate(value):
                     raise ToolError(f"Reference '{column.name}' not supported (reference to group function)")
                 column.replace(self.expressions.ready(value, kind))
 

@@ -144,7 +144,7 @@ def _group_keys(query: Any) -> tuple[frozenset[str], ...]:
         return ()
     group = query.args.get("group")
     if group is None:
-        return (frozenset(),) if any(field.find(*_aggregates()) for field in query.expressions) else ()
+        return (frozenset(),) if any(map(has_aggregate, query.expressions)) else ()
     names = {field.unalias().sql(): field.alias_or_name.lower() for field in query.expressions}
     places = [
         query.expressions[int(item.name) - 1].unalias() if item.key == "literal" else item for item in group.expressions
@@ -153,8 +153,11 @@ def _group_keys(query: Any) -> tuple[frozenset[str], ...]:
     return (frozenset(name for name in found if name),) if all(found) else ()
 
 
-def _aggregates() -> tuple[Any, ...]:
-    return (load("sqlglot.expressions").AggFunc,)
+def has_aggregate(field: Any) -> bool:
+    """Whether a selected expression has an aggregate of its own query, and not of a subquery or a window."""
+    exp = load("sqlglot.expressions")
+    around = field.find_ancestor(exp.Query)
+    return any(node.find_ancestor(exp.Query, exp.Window) is around for node in field.find_all(exp.AggFunc))
 
 
 def unwrapped(tree: Any) -> Any:

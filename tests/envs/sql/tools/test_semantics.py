@@ -368,6 +368,20 @@ def test_a_default_is_what_new_rows_and_new_columns_have(database: SqliteDatabas
     assert rows(database, "SELECT * FROM pot") == [(1, 1, "x", *last), (2, 2, "x", *last), (3, 7, "it's", *last)]
 
 
+@pytest.mark.parametrize(
+    "condition",
+    [
+        "style IN (SELECT style FROM painting GROUP BY style HAVING COUNT(*) >= 3)",
+        "name <= (SELECT MAX(name) FROM painting WHERE style = 'oil')",
+    ],
+)
+def test_an_aggregate_in_a_subquery_is_not_one_of_the_query(database: SqliteDatabase, condition: str) -> None:
+    assert rows(database, f"SELECT {condition} AS x, COUNT(*) FROM painting GROUP BY x ORDER BY x") == [(0, 2), (1, 3)]
+    assert rows(database, f"SELECT {condition} AS x FROM painting ORDER BY -x LIMIT 1") == [(1,)]
+    query = f"SELECT t.id, COUNT(*) FROM (SELECT {condition} AS x, id FROM painting) t"
+    assert "only_full_group_by" in str(database.execute(query).error)  # the derived table has five rows
+
+
 def test_sql_mode_may_be_set_by_any_expression(database: SqliteDatabase) -> None:
     query = "SELECT style, name FROM painting GROUP BY style"
     assert rows(database, "SET SESSION sql_mode=(SELECT REPLACE(@@sql_mode,'ONLY_FULL_GROUP_BY',''))") == []
