@@ -9,7 +9,8 @@ refuse what MySQL's grammar does not take; `dialect` parses the rest. `scope`, `
 `group_order`, `expressions`, `handlers`, `comparisons`, `values`, `invocations`, `aggregates` and `calls` translate to
 SQLite. `functions`, `numerics`, `texts`, `times`, `accumulate`, `clock` and `layout` make SQLite behave like MySQL.
 `show`, `modes` and `writes` handle the statements that are not queries; `refusals` tells SQLite's errors.
-`sqlite` and `server` (with `accounts`) are the back ends; `results` is their interface.
+`sqlite` and `server` (with `accounts`, `permits` and `replies`) are the back ends; `results` is their interface.
+`statements`, `budget`, `patterns` and `kept` bound what a statement may cost: to read, to run, to match, to remember.
 """
 
 from __future__ import annotations

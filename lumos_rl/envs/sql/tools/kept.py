@@ -38,6 +38,8 @@ class Kept(Generic[Given, Found]):
 
     def __call__(self, *args: Given.args, **kwargs: Given.kwargs) -> Found:
         """The result, computed if it is not kept."""
+        if kwargs:
+            raise TypeError(f"expected arguments by position, got {', '.join(kwargs)}")
         with self._lock:
             entry = self._entries.get(args)
             if entry is not None:
