@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from lumos_rl.envs.sql.tools.calls import INT
-from lumos_rl.envs.sql.tools.dialect import syntax_error
+from lumos_rl.envs.sql.tools.dialect import syntax_error, unsupported
 from lumos_rl.envs.sql.tools.expressions import Expressions, Handler, wrap
 from lumos_rl.envs.sql.tools.schema import NUMBERS, TIMES, Kind, Type
 from lumos_rl.envs.sql.tools.scope import Output, Scope
@@ -54,6 +54,8 @@ def _quantified(x: Expressions, node: Any, scope: Scope) -> Type:
     column = _one_column(x, query, scope)
     query = holder.this  # a set operation was replaced
     _name_first(x, query)
+    if node.this.find(exp.AggFunc) is not None:
+        return _bounded(x, node, query, kind, column.type)
     value = exp.column("v", table="quantified", quoted=True)
     test = type(node)(this=node.this.copy(), expression=value)
     holder = exp.Paren(this=test)
@@ -64,6 +66,31 @@ def _quantified(x: Expressions, node: Any, scope: Scope) -> Type:
     count = exp.select(exp.Count(this=exp.Star())).from_(source).where(test)
     sign = exp.EQ if quantifier.key == "all" else exp.GT
     node.replace(exp.Paren(this=sign(this=exp.Subquery(this=count), expression=exp.Literal.number(0))))
+    return INT
+
+
+def _bounded(x: Expressions, node: Any, query: Any, kind: Type, other: Type) -> Type:
+    """Compares an aggregate, which SQLite refuses inside the query, with the largest or smallest value of the query."""
+    exp, is_all = x.exp, node.expression.key == "all"
+    if node.key not in ("gt", "gte", "lt", "lte"):
+        raise unsupported(f"aggregate {'ALL' if is_all else 'ANY'} (subquery) with = or <>")
+    x.spend(2 * sum(1 for _ in query.walk()))
+    bound = exp.Max if (node.key in ("gt", "gte")) == is_all else exp.Min
+
+    def over(value: Any) -> Any:
+        alias = exp.TableAlias(this=exp.to_identifier("quantified", quoted=True))
+        return exp.Subquery(this=exp.select(value).from_(exp.Subquery(this=query.copy(), alias=alias)))
+
+    column = exp.column("v", table="quantified", quoted=True)
+    compared = x.collated(column) if other.kind is Kind.TEXT else column
+    test = type(node)(this=node.this.copy(), expression=over(bound(this=compared)))
+    holder = exp.Paren(this=test)
+    x.align(test.this, kind, [test.expression], [other])
+    if is_all:
+        is_empty = exp.EQ(this=over(exp.Count(this=exp.Star())), expression=exp.Literal.number(0))
+        has_no_null = over(exp.EQ(this=exp.Count(this=exp.Star()), expression=exp.Count(this=column.copy())))
+        holder = exp.Paren(this=exp.And(this=x.call("coalesce", holder, is_empty), expression=has_no_null))
+    node.replace(holder)
     return INT
 
 

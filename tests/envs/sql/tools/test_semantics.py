@@ -294,6 +294,19 @@ def test_expressions_have_the_value_of_mysql(database: SqliteDatabase, expressio
             ["a''b", "50\\%", "Zoë"],
         ),
         ("SELECT id FROM artist WHERE age = ((SELECT MIN(age) FROM artist)) AND id IN ((SELECT 3))", [3]),
+        (
+            "SELECT style FROM painting GROUP BY style"
+            " HAVING COUNT(*) >= ALL (SELECT COUNT(*) FROM painting GROUP BY style)",
+            ["oil"],
+        ),
+        (
+            "SELECT style, COUNT(*) c FROM painting GROUP BY style"
+            " HAVING c > ANY (SELECT COUNT(*) FROM painting GROUP BY style, id)",
+            ["oil", "ink"],
+        ),
+        ("SELECT age FROM artist GROUP BY age HAVING MAX(name) <= ALL (SELECT 'b' UNION SELECT 'BOB')", []),
+        ("SELECT age FROM artist GROUP BY age HAVING COUNT(*) > ALL (SELECT 1 FROM artist WHERE 0)", [41, 30, None]),
+        ("SELECT age FROM artist GROUP BY age HAVING COUNT(*) > ALL (SELECT age FROM artist WHERE id = 4)", []),
         ("SELECT COUNT(*) FROM artist STRAIGHT_JOIN painting ON artist.id = painting.artist_id", [4]),
         ("SELECT note FROM `show` WHERE id < 3", ["a''b", "50\\%"]),
         (
