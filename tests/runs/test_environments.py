@@ -12,7 +12,7 @@ def test_options_of_environments_are_given_by_name():
     env = make_env("svamp", options)
     env.reset(options={"task": synthetic_tasks("svamp", "test", 1)[0]})
     assert [env.step("R1 = Calculator(1)")[3] for _ in range(2)] == [False, True]
-    with pytest.raises(ConfigError, match=r"colour.*its card"):
+    with pytest.raises(ConfigError, match=r"unknown argument of MathEnv 'colour'.*max_steps"):
         make_env("svamp", {"svamp": {"colour": "red"}})
 
 
