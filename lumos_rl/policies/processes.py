@@ -1,7 +1,7 @@
 """Processes of this and other machines, and whether they have ended. Their memory is free when they have.
 
-    told = (here(),)                        # in a worker: (Process(machine="node7/4026531836", number=4711, …),)
-    wait_for_exit(told, timeout_s=60.0)     # in the driver: those of its own machine that are still there
+told = (here(),)                        # in a worker: (Process(machine="node7/4026531836", number=4711, …),)
+wait_for_exit(told, timeout_s=60.0)     # in the driver: those of its own machine that are still there
 """
 
 from __future__ import annotations
