@@ -27,7 +27,7 @@ demo: $(READY)
 # The SQL tests use a MariaDB server of their own, and are skipped where it cannot be installed.
 test: $(READY)
 	@envs/sql/mariadb.sh install || true
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadgroup $(ARGS)
 
 lint: $(READY)
 	$(BIN)/ruff check .

@@ -31,6 +31,14 @@ def pytest_unconfigure(config):
         os._exit(config.stash[STATUS])
 
 
+def pytest_collection_modifyitems(items):
+    """With several processes (`pytest -n 2 --dist loadgroup`), a file stays in one, and all of Ray in the same one."""
+    for item in items:
+        folder, file = item.path.parent.name, item.path.name
+        on_ray = file.startswith("test_ray_") or folder in ("recipes", "runs") or item.get_closest_marker("slow")
+        item.add_marker(pytest.mark.xdist_group("ray" if on_ray else f"{folder}/{file}"))
+
+
 SHARED_DATA = Path(__file__).parents[2] / "shared" / "data"  # beside the repository
 
 

@@ -310,7 +310,7 @@ def test_the_metrics_endpoint_shows_the_rollout(cluster):
     trajectories = list(collect(add_plans(9), functools.partial(scripted, by_seed, "metered"), workers=1))
     node = ray.nodes()[0]
     url = f"http://{node['NodeManagerAddress']}:{node['MetricsExportPort']}/metrics"
-    seen = scrape(url, 'policy="metered"', "ray_lumos_turn_latency_seconds_count")
+    seen = scrape(url, 'policy="metered"', ("ray_lumos_episode_reward_count", None), 9)
     turns = [turn for t in trajectories for turn in t.turns if turn.module == "planner"]
     wrong = sum(turn.error is not None for turn in turns)
     assert sum(value for key, value in seen.items() if key[0] == "ray_lumos_episodes_total") == 9
@@ -323,15 +323,15 @@ def test_the_metrics_endpoint_shows_the_rollout(cluster):
     assert seen["ray_lumos_episode_reward_count", None] == 9
 
 
-def scrape(url, having, until):
-    """Samples by name and module, once `until` is among them."""
-    for _ in range(40):
+def scrape(url, having, last, count):
+    """Samples by name and module, once `last` has counted so many: Ray exports from time to time."""
+    for _ in range(60):
         text = urllib.request.urlopen(url, timeout=5).read().decode()
-        lines = [line for line in text.splitlines() if having in line]
-        if any(line.startswith(until) for line in lines):
-            return dict(map(sample, lines))
+        seen = dict(sample(line) for line in text.splitlines() if having in line)
+        if seen.get(last) == count:
+            return seen
         time.sleep(0.5)
-    raise AssertionError(f"no {until} at {url}")
+    raise AssertionError(f"no {last} of {count} at {url}: {seen}")
 
 
 def sample(line):

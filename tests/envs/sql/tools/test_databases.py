@@ -21,7 +21,7 @@ from lumos_rl.envs.sql.tools.server import ServerDatabase
 from lumos_rl.envs.sql.tools.sqlite import SqliteDatabase, image_of
 from lumos_rl.errors import ConfigError, DataError, InfrastructureError, ToolError, UnknownNameError
 
-LIMIT_S = 0.5  # for a statement, so that those without end do not hold up the tests
+LIMIT_S = 1.0  # for a statement, so that those without end do not hold up the tests
 DUMP = """
 -- a zoo
 CREATE DATABASE  IF NOT EXISTS `zoo` /*!40100 DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_general_ci */;
