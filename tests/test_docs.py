@@ -187,6 +187,7 @@ ELSEWHERE = (  # a hub, a cluster, an endpoint, large files; tests/test_new_task
     "lumos-7b",
     "--ray.address",
     "openai",
+    "Qwen/Qwen3-0.6B",
     "TASK",
     "folder",
     "--plugin",

@@ -17,7 +17,10 @@ from lumos_rl.data.convert import main as convert
 from lumos_rl.envs import registration
 
 PAGE = (Path(__file__).parents[1] / "docs" / "new_task_type.md").read_text()
-RECORDS = [{"text": "abc", "answer": "cba"}, {"text": "aab", "answer": "baa"}, {"text": "ab", "answer": "wrong"}]
+RECORDS = {
+    "train": [{"text": "abc", "answer": "cba"}, {"text": "aab", "answer": "baa"}, {"text": "ab", "answer": "wrong"}],
+    "test": [{"text": text, "answer": text[::-1]} for text in ("abcabca", "aabbcca", "cbabcab")],  # longer than learned
+}
 
 
 def block(language: str) -> str:
@@ -29,8 +32,8 @@ def block(language: str) -> str:
 def folder(tmp_path, monkeypatch):
     """A folder outside the repository that holds the page's module and some records."""
     (tmp_path / "reverse_tasks.py").write_text(block("python"))
-    for name in ("train", "test"):
-        (tmp_path / f"{name}.jsonl").write_text("".join(json.dumps(record) + "\n" for record in RECORDS))
+    for name, records in RECORDS.items():
+        (tmp_path / f"{name}.jsonl").write_text("".join(json.dumps(record) + "\n" for record in records))
     monkeypatch.chdir(tmp_path)
     return tmp_path
 

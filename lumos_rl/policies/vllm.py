@@ -185,6 +185,7 @@ class VLLMPolicy:
         self._stop()
 
     def _begin(self, layout: Layout, version: str) -> None:
+        load_tokenizer(layout.first, self._chat_template)  # first, as engines take long to start
         self._held: dict[str, list[Asked]] = {}  # by base
         self._engines = {base: self._start(base, layout) for base in layout.models[: 1 if self._in_turn else None]}
         self._context = min(engine.context for engine in self._engines.values())

@@ -54,7 +54,7 @@ _TINY = RunConfig(
             max_per_task=2,
             resample=5,
             annotated=False,
-            train=RejectionTraining(max_steps=900, learning_rate=1e-3),
+            train=RejectionTraining(max_steps=800, learning_rate=1e-3),
         ),
         dpo=PreferenceConfig(
             train=PreferenceTraining(
@@ -65,7 +65,6 @@ _TINY = RunConfig(
             )
         ),
     ),
-    evaluate=EvaluateSettings(samples=2, temperatures=(0.0, 1.0)),
     ray=RayConfig(workers=2),
 )
 
