@@ -24,9 +24,9 @@ FORMS = "a JSON list of records, JSON lines (one record per line) or CSV with a 
         ("a.jsonl", f"\r\n{LINE}\r\n".encode()),
         ("a.jsonl", b"\xef\xbb\xbf" + LINE.encode()),
         ("a.json", json.dumps([GSM8K], indent=2).replace("\n", "\r\n").encode()),
-        ("a.jsonl.gz", gzip.compress(LINE.encode())),
+        ("a.jsonl.gz", gzip.compress(LINE.encode(), mtime=0)),
         ("a.csv", b'question,answer\r\n"Tom had 3 apples and ate 1. How many are left?","3-1 = 2 left. #### 2"\r\n'),
-        ("a.csv.gz", gzip.compress(b"\xef\xbb\xbfquestion,answer\nHow many are left?,#### 2\n")),
+        ("a.csv.gz", gzip.compress(b"\xef\xbb\xbfquestion,answer\nHow many are left?,#### 2\n", mtime=0)),
     ],
 )
 def test_one_record_is_read_from_every_kind_of_file(tmp_path, name, data):
@@ -83,7 +83,7 @@ def test_a_truncated_archive_is_one_error(tmp_path):
 
 
 def test_an_empty_file_has_no_tasks(tmp_path):
-    for name, data in (("a.jsonl", b""), ("b.json", b"\n \r\n"), ("c.csv", b""), ("d.gz", gzip.compress(b""))):
+    for name, data in (("a.jsonl", b""), ("b.json", b"\n \r\n"), ("c.csv", b""), ("d.gz", gzip.compress(b"", mtime=0))):
         (tmp_path / name).write_bytes(data)
         assert load_tasks("gsm8k", tmp_path / name) == []
 
