@@ -24,10 +24,11 @@ help:
 demo: $(READY)
 	$(BIN)/python -m lumos_rl.recipes.sft_then_dpo $(ARGS)
 
-# The SQL tests use a MariaDB server of their own, and are skipped where it cannot be installed.
+# The SQL tests use a MariaDB server of their own, and are skipped where it cannot be installed. Two processes run the
+# tests, but for the slow ones, which use several themselves.
 test: $(READY)
 	@envs/sql/mariadb.sh install || true
-	$(BIN)/python -m pytest --numprocesses 2 --dist loadgroup $(ARGS)
+	$(BIN)/python -m pytest --numprocesses $(if $(findstring slow,$(ARGS)),0,2) --dist loadgroup $(ARGS)
 
 lint: $(READY)
 	$(BIN)/ruff check .

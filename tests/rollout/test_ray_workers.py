@@ -1,3 +1,4 @@
+import contextlib
 import functools
 import logging
 import os
@@ -58,8 +59,22 @@ def cluster():
         patch.delenv("RAY_ADDRESS")  # Ray takes it for the answer to whatever cluster is asked for
         logger.setLevel(logging.NOTSET)
         logger.removeHandler(handler)
+        wait_for_agent(ray.nodes()[0]["NodeID"])
         yield ray, lines
         ray.shutdown()
+
+
+def wait_for_agent(node):
+    """Waits for the process that reads workers' output: beside other work it starts long after the cluster."""
+    from ray.exceptions import RayError
+    from ray.util.state import list_logs
+    from ray.util.state.exception import RayStateApiException
+
+    for _ in range(120):
+        with contextlib.suppress(RayError, RayStateApiException, OSError):
+            list_logs(node_id=node, timeout=5)
+            return
+        time.sleep(0.5)
 
 
 def collect(

@@ -29,7 +29,7 @@ def test_dpo_has_its_own_optimizer_and_the_lengths_of_sft():
 def test_a_preset_trains_with_what_it_has_always_trained():
     tiny = PRESETS["tiny"].config
     rs, dpo = tiny.rs_training, tiny.dpo_training
-    assert (rs.max_steps, rs.learning_rate, rs.batch_size, rs.max_length) == (900, 1e-3, 8, 256)
+    assert (rs.max_steps, rs.learning_rate, rs.batch_size, rs.max_length) == (800, 1e-3, 8, 256)
     assert (rs.weight_decay, rs.adam_beta2) == (0.1, 0.95)
     assert (dpo.epochs, dpo.max_steps, dpo.learning_rate, dpo.batch_size) == (2.0, None, 5e-4, 16)
     assert (dpo.max_length, dpo.lora_rank, dpo.adam_beta2) == (256, 16, 0.999)
