@@ -91,16 +91,17 @@ def _markdown(summary: dict[str, Any]) -> str:
     ]
     for benchmark, scores in summary["benchmarks"].items():
         others = list(dict.fromkeys(name for each in scores.values() for name in each["metrics"]))
+        kinds = [kind for kind in KINDS if any(found[kind]["n"] for found in scores.values())] or KINDS
         lines += [
             f"## {benchmark}",
             "",
             *_learned(summary["stages"].get(OVERLAP, {}).get(benchmark)),
-            _row("policy", *KINDS, *others),
-            _row(*["---"] * (3 + len(others))),
+            _row("policy", *kinds, *others),
+            _row(*["---"] * (1 + len(kinds) + len(others))),
         ]
         for name, found in scores.items():
             means = [f"{100 * found['metrics'][each]:.1f}" if each in found["metrics"] else "" for each in others]
-            lines.append(_row(name, *(Score(**found[kind]) for kind in KINDS), *means))
+            lines.append(_row(name, *(Score(**found[kind]) for kind in kinds), *means))
         lines += ["", *_smallest(scores)]
     if best := summary["stages"].get("best"):
         lines += [f"Chosen on validation tasks: {best['best']}.", ""]
