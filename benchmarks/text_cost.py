@@ -20,6 +20,9 @@ from collections.abc import Callable, Mapping
 
 from lumos_rl.envs.sql.domains import suite_dump
 from lumos_rl.envs.sql.tools.sqlite import SqliteDatabase, image_of
+from lumos_rl.envs.webshop.suite import suite_catalogue, suite_goals
+from lumos_rl.envs.webshop.tools.actions import shop_tools
+from lumos_rl.envs.webshop.tools.session import Session, Shop
 from lumos_rl.errors import LumosError
 from lumos_rl.metrics import exact_match, numeric_match, token_f1, yes_no
 from lumos_rl.tools.math import math_tools
@@ -59,6 +62,7 @@ ONES = (
 
 # Texts that only one part reads; a piece is repeated to `SIZE` characters, and to the length that a statement may have.
 OWN_PIECES: Mapping[str, tuple[str, ...]] = {
+    "shop": ("search[", "]", ", Item_features: [", "], Query: ", ",Query:", "a ** ", "red desk lamp ", "-a"),
     "sql": (
         *(
             "UNION SELECT 1 ",
@@ -108,6 +112,15 @@ def _statement(before: str, after: str = "") -> Callable[[str], object]:
     return reading
 
 
+def _shop(before: str, after: str = "") -> Callable[[str], object]:
+    def reading(text: str) -> object:
+        session = Session(Shop(suite_catalogue()), suite_goals()[0]["test"][0], "Find me a lamp")
+        name, _, head = before.partition("(")
+        return shop_tools(session)[name](head + text + after, {})
+
+    return reading
+
+
 TOOLS = ("Calculator", "SetEquation", "SolveEquation", "SolveInequality", "Count", "Define")
 READINGS: Mapping[str, Mapping[str, Callable[[str], object]]] = {
     "math": {name: _tool(name) for name in TOOLS},
@@ -116,6 +129,15 @@ READINGS: Mapping[str, Mapping[str, Callable[[str], object]]] = {
         "exact_match": lambda text: exact_match(text, "7"),
         "token_f1": lambda text: token_f1(text, "7"),
         "yes_no": yes_no,
+    },
+    "shop": {
+        "Search": _shop("Search("),
+        "Click": _shop("Click("),
+        "Act": _shop("Act(search[", "]"),
+        "Act, open": _shop("Act(search["),
+        "features": _shop("FeatureRetrieve(", ", Query: red desk lamp"),
+        "query": _shop("FeatureRetrieve(red, blue, Query: "),
+        "Pick": _shop("Pick(Item_names: ", ", Item_features: [a, b], Query: red"),
     },
     "sql": {
         "statement": _statement(""),
