@@ -59,7 +59,7 @@ def main(job: Job, run: RunFolder, config: RunConfig) -> None:
     if CONTROL in config.evaluate.also and steps:
         control_stage(run, learner, job.taught_rows, config.rs_training, steps)
         test("control", run.checkpoint("control"))
-    print(write_summary(run, versions, time.monotonic() - began))
+    print(write_summary(run, versions, time.monotonic() - began, job.training.counts))
 
 
 if __name__ == "__main__":

@@ -90,17 +90,21 @@ class DataConfig:
         weights: How often the annotated conversations of a benchmark are learned, those of `chats` as well, as
             BENCHMARK=TIMES; once where it is not named. 2.5 stands for twice, and half of them a third time.
         test: Sources of test tasks.
-        annotated: Most annotated training tasks that SFT sees, of each source; None takes all of a file's.
+        annotated: Most annotated training tasks that SFT sees, of each source; None takes all of a file's. Which ones
+            of a file the seed decides, whatever their order.
         resample: Copies of every annotated math task with other numbers, names and things in question and plan.
         rename: Copies of every annotated conversation of other benchmarks in which the names, ids and values that are
             only copied are others.
-        explore: Training tasks that refinement tries with nothing but their answer. A synthetic source makes new ones;
-            from files they are the training tasks themselves, and None takes all of them.
+        explore: Training tasks that refinement tries with nothing but their answer: first those without an annotation
+            that SFT saw. A synthetic source makes new ones. None takes all of these from a file or, where all that can
+            be are annotated, the whole file again.
         test_split: Splits of the test sources: test, or dev to choose settings by; and unseen, of built-in suites,
             whose tasks are made by templates that training never shows. Each is scored by itself.
-        test_tasks: Most test tasks, of each source and split; None takes all.
+        test_tasks: Most test tasks, of each source and split, the first ones; None takes all. A file that is both a
+            training and a test source is divided: so many of its tasks are tests, in an order of their own (of
+            databases, one after the other), and what takes place elsewhere is learned.
         validation_tasks: Tasks of every training source by which the best policy is chosen: of a built-in suite's dev
-            split, or the last of the records, which are then not learned. 0 chooses none.
+            split, or of the records, which are then not learned. 0 chooses none.
         env: Options of environments, as BENCHMARK.OPTION=VALUE, such as hotpotqa.knowledge=corpus.jsonl or
             intercode_sql.backend=mysql://root@127.0.0.1:3307; a value may be JSON, a path is as the
             workers see it. The cards name the options.

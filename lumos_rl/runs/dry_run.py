@@ -24,7 +24,7 @@ from lumos_rl.runs.policies import scripted_reply
 from lumos_rl.runs.refine_settings import Refine
 from lumos_rl.runs.stages import SCRATCH
 from lumos_rl.runs.stored import settings_of
-from lumos_rl.runs.tasks import test_sources, train_sources
+from lumos_rl.runs.tasks import test_sources, train_sources, training_line
 from lumos_rl.runs.trackers import check_trackers
 from lumos_rl.training.settings import DPOSettings, SFTSettings
 
@@ -114,11 +114,7 @@ def _tried_once(config: RunConfig) -> str:
 
 
 def _training(sketch: Sketch) -> str:
-    tasks = sketch.bare
-    return (
-        f"{len(tasks.annotated)} annotated ({tasks.rejected} rejected), {len(tasks.explore)} to explore; with"
-        f" copies, SFT learns about {sketch.conversations} conversations"
-    )
+    return f"{training_line(sketch.bare.counts)}; with copies, SFT learns about {sketch.conversations} conversations"
 
 
 def _environments(job: Job) -> str:

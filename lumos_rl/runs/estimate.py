@@ -30,7 +30,7 @@ from lumos_rl.rollout.plans import RolloutConfig
 from lumos_rl.runs.config import DataConfig, ModelConfig, Modules
 from lumos_rl.runs.job import Job
 from lumos_rl.runs.stages import SCRATCH
-from lumos_rl.runs.tasks import RefineStep
+from lumos_rl.runs.steps import RefineStep
 from lumos_rl.training.settings import FEEDFORWARD, DPOSettings, SFTSettings
 
 SAMPLE = 200  # conversations whose length is measured

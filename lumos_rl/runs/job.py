@@ -37,6 +37,7 @@ from lumos_rl.runs.overlap import learned_by_part, refuse_chats
 from lumos_rl.runs.play import Player
 from lumos_rl.runs.policies import Factory, policy_of
 from lumos_rl.runs.stages import SCRATCH, base_texts
+from lumos_rl.runs.steps import RefineStep, refine_steps
 
 
 class Job:
@@ -113,9 +114,9 @@ class Job:
         return rows
 
     @cached_property
-    def steps(self) -> list[tasks.RefineStep]:
+    def steps(self) -> list[RefineStep]:
         """The refinement steps with their tasks."""
-        return tasks.refine_steps(self.config, self.training.explore)
+        return refine_steps(self.config, self.training.explore)
 
     def annotated_rows(self, annotated: Sequence[Task]) -> list[ChatRow]:
         """Conversations of annotated tasks in the run's formulation, repeated by `data.weights`."""
@@ -200,5 +201,5 @@ class Job:
                 " examples, got none; name suites that are tested only, or leave examples out"
             )
         check_samples("evaluate", config.test_rollout)
-        for step in tasks.refine_steps(config, []):
+        for step in refine_steps(config, []):
             check_samples(step.collecting, step.rollout)

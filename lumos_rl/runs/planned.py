@@ -15,7 +15,7 @@ from lumos_rl.runs.overlap import OVERLAP
 from lumos_rl.runs.refine_settings import Refine
 from lumos_rl.runs.schedule import Kind, Planned
 from lumos_rl.runs.stages import SCRATCH, swapped
-from lumos_rl.runs.tasks import RefineStep
+from lumos_rl.runs.steps import RefineStep
 from lumos_rl.training.settings import DPOSettings, SFTSettings
 
 OF_A_PAIR = 8 / 3  # rows of SFT that take as long: two conversations, and a third more for the reference

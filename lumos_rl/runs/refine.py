@@ -22,7 +22,7 @@ from lumos_rl.runs.learn import Learner
 from lumos_rl.runs.play import Player, describe
 from lumos_rl.runs.refine_settings import PreferenceConfig, Refine
 from lumos_rl.runs.stages import evaluate_stage
-from lumos_rl.runs.tasks import RefineStep
+from lumos_rl.runs.steps import RefineStep
 
 log = logging.getLogger(__name__)
 

@@ -14,18 +14,21 @@ from lumos_rl.runs.folder import RunFolder
 from lumos_rl.runs.overlap import OVERLAP, learned
 from lumos_rl.runs.score import KINDS, Score, benchmark_of, told_apart
 from lumos_rl.runs.stages import swapped
-from lumos_rl.runs.tasks import graded_as, split_source, test_sources
+from lumos_rl.runs.tasks import graded_as, split_source, test_sources, training_line
 
 PACKAGES = ("lumos_rl", "torch", "transformers", "trl", "peft", "ray", "gymnasium")
 
 
-def write_summary(run: RunFolder, versions: Sequence[str], seconds: float) -> str:
+def write_summary(
+    run: RunFolder, versions: Sequence[str], seconds: float, training: Mapping[str, int] | None = None
+) -> str:
     """Writes both files.
 
     Args:
         run: A run whose stages are finished.
         versions: Names of the refined policies, in order.
         seconds: Wall-clock seconds of this call's work.
+        training: `TrainingTasks.counts`; None leaves them out.
 
     Returns:
         The text of `SUMMARY.md`.
@@ -40,6 +43,7 @@ def write_summary(run: RunFolder, versions: Sequence[str], seconds: float) -> st
         "hardware": f"{platform.machine()}, {os.cpu_count()} CPU cores",
         "packages": {name: _version(name) for name in PACKAGES},
         "seconds": seconds,
+        "training": dict(training or {}),
         "scores": {name: {kind: stages[f"evaluate-{name}"][kind] for kind in KINDS} for name in names},
         "benchmarks": _by_benchmark(run, {name: stages[f"evaluate-{name}"] for name in names}),
         "stages": stages,
@@ -89,6 +93,8 @@ def _markdown(summary: dict[str, Any]) -> str:
         " that training never shows.",
         "",
     ]
+    if summary["training"]:
+        lines += [f"Training tasks: {training_line(summary['training'])}.", ""]
     for benchmark, scores in summary["benchmarks"].items():
         others = list(dict.fromkeys(name for each in scores.values() for name in each["metrics"]))
         kinds = [kind for kind in KINDS if any(found[kind]["n"] for found in scores.values())] or KINDS

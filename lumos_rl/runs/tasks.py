@@ -9,22 +9,21 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from lumos_rl import task_types
 from lumos_rl.core import Task
 from lumos_rl.data import load_tasks
-from lumos_rl.data.annotate import annotate
 from lumos_rl.data.overlap import HeldOut
+from lumos_rl.data.shuffled import shuffled
 from lumos_rl.data.synthetic import DEFAULT_SIZE, UNSEEN, splits_of, synthetic_tasks
 from lumos_rl.errors import ConfigError
-from lumos_rl.rollout.plans import RolloutConfig
-from lumos_rl.runs.config import DataConfig, RunConfig
+from lumos_rl.runs.config import DataConfig
 from lumos_rl.runs.entries import source_parts
 from lumos_rl.runs.overlap import refuse_overlap
-from lumos_rl.runs.refine_settings import Refine
+from lumos_rl.runs.splits import divided, learnable_part, same_file, tested_part
 
 log = logging.getLogger(__name__)
 
@@ -34,20 +33,34 @@ class TrainingTasks:
     """What a run learns from.
 
     Attributes:
-        annotated: Tasks with gold plans.
+        annotated: Tasks with gold plans, and copies of them with other numbers.
         explore: Tasks without plans; their answers grade the episodes.
-        rejected: Number of records that the annotator rejected.
+        rejected: Number of records that the annotator rejected, of those that it looked at.
+        copies: How many of `annotated` are copies.
     """
 
     annotated: list[Task]
     explore: list[Task]
     rejected: int = 0
+    copies: int = 0
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """How many tasks are annotated, how many are explored, and how many of these are annotated as well."""
+        learned = {task.id for task in self.annotated}
+        return {
+            "annotated": len(self.annotated) - self.copies,
+            "rejected": self.rejected,
+            "explored": len(self.explore),
+            "explored_annotated": sum(task.id in learned for task in self.explore),
+        }
 
 
 def training_tasks(config: DataConfig, seed: int) -> TrainingTasks:
     """The training tasks of all sources, in the sources' order.
 
-    A source without a training split gives those that are not tested on. What equals a validation task is left out.
+    A file that is tested on as well is divided (`runs.splits`); any other source without a training split gives what is
+    not tested on. What equals a validation task is left out.
 
     Raises:
         MissingFileError: A source's file does not exist.
@@ -61,6 +74,7 @@ def training_tasks(config: DataConfig, seed: int) -> TrainingTasks:
         [task for part in parts for task in part.annotated],
         [task for part in parts for task in part.explore],
         sum(part.rejected for part in parts),
+        sum(part.copies for part in parts),
     )
     refuse_overlap([*found.annotated, *found.explore], tested, config)
     return found
@@ -78,24 +92,38 @@ def _training_tasks(source: str, config: DataConfig, seed: int, chosen_by: HeldO
         annotated, rejected = tasks[: config.annotated], 0
         explore = tasks[config.annotated :]
     else:
-        read = _learnable(benchmark, where, config)
-        read = read[: len(read) - config.validation_tasks]
+        chosen = {task.id for task in _chosen_by(benchmark, where, config)}
+        read = [task for task in _learnable(benchmark, where, config) if task.id not in chosen]
         kept = [task for task in read if task not in chosen_by]
         if len(kept) < len(read):
             log.info("%s: %d tasks equal one of validation and are left out", source, len(read) - len(kept))
-        found = [annotate(task) for task in kept]
-        plans = [task for task in found if isinstance(task, Task)]
-        rejected = len(found) - len(plans)
-        annotated = plans[: config.annotated]
-        explore = kept[: config.explore]
+        found = divided(kept, config.annotated, config.explore, seed)
+        annotated, explore, rejected = found.annotated, found.explore, found.rejected
     copies = resampled(annotated, config.resample, config, seed, held_out)
-    log.info("%s: %d annotated tasks, %d copies", source, len(annotated), len(copies))
     own = graded_as(benchmark)
-    return TrainingTasks(
+    part = TrainingTasks(
         [replace(_cased(task, config), benchmark=own) for task in annotated + copies],
         [replace(_cased(task, config), benchmark=own, subgoals=()) for task in explore],
         rejected,
+        len(copies),
     )
+    log.info("%s: %s", source, training_line(part.counts, len(copies)))
+    return part
+
+
+def training_line(counts: Mapping[str, int], copies: int = 0) -> str:
+    """What a log, a dry run and a summary say of training tasks.
+
+    >>> training_line({"annotated": 300, "rejected": 2, "explored": 900, "explored_annotated": 0})
+    '300 annotated (2 rejected), 900 to explore, none of them annotated'
+    >>> training_line({"annotated": 98, "rejected": 2, "explored": 100, "explored_annotated": 98}, 5)
+    '98 annotated (2 rejected) and 5 copies, 100 to explore, 98 of them annotated too: SFT has seen their plans'
+    """
+    both = counts["explored_annotated"]
+    more = f" and {copies} copies" if copies else ""
+    again = f"{both} of them annotated too: SFT has seen their plans" if both else "none of them annotated"
+    explored = f"{counts['explored']} to explore" + (f", {again}" if counts["explored"] else "")
+    return f"{counts['annotated']} annotated ({counts['rejected']} rejected){more}, {explored}"
 
 
 def _learnable(benchmark: str, where: str, config: DataConfig) -> list[Task]:
@@ -106,7 +134,10 @@ def _learnable(benchmark: str, where: str, config: DataConfig) -> list[Task]:
     """
     tasks = load_tasks(benchmark, where, "train")
     kept = tasks
-    if not all(task.split == "train" for task in tasks):
+    if _is_divided(benchmark, where, config):
+        split, *_ = _splits(benchmark, where, config)
+        kept = learnable_part(tasks, _tested(benchmark, where, split, config), where)
+    elif not all(task.split == "train" for task in tasks):
         tested = HeldOut(test_tasks(config))
         kept = [task for task in tasks if task not in tested]
         if len(kept) < len(tasks):
@@ -119,6 +150,26 @@ def _learnable(benchmark: str, where: str, config: DataConfig) -> list[Task]:
     return kept
 
 
+def _chosen_by(benchmark: str, where: str, config: DataConfig) -> list[Task]:
+    """The tasks of a file or folder by which the best policy is chosen."""
+    count = config.validation_tasks
+    return shuffled(_learnable(benchmark, where, config))[:count] if count else []
+
+
+def _is_divided(benchmark: str, where: str, config: DataConfig) -> bool:
+    """Whether one file is both learned and tested, and so has to be divided; not where its reader knows splits."""
+    sources = [[split_source(each, config) for each in found(config)] for found in (train_sources, test_sources)]
+    both = all(any(own == benchmark and same_file(place, where) for own, place in each) for each in sources)
+    return both and all(task.split == "train" for task in load_tasks(benchmark, where, "train", 1))
+
+
+def _tested(benchmark: str, where: str, split: str, config: DataConfig) -> list[Task]:
+    """The test tasks of a source: the first ones; of a file that is learned as well, those of `tested_part`."""
+    if _is_divided(benchmark, where, config):
+        return tested_part(load_tasks(benchmark, where, split), config.test_tasks)
+    return load_tasks(benchmark, where, split, config.test_tasks)
+
+
 def _apart(part: TrainingTasks, others: Sequence[TrainingTasks], number: int) -> TrainingTasks:
     """The tasks of a source, with ids of their own where other sources use the same: `gsm8k/train/0@2`."""
     used = {task.id for other in others for task in (*other.annotated, *other.explore)}
@@ -128,59 +179,6 @@ def _apart(part: TrainingTasks, others: Sequence[TrainingTasks], number: int) ->
         [replace(task, id=f"{task.id}@{number}") for task in tasks] for tasks in (part.annotated, part.explore)
     )
     return replace(part, annotated=annotated, explore=explore)
-
-
-@dataclass(frozen=True, slots=True)
-class RefineStep:
-    """One planned step of the refinement.
-
-    Attributes:
-        version: Name of the resulting policy.
-        kind: How it learns.
-        explore: Tasks that the previous policy plays for it.
-        rollout: How they are played.
-    """
-
-    version: str
-    kind: Refine
-    explore: list[Task]
-    rollout: RolloutConfig
-
-    @property
-    def collecting(self) -> str:
-        """Name of the stage that plays its episodes."""
-        return f"collect-for-{self.version}"
-
-
-def refine_steps(config: RunConfig, explore: Sequence[Task]) -> list[RefineStep]:
-    """Every step of a run's refinement.
-
-    Args:
-        config: The run's settings.
-        explore: Tasks without plans, of one benchmark or more.
-
-    Returns:
-        The steps in order. A step with a limited number of tasks continues, in each benchmark, after the tasks of
-        earlier such steps and wraps around at the end, so that it gets new tasks as long as there are any.
-    """
-    steps: list[RefineStep] = []
-    begun = 0
-    for number, kind in enumerate(config.refine.steps * config.refine.iterations, 1):
-        settings = config.refine.rs if kind == Refine.RS else config.refine.dpo
-        tried = list(explore) if settings.tasks is None else _next(explore, begun, settings.tasks)
-        begun += settings.tasks or 0
-        rollout = replace(config.rollout, samples=settings.samples or config.rollout.samples)
-        steps.append(RefineStep(f"{kind}-{number}", kind, tried, rollout))
-    return steps
-
-
-def _next(tasks: Sequence[Task], begun: int, count: int) -> list[Task]:
-    """Up to `count` tasks of every benchmark, from index `begun` on, wrapping around at the end."""
-    found: list[Task] = []
-    for benchmark in dict.fromkeys(task.benchmark for task in tasks):
-        own = [task for task in tasks if task.benchmark == benchmark]
-        found += [own[number % len(own)] for number in range(begun, begun + min(count, len(own)))]
-    return found
 
 
 def resampled(
@@ -260,7 +258,7 @@ def test_tasks(config: DataConfig) -> list[Task]:
         replace(_cased(task, config), benchmark=graded_as(benchmark))
         for benchmark, where in places
         for split in _splits(benchmark, where, config)
-        for task in load_tasks(benchmark, where, split, config.test_tasks)
+        for task in _tested(benchmark, where, split, config)
     ]
 
 
@@ -292,7 +290,7 @@ def validation_tasks(config: DataConfig) -> list[Task]:
         if where == "synthetic":
             tasks = synthetic_tasks(benchmark, "dev", count)
         else:
-            tasks = _learnable(benchmark, where, config)[-count:]
+            tasks = _chosen_by(benchmark, where, config)
         found += [replace(_cased(task, config), benchmark=own, subgoals=()) for task in tasks]
     refuse_overlap(found, test_tasks(config), config, "used for validation")
     return found

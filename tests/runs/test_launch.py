@@ -310,7 +310,7 @@ def test_a_dry_run_says_what_would_be_done_and_does_nothing(program, capsys, tmp
     checks, _, rest = capsys.readouterr().out.partition("Stages\n")
     stages, _, settings = rest.partition("Settings other than the defaults\n")
     assert (
-        "6 annotated (0 rejected), 5 to explore; with copies, SFT learns about 32" in checks
+        "6 annotated (0 rejected), 5 to explore, none of them annotated; with copies, SFT learns about 32" in checks
     )  # one task has no copies
     assert "8 from gsm8k=synthetic" in checks and "torch 2." in checks
     names = [line.split(":")[0].strip() for line in stages.splitlines()]

@@ -18,15 +18,17 @@ def test_a_summary_names_scores_stages_and_versions(run):
     run.config = replace(CONFIG, refine=replace(CONFIG.refine, steps=(Refine.RS,)))
     explore_gold(run, run.config, "sft", half)
     versions, _ = refine(Job(run.config), run)
-    text = write_summary(run, versions, 90.0)
+    text = write_summary(run, versions, 90.0, Job(run.config).training.counts)
     assert "Of 3 tasks, two policies that differ by 50.0 points are told apart" in text
     assert text == (run.path / "SUMMARY.md").read_text()
     assert "Success on gsm8k=synthetic (test) in percent" in text and "1.5 minutes" in text
+    assert "Training tasks: 4 annotated (0 rejected), 3 to explore, none of them annotated." in text
     assert "| rs-1 | 100.0 [43.9, 100.0] n=3 | 100.0 [43.9, 100.0] n=3 |" in text
     rows = [line.split(" | ")[0] for line in text.partition("| stage |")[2].splitlines()[2:]]
     assert rows == ["| base", "| sft", "| collect-for-rs-1", "| rs-1"]  # as they ended
     summary = json.loads((run.path / "summary.json").read_text())
     assert summary["packages"]["torch"].startswith("2.") and summary["seed"] == 0
+    assert summary["training"] == {"annotated": 4, "rejected": 0, "explored": 3, "explored_annotated": 0}
     assert summary["scores"] == {
         "rs-1": {
             kind: asdict(Score(1.0, pytest.approx(0.4385, abs=1e-4), 1.0, 3, 0, 3)) for kind in ("greedy", "sampled")
