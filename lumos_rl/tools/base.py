@@ -16,13 +16,13 @@ import difflib
 import math
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import ROUND_HALF_EVEN, Context, Decimal
 from fractions import Fraction
 from typing import Any, Protocol, runtime_checkable
 
 from lumos_rl.core import Action
-from lumos_rl.errors import ConfigError, ToolError
+from lumos_rl.errors import ConfigError, ToolError, UnknownToolError
 from lumos_rl.records import well_formed
 
 MAX_DECIMAL_PLACES = 20  # an exact number with more places is easier to read as a fraction
@@ -209,10 +209,12 @@ class Execution:
     Attributes:
         results: Output name → text, in the order bound.
         error: What the first failing action did wrong; None when all ran.
+        malformed: Whether that is no action at all: it could not be read, or names an unknown tool.
     """
 
     results: dict[str, str]
     error: str | None = None
+    malformed: bool = field(default=False, repr=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "error", well_formed(self.error))
@@ -225,6 +227,7 @@ class Executor:
         bindings: Name → value, over all runs since the last `reset`.
         last: The value bound last; None before the first.
         used_s: Seconds that tools took since the last `reset`.
+        used_up: In words, the budget that ended the last run; empty if none did.
     """
 
     def __init__(self, tools: Mapping[str, Tool], budget: Budget | None = None) -> None:
@@ -232,12 +235,12 @@ class Executor:
         self.budget = budget or Budget()
         self.bindings: dict[str, Value] = {}
         self.last: Value | None = None
-        self.used_s = 0.0
+        self.used_s, self.used_up = 0.0, ""
 
     def reset(self) -> None:
         """Forget every result, and begin a new budget."""
         self.bindings.clear()
-        self.last, self.used_s = None, 0.0
+        self.last, self.used_s, self.used_up = None, 0.0, ""
 
     def run(self, actions: Sequence[Action]) -> Execution:
         """Run the actions of a step until one fails or the budget is used up; earlier bindings are kept.
@@ -246,17 +249,20 @@ class Executor:
         next free `R`, so that its result can be seen and used.
         """
         results: dict[str, str] = {}
-        before = self.used_s
+        before, self.used_up = self.used_s, ""
         for action in actions:
             left, whose = self.budget.left(self.used_s - before, self.used_s)
             if left <= 0:
-                return Execution(results, f"{_head(action)}: not run, as {whose} are used up")
+                self.used_up = f"{whose} are used up"
+                return Execution(results, f"{_head(action)}: not run, as {self.used_up}")
             try:
                 bound = self._timed(action, left)
             except ToolError as error:
                 left, whose = self.budget.left(self.used_s - before, self.used_s)
-                late = f"; {whose} are used up" if left <= 0 else ""
-                return Execution(results, f"{_head(action)}: {shorten(str(error), MAX_ERROR)}{late}")
+                self.used_up = f"{whose} are used up" if left <= 0 else ""
+                late = f"; {self.used_up}" if self.used_up else ""
+                said = f"{_head(action)}: {shorten(str(error), MAX_ERROR)}{late}"
+                return Execution(results, said, isinstance(error, UnknownToolError))
             for name, value in bound.items():
                 results.pop(name, None)  # bound again: it moves to the end
                 results[name] = value.text
@@ -293,7 +299,7 @@ class Executor:
         if action.tool not in self.bindings:
             if _is_result_name(action.tool):
                 raise unknown_result(action.tool, self.bindings)
-            raise ToolError(
+            raise UnknownToolError(
                 f"unknown tool {action.tool!r}{_hint(action.tool, self.tools)}; known: {_known(self.tools)}"
             )
         value = self.bindings[action.tool]

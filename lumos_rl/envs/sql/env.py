@@ -39,6 +39,7 @@ REWARDS: Mapping[str, Callable[[Sequence[Row] | None, Sequence[Row]], float]] = 
 }
 PROTOCOLS = ("submit", "try_again")
 SUBMIT, SKIP = "submit", "skip"
+SYNTAX = "You have an error in your SQL syntax"  # in the error of a text that is no statement
 _LANGUAGE = re.compile(r"[\s;]*(?:(?:R\d+|Output)\s*[=,]|(?:Query|ListTables|DescribeTable|Finish)\(|Action\s+\d)")
 
 
@@ -184,7 +185,8 @@ class SqlEnv(LumosEnv):
         session = self._of_episode()
         info: dict[str, Any] = {"rows": session.last.rows if session.last is not None else None}
         if self._native and session.last is not None and session.last.error is not None:
-            info["error"] = session.last.text
+            info["error"] = self._told(session.last)
+            info["malformed"] = SYNTAX in session.last.text
         return info
 
     def close(self) -> None:
@@ -199,7 +201,13 @@ class SqlEnv(LumosEnv):
         last = self._of_episode().last
         if not self._native or last is None or last.error is None or not notes:
             return list(notes)
-        return [last.text, *notes[1:]]
+        return [self._told(last), *notes[1:]]
+
+    def _told(self, result: Result) -> str:
+        """The text of a refused statement, with the budget that ended it."""
+        assert self._episode is not None, "called before reset()"
+        late = self._episode.executor.used_up
+        return f"{result.text}; {late}" if late else result.text
 
     def _of_episode(self) -> Session:
         assert self._session is not None, "called before reset()"

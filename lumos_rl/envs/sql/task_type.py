@@ -16,5 +16,7 @@ INTERCODE_SQL = TaskType(
     unseen=True,
     place="db",
     renames=True,
+    about="Answer a question about a database of MySQL. The rows of the last query are the answer.",
+    own_syntax="A statement alone, such as SELECT 1, works too; submit ends the task with its rows.",
     published="success rate 7.3 (13B, a task type it had not learned)",
 )

@@ -15,8 +15,10 @@ SQLite. `functions`, `numerics`, `texts`, `times`, `accumulate`, `clock` and `la
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping
+from typing import Self
 
 from lumos_rl.envs.sql.tools.results import Database, Result
 from lumos_rl.errors import ToolError
@@ -41,43 +43,48 @@ class Session:
         self.last: Result | None = None
         self.bound: Result | None = None
 
-    def run(self, statement: str) -> Result:
-        """Runs one statement.
+    def run(self, statement: str, seconds: float) -> Result:
+        """Runs one statement, in at most this much real time.
 
         Raises:
             ToolError: It was refused.
         """
         self.last = None
-        self.last = self.database.execute(statement)
+        self.last = self.database.execute(statement, seconds)
         if self.last.error is not None:
             raise ToolError(self.last.error)
         self.bound = self.last
         return self.last
 
 
-class Query:
+class InSession:
+    """A tool that runs a statement; its time can be cut to what a step has left."""
+
+    def __init__(self, session: Session, seconds: float = math.inf) -> None:
+        self.session, self.seconds = session, seconds
+
+    def within(self, seconds: float) -> Self:
+        """The same tool with at most this much time for a call."""
+        return type(self)(self.session, seconds)
+
+
+class Query(InSession):
     """Runs any single statement."""
 
     usage = "Query(sql): runs one statement of MySQL and gives its rows; e.g. Query(SELECT name FROM singer LIMIT 3)"
     schema = arguments(sql="One statement of MySQL.")
 
-    def __init__(self, session: Session) -> None:
-        self.session = session
-
     def __call__(self, args: str, bindings: Mapping[str, Value]) -> Value:
         """The rows."""
-        result = self.session.run(args)
+        result = self.session.run(args, self.seconds)
         return Value(result.rows, shortened(result.text))
 
 
-class ListTables:
+class ListTables(InSession):
     """Runs SHOW TABLES."""
 
     usage = "ListTables(): gives the names of the tables"
     schema = arguments()
-
-    def __init__(self, session: Session) -> None:
-        self.session = session
 
     def __call__(self, args: str, bindings: Mapping[str, Value]) -> Value:
         """The names.
@@ -87,18 +94,15 @@ class ListTables:
         """
         if args:
             raise ToolError(f"expected ListTables() without arguments, got {args[:40]!r}")
-        rows = self.session.run("SHOW TABLES").rows or ()
+        rows = self.session.run("SHOW TABLES", self.seconds).rows or ()
         return Value(rows, shortened(", ".join(str(row[0]) for row in rows)))
 
 
-class DescribeTable:
+class DescribeTable(InSession):
     """Runs DESCRIBE."""
 
     usage = "DescribeTable(table): gives the columns of a table with their types"
     schema = arguments(table="Name of a table.")
-
-    def __init__(self, session: Session) -> None:
-        self.session = session
 
     def __call__(self, args: str, bindings: Mapping[str, Value]) -> Value:
         """Each column with its type.
@@ -110,7 +114,7 @@ class DescribeTable:
         if not _TABLE_NAME.fullmatch(name):
             raise ToolError(f"expected the name of a table, e.g. DescribeTable(singer), got {args[:40]!r}")
         quoted = ".".join(f"`{part}`" for part in name.split("."))
-        rows = self.session.run(f"DESCRIBE {quoted}").rows or ()
+        rows = self.session.run(f"DESCRIBE {quoted}", self.seconds).rows or ()
         columns = (f"{row[0]} {_decoded(row[1])}" for row in rows)
         return Value(rows, shortened(", ".join(columns)))
 

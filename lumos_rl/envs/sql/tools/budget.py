@@ -1,4 +1,4 @@
-"""The budget of one statement: its computing time, and the bytes of the texts that its functions make.
+"""The budget of one statement: its computing time, the time that its step has left, and the bytes of its texts.
 
     budget = Budget()
     guarded = Guarded(connection, budget)         # functions, aggregates and collations are created through this
@@ -14,6 +14,7 @@ So the budget is asked before each call of a function, an aggregate or a collati
 from __future__ import annotations
 
 import contextlib
+import math
 import re
 import sqlite3
 import threading
@@ -36,30 +37,38 @@ class Budget:
     Attributes:
         reason: Why the running or last statement was stopped, in MySQL's words; None if it was not, or was too slow.
         is_late: Whether it was stopped because its time was over.
+        is_cut: Whether that was the time of the step or episode, not its own.
         is_over: Whether it was stopped because it made too many texts.
         is_faulty: Whether a function ran out of memory.
     """
 
     def __init__(self) -> None:
         self.reason: str | None = None
-        self.is_late = self.is_over = self.is_faulty = False
-        self._deadline, self._left = float("inf"), MAX_BYTES
+        self.is_late = self.is_cut = self.is_over = self.is_faulty = False
+        self._deadline, self._until, self._left = math.inf, math.inf, MAX_BYTES
 
     @contextlib.contextmanager
-    def running(self, seconds: float) -> Iterator[None]:
-        """Runs one statement with this many seconds of computing; `ask` then refers to this budget."""
-        self.reason, self.is_late, self.is_over, self.is_faulty = None, False, False, False
-        self._deadline, self._left = time.thread_time() + seconds, MAX_BYTES
+    def running(self, seconds: float, until: float = math.inf) -> Iterator[None]:
+        """Runs one statement; `ask` then refers to this budget.
+
+        Args:
+            seconds: How long it may compute.
+            until: When it must end, as a time of `time.monotonic`.
+        """
+        self.reason, self.is_late, self.is_cut, self.is_over, self.is_faulty = None, False, False, False, False
+        self._deadline, self._until, self._left = time.thread_time() + seconds, until, MAX_BYTES
         before, _RUNNING.budget = getattr(_RUNNING, "budget", None), self
         try:
             yield
         finally:
             _RUNNING.budget = before
-            self._deadline = float("inf")
+            self._deadline = self._until = math.inf
 
     def late(self) -> bool:
         """Whether the time is over."""
-        self.is_late = self.is_late or time.thread_time() > self._deadline
+        if not self.is_late:
+            self.is_cut = time.monotonic() > self._until
+            self.is_late = self.is_cut or time.thread_time() > self._deadline
         return self.is_late
 
     def check(self) -> None:
@@ -72,8 +81,8 @@ class Budget:
             raise StopError("the time is over")
 
     def left_s(self) -> float:
-        """Seconds of computing that are left."""
-        return max(0.0, self._deadline - time.thread_time())
+        """Seconds that are left."""
+        return max(0.0, min(self._deadline - time.thread_time(), self._until - time.monotonic()))
 
     def stop(self, reason: str) -> NoReturn:
         """Stops the statement.
@@ -121,7 +130,7 @@ def halt(reason: str) -> NoReturn:
 
 
 def left_s(most: float) -> float:
-    """Seconds of computing that are left to the statement of this thread, and at most `most`."""
+    """Seconds that are left to the statement of this thread, and at most `most`."""
     budget = getattr(_RUNNING, "budget", None)
     return most if budget is None else min(most, cast(Budget, budget).left_s())
 

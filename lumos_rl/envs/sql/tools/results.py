@@ -7,6 +7,7 @@ Result(None, "Table 'zoo.cats' doesn't exist")     # refused
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
@@ -15,6 +16,8 @@ from lumos_rl.envs.sql.tools.schema import Row
 from lumos_rl.errors import InfrastructureError, ToolError, ToolLimitError
 
 STATEMENT_S = 2.0  # seconds of computing for one statement
+TOO_LONG = "Query execution was interrupted, maximum statement execution time of {:g} s exceeded"
+CUT = "Query execution was interrupted"  # because of a budget, which the executor names
 MAX_ROWS = 100_000
 MAX_CHARACTERS = 20_000_000  # of all texts in one result
 
@@ -64,8 +67,8 @@ class Database(Protocol):
         """Starts an episode: every table is in its initial state, and `database` is in use."""
         ...
 
-    def execute(self, statement: str) -> Result:
-        """Runs one statement of the agent; its error, if any, is in the result."""
+    def execute(self, statement: str, seconds: float = math.inf) -> Result:
+        """Runs one statement of the agent, in at most this much real time; its error, if any, is in the result."""
         ...
 
     def gold(self, statement: str, database: str) -> Result:

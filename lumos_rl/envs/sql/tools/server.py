@@ -16,9 +16,11 @@ refused here, so that both servers agree with the published episodes.
 from __future__ import annotations
 
 import contextlib
+import math
 import re
 import secrets
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
 from typing import Any, Self, TypeVar
 
 from lumos_rl.envs.sql.tools.accounts import (
@@ -36,8 +38,8 @@ from lumos_rl.envs.sql.tools.accounts import (
 from lumos_rl.envs.sql.tools.dialect import syntax_error
 from lumos_rl.envs.sql.tools.modes import DEFAULT, modes_after
 from lumos_rl.envs.sql.tools.permits import READS, check_permitted, is_transaction, known_tables, opened, refused
-from lumos_rl.envs.sql.tools.replies import described, read_any_text
-from lumos_rl.envs.sql.tools.results import MAX_CHARACTERS, MAX_ROWS, STATEMENT_S, Result, gold_result
+from lumos_rl.envs.sql.tools.replies import described, read_any_text, refusal
+from lumos_rl.envs.sql.tools.results import CUT, MAX_CHARACTERS, MAX_ROWS, STATEMENT_S, TOO_LONG, Result, gold_result
 from lumos_rl.envs.sql.tools.schema import Row
 from lumos_rl.envs.sql.tools.scope import RefusedQueryError
 from lumos_rl.envs.sql.tools.show import USE
@@ -45,18 +47,10 @@ from lumos_rl.envs.sql.tools.statements import check_length
 from lumos_rl.errors import InfrastructureError, ToolError, ToolLimitError
 
 _GONE = frozenset({2003, 2006, 2013, 2014, 1053, 1927, 0})  # codes of client and server for a lost connection
-_TOO_LONG = "Query execution was interrupted, maximum statement execution time of {:g} s exceeded"
 _RESET_CONNECTION = 0x1F  # command of MySQL's protocol
 GRACE_S = 8.0  # seconds after the limit in which the server should end a statement by itself
+CUT_GRACE_S = 1.0  # the same after the end of the time that the step has left
 _SLOW = frozenset({1969, 3024})
-# Faults that are not caused by the statement: disk, memory, threads, locks, a broken table, a killed statement.
-_FAULTS = frozenset({2, 3, 5, 20, 23, 1021, 1024, 1026, 1030, 1034, 1035, 1037, 1038, 1041})
-_FAULTS |= {1135, 1194, 1205, 1213, 1317}
-_FULL = 1114  # a table is full, because of the statement or because the disk is full
-_NO_FUNCTION = re.compile(r"denied to (?:user|this account).* for routine '([^']*)'")
-_CLAUSES = {"SELECT": "field list", "WHERE": "where clause", "ON": "on clause", "HAVING": "having clause"}
-_CLAUSES |= {"GROUP BY": "group statement", "ORDER BY": "order clause"}
-_IN_CLAUSE = re.compile(rf"\bin ('?)({'|'.join(_CLAUSES)})('?)(?= is ambiguous|\Z)")
 _MODES = "STRICT_TRANS_TABLES,NO_ZERO_IN_DATE,NO_ZERO_DATE,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION"
 _MODES += ",NO_DIR_IN_CREATE"  # DATA DIRECTORY is ignored
 Given = TypeVar("Given")
@@ -84,6 +78,8 @@ class ServerDatabase:
         self._name = new_name()
         self._password = secrets.token_hex(16)
         self._settings = settings(address)
+        self._until = math.inf  # when the running statement must end, as a time of `time.monotonic`
+        self._is_mariadb = False
         self._connection: Any = None
         self._gold: Any = None  # another connection, so that gold queries leave nothing in the agent's session
         self._has_account = self._is_touched = False
@@ -126,8 +122,9 @@ class ServerDatabase:
         if self._connection is not None:
             self._retried(lambda: self._connected().select_db(self.database))
 
-    def execute(self, statement: str) -> Result:
+    def execute(self, statement: str, seconds: float = math.inf) -> Result:
         """Runs one statement of the agent."""
+        self._until = time.monotonic() + seconds
         try:
             check_length(statement)
             if len(statement) * 4 > PACKET and len(statement.encode("utf-8", "replace")) > PACKET - 100:
@@ -135,6 +132,8 @@ class ServerDatabase:
             rows = self._run(statement)
         except ToolError as error:
             return Result(None, str(error))
+        finally:
+            self._until = math.inf
         return Result(None if rows is None else tuple(rows))
 
     def gold(self, statement: str, database: str) -> Result:
@@ -215,17 +214,33 @@ class ServerDatabase:
         connection = self._connected()
         cursor = connection.cursor(pymysql.cursors.SSCursor)
         try:
-            cursor.execute(statement)
-            if cursor.description is None:
-                return None
-            read_any_text(cursor)
-            rows = self._limited(cursor)
-            cursor.close()
+            with self._cut(connection):
+                cursor.execute(statement)
+                if cursor.description is None:
+                    return None
+                read_any_text(cursor)
+                rows = self._limited(cursor)
+                cursor.close()
         except pymysql.err.MySQLError as error:
             if "timed out" in str(error):
                 self._kill(connection)
             raise self._refusal(error) from error
         return rows
+
+    @contextlib.contextmanager
+    def _cut(self, connection: Any) -> Iterator[None]:
+        """Cuts the time of a statement to what is left of the step."""
+        left = self._until - time.monotonic()
+        connection._read_timeout = min(STATEMENT_S + GRACE_S, max(left, 0) + CUT_GRACE_S)
+        if left >= STATEMENT_S:
+            yield
+            return
+        self._set_limit(connection, left)
+        try:
+            yield
+        finally:
+            if self._connection is connection and connection.open:
+                self._set_limit(connection, STATEMENT_S)
 
     def _kill(self, connection: Any) -> None:
         """Ends a statement during which the server does not check its time limit, such as a LIKE of long texts.
@@ -237,7 +252,10 @@ class ServerDatabase:
         self._disconnect()
         with admin(self._settings) as cursor, contextlib.suppress(client().err.MySQLError):
             cursor.execute(f"KILL CONNECTION {connection.thread_id()}")
-        raise ToolLimitError(_TOO_LONG.format(STATEMENT_S))
+        raise self._too_slow()
+
+    def _too_slow(self) -> ToolLimitError:
+        return ToolLimitError(CUT if time.monotonic() >= self._until else TOO_LONG.format(STATEMENT_S))
 
     def _limited(self, cursor: Any) -> list[Row]:
         rows: list[Row] = []
@@ -264,17 +282,7 @@ class ServerDatabase:
         message = re.sub(rf"'{self._name}'@'[^']*'", "this account", message)
         for original, own in self._copies.items():
             message = message.replace(own, original)
-        if code in _FAULTS:
-            return InfrastructureError(f"the database server failed: {message} (code {code})")
-        if code == _FULL:
-            return ToolLimitError(message)
-        if code in _SLOW:
-            return ToolLimitError(_TOO_LONG.format(STATEMENT_S))
-        if found := re.search(
-            r"denied to user .* for routine '([^']*)'|denied to this account for routine '([^']*)'", message
-        ):
-            return ToolError(f"FUNCTION {found[1] or found[2]} does not exist")
-        return ToolError(_IN_CLAUSE.sub(lambda found: f"in {found[1]}{_CLAUSES[found[2]]}{found[3]}", message))
+        return self._too_slow() if code in _SLOW else refusal(code, message)
 
     def _retried(self, action: Callable[[], Given], is_repeatable: bool = True) -> Given:
         """The result of an action, which is repeated once after a lost connection if it is safe to repeat.
@@ -327,12 +335,16 @@ class ServerDatabase:
             cursor.execute(f"SET SESSION sql_mode = '{_MODES}'")
             cursor.execute("SELECT VERSION()")
             [version] = cursor.fetchone()
-            # MariaDB orders ties in temporary tables in memory by address, so differently each time.
-            limit = (
-                f"max_statement_time = {STATEMENT_S}, tmp_memory_table_size = 0"
-                if "MariaDB" in version
-                else f"max_execution_time = {STATEMENT_S * 1000:.0f}"
-            )
+            self._is_mariadb = "MariaDB" in version
+            if self._is_mariadb:  # it orders ties in temporary tables in memory by address, so differently each time
+                cursor.execute("SET SESSION tmp_memory_table_size = 0")
+        self._set_limit(self._connection, STATEMENT_S)
+
+    def _set_limit(self, connection: Any, seconds: float) -> None:
+        """Sets how long each statement of a connection may compute."""
+        most = max(1, math.ceil(seconds * 1000))  # milliseconds; 0 is no limit
+        limit = f"max_statement_time = {most / 1000}" if self._is_mariadb else f"max_execution_time = {most}"
+        with connection.cursor() as cursor:
             cursor.execute(f"SET SESSION {limit}")
 
     def _disconnect(self) -> None:

@@ -14,8 +14,10 @@ time, rows and text lengths are limited.
 from __future__ import annotations
 
 import hashlib
+import math
 import re
 import sqlite3
+import time
 import weakref
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -32,7 +34,7 @@ from lumos_rl.envs.sql.tools.layout import INFORMATION, index_definitions, infor
 from lumos_rl.envs.sql.tools.modes import DEFAULT, modes_after
 from lumos_rl.envs.sql.tools.queries import Translation, translate
 from lumos_rl.envs.sql.tools.refusals import in_mysqls_words
-from lumos_rl.envs.sql.tools.results import MAX_CHARACTERS, MAX_ROWS, STATEMENT_S, Result, gold_result
+from lumos_rl.envs.sql.tools.results import CUT, MAX_CHARACTERS, MAX_ROWS, STATEMENT_S, TOO_LONG, Result, gold_result
 from lumos_rl.envs.sql.tools.schema import Catalog, Row, Table
 from lumos_rl.envs.sql.tools.show import USE, explain, explained, is_show, show
 from lumos_rl.envs.sql.tools.statements import check_length
@@ -135,7 +137,7 @@ class SqliteDatabase:
         self.catalog, self.database, self.modes = image.catalog, "", DEFAULT
         self.is_changed = False
         self._connection: sqlite3.Connection | None = None
-        self._budget = Budget()
+        self._budget, self._until = Budget(), math.inf
 
     def begin(self, database: str) -> None:
         """Starts an episode."""
@@ -188,13 +190,16 @@ class SqliteDatabase:
         connection.set_progress_handler(self._budget.late, _STEPS)
         return connection
 
-    def execute(self, statement: str) -> Result:
+    def execute(self, statement: str, seconds: float = math.inf) -> Result:
         """Runs one statement of the agent."""
+        self._until = time.monotonic() + seconds
         try:
             check_length(statement)
             rows = self._run(statement)
         except ToolError as error:
             return Result(None, str(error))
+        finally:
+            self._until = math.inf
         return Result(None if rows is None else tuple(rows))
 
     def gold(self, statement: str, database: str) -> Result:
@@ -292,11 +297,11 @@ class SqliteDatabase:
     def _limited(self, sql: str, types: list[Any]) -> list[Row]:
         budget, rows = self._budget, list[Row]()
         try:
-            with budget.running(STATEMENT_S):
+            with budget.running(STATEMENT_S, self._until):
                 self._fetch(sql, types, rows)
                 budget.check()  # a comparison that ran out of time cannot stop SQLite
         except StopError:
-            raise _too_slow() from None
+            raise self._too_slow() from None
         except MemoryError as error:
             raise InfrastructureError("the machine has too little memory for SQLite") from error
         except sqlite3.Error as error:
@@ -320,23 +325,20 @@ class SqliteDatabase:
         if self._budget.is_faulty:
             return InfrastructureError("the machine has too little memory for SQLite")
         if text == "interrupted" or self._budget.is_late:
-            return _too_slow()
+            return self._too_slow()
         if self._budget.reason is not None:
             return (ToolLimitError if self._budget.is_over else ToolError)(self._budget.reason)
         if "is full" in text:
             return ToolLimitError(f"The table is full: expected at most {MAX_BYTES} bytes of tables")
         return in_mysqls_words(text)
 
+    def _too_slow(self) -> ToolLimitError:
+        return ToolLimitError(CUT if self._budget.is_cut else TOO_LONG.format(STATEMENT_S))
+
     def _authorize(self, action: int, *_: str | None) -> int:
         if action in _READING or (self.is_changed and action not in _REFUSED):
             return sqlite3.SQLITE_OK
         return sqlite3.SQLITE_DENY
-
-
-def _too_slow() -> ToolLimitError:
-    return ToolLimitError(
-        f"Query execution was interrupted, maximum statement execution time of {STATEMENT_S:g} s exceeded"
-    )
 
 
 def _translate(statement: str, catalog: Catalog, database: str, modes: str) -> Translation | Refusal | None:
