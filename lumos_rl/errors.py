@@ -57,6 +57,10 @@ class ToolError(LumosError, ValueError):
     """What an action did wrong, in words the model can act on."""
 
 
+class UnknownToolError(ToolError):
+    """An action calls a tool that there is not."""
+
+
 class ToolLimitError(ToolError):
     """A tool refused or stopped work beyond its limits of size, power, time or memory."""
 
@@ -91,11 +95,12 @@ class MissingFileError(LumosError, FileNotFoundError):
 
 
 class MissingExtraError(LumosError, ImportError):
-    """An optional dependency is not installed."""
+    """An optional dependency is not installed. Where no extra holds it (""), the hint is the command that does."""
 
     def __init__(self, package: str, extra: str, hint: str = "") -> None:
         self.package, self.extra, self.hint = package, extra, hint
-        super().__init__(f"{package} is not installed; run in the clone of lumos_rl: pip install -e '.[{extra}]'{hint}")
+        command = f"pip install -e '.[{extra}]'" if extra else ""
+        super().__init__(f"{package} is not installed; run in the clone of lumos_rl: {command}{hint}")
 
     def __reduce__(self) -> tuple[object, ...]:
         return (MissingExtraError, (self.package, self.extra, self.hint))

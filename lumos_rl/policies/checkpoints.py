@@ -17,6 +17,7 @@ from safetensors import SafetensorError
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, GenerationConfig
 
 from lumos_rl.errors import DataError, MissingExtraError, MissingFileError
+from lumos_rl.policies.bases import located
 from lumos_rl.policies.encoding import check_template, end_of_turn
 from lumos_rl.policies.layout import Layout
 from lumos_rl.policies.templates import use_template
@@ -31,7 +32,7 @@ def load_tokenizer(path: str | Path, chat_template: Sequence[str] = ()) -> Any:
     Its `eos_token` is set to the token that ends a turn in that template.
 
     Args:
-        path: Model or adapter folder, or a hub name.
+        path: Model or adapter folder, a hub name, or a word or GGUF file as for `bases.located`.
         chat_template: As the setting `model.chat_template`. With (), the tokenizer keeps its own template, or gets that
             of Lumos if it has none.
 
@@ -40,8 +41,9 @@ def load_tokenizer(path: str | Path, chat_template: Sequence[str] = ()) -> Any:
         DataError: A file is cut off.
         ConfigError: No such template; or it does not end turns with a single token, or rewrites earlier turns.
     """
+    path = located(path)
     try:
-        tokenizer = AutoTokenizer.from_pretrained(str(path))
+        tokenizer = AutoTokenizer.from_pretrained(path)
     except (OSError, ValueError) as error:
         _raise_if_damaged(path, error)
         raise _missing(path, error) from error
@@ -103,10 +105,11 @@ def load_model(path: str | Path, dtype: torch.dtype = torch.float32, trainable: 
         MissingFileError: No model there.
         DataError: A file is cut off.
     """
+    path = located(path)
     try:
         if (Path(path) / "adapter_config.json").is_file():
-            return _with_adapter(Layout.of(path).bases[None], str(path), dtype, is_trainable=trainable)
-        return AutoModelForCausalLM.from_pretrained(str(path), dtype=dtype)
+            return _with_adapter(Layout.of(path).bases[None], path, dtype, is_trainable=trainable)
+        return AutoModelForCausalLM.from_pretrained(path, dtype=dtype)
     except (OSError, ValueError, SafetensorError) as error:
         _raise_if_damaged(path, error)
         if not isinstance(error, OSError):
@@ -139,8 +142,9 @@ def load_config(path: str | Path) -> Any:
     Raises:
         MissingFileError: No model there.
     """
+    path = located(path)
     try:
-        return AutoConfig.from_pretrained(str(path)).get_text_config()
+        return AutoConfig.from_pretrained(path).get_text_config()
     except (OSError, ValueError) as error:
         raise _missing(path, error) from error
 

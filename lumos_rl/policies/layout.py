@@ -15,6 +15,8 @@ from typing import Any
 
 from lumos_rl.core import Module
 from lumos_rl.errors import ConfigError, DataError, MissingFileError
+from lumos_rl.policies.bases import located, located_again
+from lumos_rl.policies.gguf_files import Quantised, note_in
 from lumos_rl.prompts import PROFILE_FILE, PromptProfile
 
 CHECKPOINTS = "checkpoints"  # the folder of a run that holds the checkpoints of all its stages
@@ -34,12 +36,14 @@ class Layout:
 
     @classmethod
     def of(cls, path: str | Path) -> Layout:
-        """The layout of a folder; any other path is taken as the name of a full model on the hub.
+        """The layout of a folder, or of what `bases.located` finds; any other path is a full model on the hub.
 
         Raises:
             ConfigError: The folder of an adapter's full model does not exist.
             MissingFileError: It is the path of a folder that is not there.
+            LumosError: As for `bases.located`.
         """
+        path = located(path)
         require_folder(path)
         names = [module.value for module in Module if (Path(path) / module.value).is_dir()]
         parts: dict[str | None, str] = {name: str(Path(path) / name) for name in names} or {None: str(path)}
@@ -118,8 +122,29 @@ def saved_profile(path: str | Path) -> PromptProfile | None:
     return next((PromptProfile.load(folder) for folder in folders if (folder / PROFILE_FILE).is_file()), None)
 
 
+def rounding(path: str | Path) -> str:
+    """What was done to the weights that a checkpoint was trained from, if they were quantised; "" if they were not.
+
+    >>> rounding("runs/demo/checkpoints/sft")
+    'weights were rounded to 4 bits (Q4_1) in SmolLM2-135M-Instruct.Q4_1.gguf'
+
+    Args:
+        path: A checkpoint, a full model, or a hub name, whose own files are not asked.
+    """
+    note = note_of(path)
+    return note.text if note else ""
+
+
+def note_of(path: str | Path) -> Quantised | None:
+    """The note on quantised weights of a checkpoint or of its base; None without one."""
+    if (found := note_in(path)) or not Path(path).is_dir():
+        return found
+    layout = Layout.of(path)
+    return next(filter(None, (note_in(folder) for folder in layout.models)), None)
+
+
 def _base_of(adapter: str) -> str:
-    """The full model of an adapter. If the run folder was moved, the checkpoint of that name in the new place."""
+    """The full model of an adapter: where it was; in a moved run, its checkpoint of that name; or in this cache."""
     stored = str(_config(adapter)["base_model_name_or_path"])
     if not Path(stored).is_absolute() or Path(stored).exists():
         return stored
@@ -127,9 +152,13 @@ def _base_of(adapter: str) -> str:
     for folder in Path(adapter).resolve().parents:
         if folder.name == CHECKPOINTS and (folder / name).is_dir() and folder / name != Path(adapter).resolve():
             return str(folder / name)
+    if again := located_again(stored):
+        return again
+    note = next(filter(None, (note_in(folder) for folder in (Path(adapter), Path(adapter).parent))), None)
     raise ConfigError(
         f"expected the full model of the adapter {adapter} in {stored}, got no such folder; put it there, or set its"
         " path in adapter_config.json (base_model_name_or_path)"
+        + (f"; it was made from {note.file} (sha256 {note.sha256}): evaluate that file once, here" if note else "")
     )
 
 
