@@ -111,6 +111,8 @@ def dequantise(file: Path, folder: Path) -> None:
             **where, dtype=torch.float32, output_loading_info=True, **options
         )
     except (ValueError, KeyError, TypeError, NotImplementedError, RuntimeError) as error:
+        if "memory" in str(error):
+            raise
         raise DataError(
             f"expected a GGUF file that Transformers {transformers.__version__} reads, got {file}:"
             f" {str(error).strip().partition(chr(10))[0]}; give the folder or hub name of the model it was made from"

@@ -139,8 +139,9 @@ def note_of(path: str | Path) -> Quantised | None:
     """The note on quantised weights of a checkpoint or of its base; None without one."""
     if (found := note_in(path)) or not Path(path).is_dir():
         return found
-    layout = Layout.of(path)
-    return next(filter(None, (note_in(folder) for folder in layout.models)), None)
+    models = [Path(folder).resolve() for folder in Layout.of(path).models]
+    folders = [*models, *(folder.parent for folder in models)]  # a checkpoint's modules have its note
+    return next(filter(None, map(note_in, folders)), None)
 
 
 def _base_of(adapter: str) -> str:

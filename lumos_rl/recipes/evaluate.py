@@ -24,9 +24,10 @@ from typing import Annotated, Any, ClassVar
 import tyro
 
 from lumos_rl import task_types
-from lumos_rl.checks import flag
+from lumos_rl.checks import closest, flag
 from lumos_rl.errors import ConfigError, MissingFileError
-from lumos_rl.policies.layout import CHECKPOINTS, require_folder
+from lumos_rl.policies.bases import PACKAGED, is_base, located
+from lumos_rl.policies.layout import CHECKPOINTS, require_folder, rounding
 from lumos_rl.runs.config import DataConfig, Engine, RunConfig, check_samples
 from lumos_rl.runs.dry_run import describe_test
 from lumos_rl.runs.entries import words
@@ -51,8 +52,8 @@ class EvaluateConfig:
     Attributes:
         run: The run; its test tasks and its settings of test episodes are used.
         policy: Name of the stage whose checkpoint is tested.
-        checkpoint: What to test instead: a model folder, a hub name, or, as model.engine says, an endpoint's model or
-            MODULE:FUNCTION.
+        checkpoint: What to test instead: a model folder, smollm2, FILE.gguf, a hub name, or, as model.engine says, an
+            endpoint's model or MODULE:FUNCTION.
         benchmarks: What to test on instead of the run's test tasks, with commas or spaces between: BENCHMARK for its
             built-in suite, or BENCHMARK=WHERE as for data.test. The results go to `benchmarks/` in the run's folder.
     """
@@ -95,7 +96,9 @@ def main(job: Job, run: RunFolder, config: EvaluateConfig) -> None:
     else:
         if engine in (Engine.HF, Engine.VLLM):
             require_folder(config.checkpoint)  # as it was given: a `Path` would drop "./"
-        version, where = _as_name(config.checkpoint), Path(config.checkpoint)
+        in_weights = engine in (Engine.HF, Engine.VLLM)
+        where = Path(located(config.checkpoint) if in_weights else config.checkpoint)
+        version = _as_name(config.checkpoint)
         if engine == Engine.SCRIPT:
             version += f"-{source_hash(config.checkpoint)}"  # a function that was changed is another policy
         elif where.is_dir():
@@ -129,6 +132,8 @@ def _test(job: Job, run: RunFolder, version: str, checkpoint: Path, trained: Run
     rollout = asked.test_rollout
     result = evaluate_stage(run, job.player(run), version, checkpoint, job.test_tasks, rollout, examples, stage)
     _report(asked.data, version, result, memorised)
+    if said := rounding(checkpoint):
+        print(f"    The base model's {said}.")
 
 
 def _on_benchmarks(config: EvaluateConfig, run_dir: Path) -> RunConfig:
@@ -217,13 +222,13 @@ def with_target(argv: Sequence[str]) -> list[str]:
         return _settled(flags, given.run_dir) if given.checkpoint else flags
     if (Path(word) / "stages").is_dir():
         return ["--run-dir", word, *flags]
-    is_model = Path(word).is_dir() or "/" in word or given.engine == Engine.OPENAI
+    is_model = Path(word).is_dir() or "/" in word or given.engine == Engine.OPENAI or is_base(word)
     if not is_model and re.fullmatch(r"[\w.]+:\w+", word):
         flags = ["--model.engine", "script", *flags]
     elif not is_model:
-        known = ", ".join(PRESETS)
         raise MissingFileError(
-            f"expected a preset ({known}), a run's or model's folder, ORG/MODEL, or MODULE:FUNCTION, got {word!r}"
+            f"expected a preset ({', '.join(PRESETS)}), a run's or model's folder, {', '.join(PACKAGED)}, FILE.gguf,"
+            f" ORG/MODEL, or MODULE:FUNCTION, got {word!r}{closest(word.lower(), [*PRESETS, *PACKAGED])}"
         )
     if given.run_dir is None:
         flags = ["--run-dir", f"runs/evaluate-{_as_name(word)}", *flags]

@@ -21,6 +21,7 @@ import tyro
 from lumos_rl import task_types
 from lumos_rl.checks import at_least, between, check, closest, each, one_of
 from lumos_rl.errors import ConfigError
+from lumos_rl.policies.bases import check_word
 from lumos_rl.policies.settings import OpenAISettings, VLLMSettings, template_parts
 from lumos_rl.prompts import PROFILES
 from lumos_rl.rollout.plans import RolloutConfig
@@ -166,7 +167,8 @@ class ModelConfig:
     """The model that is trained.
 
     Attributes:
-        base: scratch (a small model built here), a model folder, or a hub name.
+        base: scratch (a small model built here), smollm2 (from an installed package), FILE.gguf, a model folder, or
+            a hub name.
         modules: shared (one model is planner and grounder) or separate (one each).
         profile: Prompt profile: lumos, compact, chats (the sentences of data.chats), or a folder with a saved one.
         chat_template: Template to use instead of the tokenizer's own: lumos, chatml, or a file; and arguments of the
@@ -209,6 +211,7 @@ class ModelConfig:
             )
         if not self.base:
             raise ConfigError("expected --model.base to be scratch, a model folder or a hub name, got an empty text")
+        check_word(self.base)
         known = (*PROFILES, OWN_PROFILE)
         if self.profile not in known and "/" not in self.profile and not Path(self.profile).is_dir():
             raise ConfigError(

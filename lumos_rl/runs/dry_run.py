@@ -13,6 +13,7 @@ from pathlib import Path
 from lumos_rl.core import Action, Subgoal, Task
 from lumos_rl.errors import ConfigError, LumosError, MissingExtraError
 from lumos_rl.masking import masked
+from lumos_rl.policies.bases import SCRATCH
 from lumos_rl.policies.layout import Layout
 from lumos_rl.rollout.plans import RolloutConfig
 from lumos_rl.rollout.ray_config import count_engines, count_workers
@@ -22,7 +23,6 @@ from lumos_rl.runs.folder import check_writable
 from lumos_rl.runs.job import Job
 from lumos_rl.runs.policies import scripted_reply
 from lumos_rl.runs.refine_settings import Refine
-from lumos_rl.runs.stages import SCRATCH
 from lumos_rl.runs.stored import settings_of
 from lumos_rl.runs.tasks import test_sources, train_sources, training_line
 from lumos_rl.runs.trackers import check_trackers

@@ -25,11 +25,11 @@ from dataclasses import dataclass, replace
 from itertools import islice
 
 from lumos_rl import task_types
+from lumos_rl.policies.bases import SCRATCH
 from lumos_rl.policies.layout import Layout
 from lumos_rl.rollout.plans import RolloutConfig
 from lumos_rl.runs.config import DataConfig, ModelConfig, Modules
 from lumos_rl.runs.job import Job
-from lumos_rl.runs.stages import SCRATCH
 from lumos_rl.runs.steps import RefineStep
 from lumos_rl.training.settings import FEEDFORWARD, DPOSettings, SFTSettings
 

@@ -11,9 +11,9 @@ from typing import Any
 
 from lumos_rl.checks import flag
 from lumos_rl.errors import ConfigError
+from lumos_rl.policies.bases import SCRATCH
 from lumos_rl.runs.config import Engine, RunConfig
 
-SCRATCH = "scratch"
 ALIASES = {"data": "data.folder", "suites": "data.suites", "iterations": "refine.iterations", "plugin": "plugins"}
 
 

@@ -22,6 +22,7 @@ from lumos_rl.data.overlap import HeldOut
 from lumos_rl.data.renaming import renamed
 from lumos_rl.data.rows import ChatRow, annotation_rows, weighted
 from lumos_rl.errors import ConfigError, DataError
+from lumos_rl.policies.bases import SCRATCH
 from lumos_rl.policies.layout import CHECKPOINTS
 from lumos_rl.policies.settings import template_parts
 from lumos_rl.prompts import PromptProfile
@@ -36,7 +37,7 @@ from lumos_rl.runs.learn import Learner
 from lumos_rl.runs.overlap import learned_by_part, refuse_chats
 from lumos_rl.runs.play import Player
 from lumos_rl.runs.policies import Factory, policy_of
-from lumos_rl.runs.stages import SCRATCH, base_texts
+from lumos_rl.runs.stages import base_texts
 from lumos_rl.runs.steps import RefineStep, refine_steps
 
 

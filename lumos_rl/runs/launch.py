@@ -29,6 +29,7 @@ from lumos_rl import task_types
 from lumos_rl.console import failed, raise_stopped, received, stopped, until_pipe_closes
 from lumos_rl.errors import ConfigError, LumosError, UnknownNameError
 from lumos_rl.masking import masked
+from lumos_rl.policies.bases import SCRATCH
 from lumos_rl.runs.config import RunConfig
 from lumos_rl.runs.dry_run import describe_run
 from lumos_rl.runs.exclusive import refuse_without_effect
@@ -37,7 +38,6 @@ from lumos_rl.runs.folder import RunFolder
 from lumos_rl.runs.help import short_help
 from lumos_rl.runs.job import Job
 from lumos_rl.runs.presets import PRESETS
-from lumos_rl.runs.stages import SCRATCH
 from lumos_rl.runs.stored import changed, names_in, plugins_in, read_settings, revealed
 
 DEFAULT_PRESET = "tiny"

@@ -19,6 +19,8 @@ from typing import Any
 from lumos_rl.core import PreferencePair
 from lumos_rl.data.rows import ChatRow, count_by_module
 from lumos_rl.errors import DataError
+from lumos_rl.policies.gguf_files import save_note
+from lumos_rl.policies.layout import note_of
 from lumos_rl.prompts import PromptProfile
 from lumos_rl.runs.config import Modules
 from lumos_rl.runs.folder import RunFolder
@@ -70,7 +72,7 @@ class Learner:
             template = self.chat_template if stage == "sft" else ()
             train = functools.partial(train_sft, part, wanted, out, settings, self.seed, [progress], template)
             report |= self._report(stage, name, lambda: dataclasses.asdict(train()))  # noqa: B023 (called at once)
-        self.profile.save(self.run.checkpoint(stage))
+        self._describe(stage, start)
         return report | {"rows": len(rows)}
 
     def dpo(self, stage: str, start: Path, pairs: Sequence[PreferencePair], settings: DPOSettings) -> dict[str, Any]:
@@ -93,8 +95,14 @@ class Learner:
             progress = ShowProgress(self.run.log, label(stage, name))
             train = functools.partial(train_dpo, part, wanted, out, settings, self.seed, [progress])
             report |= self._report(stage, name, lambda: dataclasses.asdict(train()))  # noqa: B023 (called at once)
-        self.profile.save(self.run.checkpoint(stage))
+        self._describe(stage, start)
         return report
+
+    def _describe(self, stage: str, start: Path | str) -> None:
+        """Saves with a checkpoint how its prompts are worded, and how the weights that it began with were rounded."""
+        self.profile.save(self.run.checkpoint(stage))
+        if (note := note_of(start)) is not None:
+            save_note(note, self.run.checkpoint(stage))
 
     def _parts(self, stage: str, start: Path | str) -> list[tuple[str, Path | str, Path]]:
         """The models to train: module ("" for a shared model), checkpoint to start from, output folder."""

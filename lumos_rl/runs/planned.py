@@ -8,13 +8,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from lumos_rl.core import Formulation
+from lumos_rl.policies.bases import SCRATCH
 from lumos_rl.rollout.plans import RolloutConfig
 from lumos_rl.runs.config import BASE, CONTROL, SWAP, Modules
 from lumos_rl.runs.job import Job
 from lumos_rl.runs.overlap import OVERLAP
 from lumos_rl.runs.refine_settings import Refine
 from lumos_rl.runs.schedule import Kind, Planned
-from lumos_rl.runs.stages import SCRATCH, swapped
+from lumos_rl.runs.stages import swapped
 from lumos_rl.runs.steps import RefineStep
 from lumos_rl.training.settings import DPOSettings, SFTSettings
 

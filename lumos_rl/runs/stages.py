@@ -18,6 +18,7 @@ from typing import Any
 from lumos_rl.core import Module, Task, Trajectory
 from lumos_rl.data.rows import ChatRow
 from lumos_rl.data.synthetic import UNSEEN
+from lumos_rl.policies.bases import SCRATCH, located
 from lumos_rl.policies.layout import combine, require_folder
 from lumos_rl.prompts import PromptProfile
 from lumos_rl.rollout.plans import RolloutConfig, plan_episodes
@@ -27,8 +28,6 @@ from lumos_rl.runs.learn import Learner
 from lumos_rl.runs.play import Player, describe
 from lumos_rl.runs.score import KINDS, part, scores_of
 from lumos_rl.training.settings import SFTSettings
-
-SCRATCH = "scratch"  # value of model.base: a small model built from the training texts
 
 
 def base_stage(
@@ -45,10 +44,12 @@ def base_stage(
 
     Raises:
         MissingFileError: The given one is the path of a folder that is not there.
+        LumosError: As for `bases.located`.
     """
     if model.base != SCRATCH:  # resolved, as an adapter names its base and may be loaded from another directory
-        require_folder(model.base)
-        return Path(model.base).resolve() if Path(model.base).is_dir() else model.base
+        base = located(model.base)
+        require_folder(base)
+        return Path(base).resolve() if Path(base).is_dir() else base
     folder = run.checkpoint("base")
 
     def build() -> dict[str, Any]:

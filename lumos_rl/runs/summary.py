@@ -10,6 +10,7 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from lumos_rl import task_types
+from lumos_rl.policies.layout import rounding
 from lumos_rl.runs.folder import RunFolder
 from lumos_rl.runs.overlap import OVERLAP, learned
 from lumos_rl.runs.score import KINDS, Score, benchmark_of, told_apart
@@ -40,6 +41,7 @@ def write_summary(
         "run": run.path.name,
         "seed": run.config.seed,
         "test": f"{', '.join(test_sources(run.config.data))} ({', '.join(run.config.data.test_split)})",
+        "weights": rounding(run.checkpoint("sft")),
         "hardware": f"{platform.machine()}, {os.cpu_count()} CPU cores",
         "packages": {name: _version(name) for name in PACKAGES},
         "seconds": seconds,
@@ -92,6 +94,7 @@ def _markdown(summary: dict[str, Any]) -> str:
         ' other metrics, in percent, of greedy episodes where there are some. Tasks of "unseen" are made by templates'
         " that training never shows.",
         "",
+        *([f"The base model's {summary['weights']}.", ""] if summary["weights"] else []),
     ]
     if summary["training"]:
         lines += [f"Training tasks: {training_line(summary['training'])}.", ""]
