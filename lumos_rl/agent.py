@@ -27,10 +27,17 @@ FINISH = "Finish()"  # written by the agent itself: annotated plans stop plannin
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """A request for a module's turn. `prompt` is the new user message of that module's conversation."""
+    """A request for a module's turn.
+
+    Attributes:
+        module: Who writes it.
+        prompt: The new user message of that module's conversation.
+        system: The system message that the conversation begins with, the same at every turn of it; "" without one.
+    """
 
     module: Module
     prompt: str
+    system: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +80,11 @@ class _Brief:
     max_subgoals: int
     reads_results: bool
     tells_actions: bool
+    system_prompt: str
+
+    def ask(self, module: Module, prompt: str, system: str) -> Ask:
+        """A request, with one of the profile's system messages."""
+        return Ask(module, prompt, system.replace("{system_prompt}", self.system_prompt).strip())
 
     def ground(self, subgoal_line: str, results: Sequence[str]) -> str:
         """The grounder's prompt; `results` holds one result per earlier subgoal."""
@@ -94,6 +106,7 @@ def play(
     *,
     reads_results: bool = False,
     tells_actions: bool = False,
+    system_prompt: str = "",
 ) -> Episode:
     """One episode of a formulation.
 
@@ -105,6 +118,7 @@ def play(
         max_subgoals: Maximum number of subgoals in formulations that plan step by step.
         reads_results: As `TaskType.reads_results`: whether the grounder reads the results of earlier subgoals.
         tells_actions: As `TaskType.tells_actions`: whether results are sentences about what was done.
+        system_prompt: The environment's text on the task, its actions and tools, for profiles with system messages.
 
     Returns:
         A generator that yields `Ask` and `Act` and returns a `StopReason`.
@@ -115,7 +129,7 @@ def play(
     if formulation not in _PLAYS:
         raise UnknownNameError("formulation", str(formulation), [str(name) for name in _PLAYS])
     listed = [name for name in tools if name != FINISH.removesuffix("()")]
-    brief = _Brief(instruction, listed, profile, max_subgoals, reads_results, tells_actions)
+    brief = _Brief(instruction, listed, profile, max_subgoals, reads_results, tells_actions, system_prompt)
     return _PLAYS[Formulation(formulation)](brief)
 
 
@@ -124,11 +138,11 @@ def _iterative(brief: _Brief) -> Episode:
     prompt = profile.planner_first(brief.instruction)
     results: list[str] = []
     for index in range(1, last + 1):
-        plan = yield Ask(Module.PLANNER, prompt)
+        plan = yield brief.ask(Module.PLANNER, prompt, profile.planner_system)
         subgoal = profile.parse_subgoal(_text(plan), index)
         if subgoal is None:
             return _end((yield Act(FINISH)), StopReason.ANSWERED)
-        actions = yield Ask(Module.GROUNDER, brief.ground(subgoal, results))
+        actions = yield brief.ask(Module.GROUNDER, brief.ground(subgoal, results), profile.grounder_system)
         outcome = yield Act(_text(actions) + ("\n" + FINISH if index == last else ""))
         if _outcome(outcome).ended:
             return StopReason.TURN_LIMIT if index == last else StopReason.ENDED
@@ -138,17 +152,17 @@ def _iterative(brief: _Brief) -> Episode:
 
 
 def _onetime(brief: _Brief) -> Episode:
-    plan = yield Ask(Module.PLANNER, brief.profile.planner_first(brief.instruction))
-    subgoals = brief.profile.split_subgoals(_text(plan))
-    prompt = brief.profile.grounder_onetime(brief.instruction, subgoals, brief.tools)
-    actions = yield Ask(Module.GROUNDER, prompt)
+    profile = brief.profile
+    plan = yield brief.ask(Module.PLANNER, profile.planner_first(brief.instruction), profile.onetime_system)
+    prompt = profile.grounder_onetime(brief.instruction, profile.split_subgoals(_text(plan)), brief.tools)
+    actions = yield brief.ask(Module.GROUNDER, prompt, profile.grounder_system)
     return _end((yield Act(f"{_text(actions)}\n{FINISH}")), StopReason.ANSWERED)
 
 
 def _integrated(brief: _Brief) -> Episode:
     prompt, last = brief.profile.integrated_before + brief.instruction, brief.max_subgoals
     for index in range(1, last + 1):
-        turn = yield Ask(Module.SOLVER, prompt)
+        turn = yield brief.ask(Module.SOLVER, prompt, brief.profile.integrated_system)
         subgoal, _, actions = _text(turn).strip().partition("\n")
         if brief.profile.parse_subgoal(subgoal, index) is None:
             return _end((yield Act(FINISH)), StopReason.ANSWERED)

@@ -24,7 +24,7 @@ from lumos_rl.records import well_formed
 
 
 class Message(TypedDict):
-    """One chat message: `role` is "user" or "assistant"."""
+    """One chat message: `role` is "user" or "assistant"; "system" of what a conversation may begin with."""
 
     role: str
     content: str
@@ -135,6 +135,9 @@ class Turn:
             and top_p; of a greedy turn, in the model's own. None if not requested or not known.
         adapter: Name of the weights that wrote it, e.g. "planner@sft"; "" if the policy has one set of weights.
         written: All that the model wrote, e.g. with its reasoning; None if that is `completion`.
+        system: The system message that the module's conversation begins with, at its first turn; "" without one.
+        malformed: Whether its action was none: it could not be read, or named an unknown tool. Such a turn has an
+            error too. None if no action was made of it, or the environment does not say.
     """
 
     module: str
@@ -153,6 +156,8 @@ class Turn:
     prompt_ids: tuple[int, ...] | None = None
     adapter: str = ""
     written: str | None = None
+    system: str = ""
+    malformed: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,6 +248,8 @@ class Trajectory:
         for index, turn in enumerate(self.turns):
             if turn.module != module or (before is not None and index > before):
                 continue
+            if turn.system:
+                messages.append({"role": "system", "content": turn.system})
             messages.append({"role": "user", "content": turn.prompt})
             if before is None or index < before:
                 messages.append({"role": "assistant", "content": turn.completion})

@@ -2,6 +2,7 @@
 
 A `PromptProfile` is one set of fixed texts for planner and grounder. `LUMOS_PROFILE` has the form of the paper's
 conversations with sentences of our own; `COMPACT_PROFILE` says the same in few tokens, for models trained from scratch.
+`INSTRUCT_PROFILE` is for models that follow instructions: a system message says what an action looks like.
 A model's profile is saved with it (`save`, `load`) or extracted from an annotation file (`profile_from_records`), so
 that training and inference use the same text.
 
@@ -56,6 +57,11 @@ class PromptProfile:
         integrated_before: Text before the task for the single model that writes subgoals and actions.
         cot_before: Text before the task for chain of thought.
         direct_before: Text before the task for a direct answer.
+        planner_system: The planner's system message, in which `{system_prompt}` becomes the environment's text on the
+            task, its actions and tools; "" for none. So are the others.
+        onetime_system: That of a planner that writes all subgoals at once.
+        grounder_system: The grounder's.
+        integrated_system: That of the single model that writes subgoals and actions.
     """
 
     name: str
@@ -72,6 +78,10 @@ class PromptProfile:
     integrated_before: str
     cot_before: str
     direct_before: str
+    planner_system: str = ""
+    onetime_system: str = ""
+    grounder_system: str = ""
+    integrated_system: str = ""
 
     def subgoal_line(self, index: int, text: str) -> str:
         """`Subgoal 2: Add both.` for index 2 (from 1) and the bare sentence."""
@@ -178,7 +188,10 @@ class PromptProfile:
     @property
     def hash(self) -> str:
         """Twelve hex digits that change whenever any fixed text changes."""
-        return hashlib.sha256(json.dumps(dataclasses.asdict(self), sort_keys=True).encode()).hexdigest()[:12]
+        texts = dataclasses.asdict(self)
+        unused = [each.name for each in dataclasses.fields(self) if each.default == texts[each.name]]
+        said = {name: text for name, text in texts.items() if name not in unused}  # so that older profiles keep theirs
+        return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()[:12]
 
 
 LUMOS_PROFILE = PromptProfile(
@@ -217,8 +230,37 @@ COMPACT_PROFILE = PromptProfile(
     direct_before="Answer: ",
 )
 
+_ENDS = 'When nothing is left to do, reply "Yes, I will stop planning."'
+
+INSTRUCT_PROFILE = PromptProfile(
+    name="instruct",
+    subgoal_label="Subgoal {index}: ",
+    planner_before="Task: ",
+    planner_after="",
+    grounder_before="Task: ",
+    subgoal_before="\n",
+    subgoals_before="\n",
+    subgoal_after="\nActions:",
+    feedback="The executed result for Subgoal {index} is {result}. Should we stop planning?",
+    keep="",
+    stop="Yes, I will stop planning.",
+    integrated_before="Task: ",
+    cot_before=LUMOS_PROFILE.cot_before,
+    direct_before=LUMOS_PROFILE.direct_before,
+    planner_system="{system_prompt}\n\nYou are the planner: you write the subgoals, and not the actions. Reply with the"
+    f' next subgoal in one line, "Subgoal 1: " and a sentence. {_ENDS}',
+    onetime_system="{system_prompt}\n\nYou are the planner: you write the subgoals, and not the actions. Reply with all"
+    ' subgoals in one line, separated by "; ": "Subgoal 1: " and a sentence, "Subgoal 2: " and a sentence.',
+    grounder_system="{system_prompt}\n\nYou write the actions of the subgoals that you are given. Reply with these"
+    " actions in one line, and with nothing else.",
+    integrated_system="{system_prompt}\n\nReply with two lines: the next subgoal, and its actions; the results are then"
+    f" told. {_ENDS}",
+)
+
 DEFAULT_PROFILE = LUMOS_PROFILE
-PROFILES: Mapping[str, PromptProfile] = {profile.name: profile for profile in (LUMOS_PROFILE, COMPACT_PROFILE)}
+PROFILES: Mapping[str, PromptProfile] = {
+    profile.name: profile for profile in (LUMOS_PROFILE, COMPACT_PROFILE, INSTRUCT_PROFILE)
+}
 
 
 def get_profile(name: str) -> PromptProfile:
@@ -259,21 +301,26 @@ def profile_from_records(
     Raises:
         ConfigError: The first user turns do not share one text before `Task: `.
     """
-    plan = {_before_task(messages[0]["content"], name) for messages in planner}
-    ground = {_before_task(messages[0]["content"], name) for messages in grounder}
+    plan = {_before_task(messages, name) for messages in planner}
+    ground = {_before_task(messages, name) for messages in grounder}
     if len(plan) != 1 or len(ground) != 1:
         raise ConfigError(
             f"expected one instruction per module in {name}, got {len(plan)} for the planner and {len(ground)} for the"
             " grounder; split the file by data set first"
         )
-    return dataclasses.replace(LUMOS_PROFILE, name=name, planner_before=plan.pop(), grounder_before=ground.pop())
+    (first, before), (second, grounder_before) = plan.pop(), ground.pop()
+    own = {"planner_before": before, "grounder_before": grounder_before}
+    return dataclasses.replace(LUMOS_PROFILE, name=name, planner_system=first, grounder_system=second, **own)
 
 
-def _before_task(text: str, name: str) -> str:
+def _before_task(messages: Sequence[Message], name: str) -> tuple[str, str]:
+    """The system message of a conversation, "" without one, and its first user turn up to the task."""
+    system = messages[0]["content"] if messages[0]["role"] == "system" else ""
+    text = messages[bool(system)]["content"]
     head, found, _ = text.partition("Task: ")
     if not found:
         raise ConfigError(f"expected 'Task: ' in the first user turn of {name}, got {text[:60]!r}")
-    return head + found
+    return system, head + found
 
 
 NO_ANSWER = "No answer"

@@ -131,6 +131,9 @@ class TaskType:
         resampler: Copies an annotated task with new numbers and recomputed answers; None if that is not possible.
         renames: Whether names, ids and values that a conversation only copies may be replaced by others.
         published: What Agent Lumos reached, as text; "" if nothing was published.
+        about: What its tasks are and what ends them, in a sentence or two for a model; "" says nothing.
+        own_syntax: What its environment takes besides the action language, in a sentence for a model; "" for nothing.
+        finishes: Whether `Finish` ends its episodes; if not, the last action of a plan does, such as a purchase.
     """
 
     name: str
@@ -151,6 +154,9 @@ class TaskType:
     resampler: Resampler | str | None = None
     renames: bool = False
     published: str = ""
+    about: str = ""
+    own_syntax: str = ""
+    finishes: bool = True
 
     @property
     def grader(self) -> str:

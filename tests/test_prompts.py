@@ -117,7 +117,7 @@ def test_a_saved_profile_comes_back_and_its_hash_tells_changes(tmp_path):
 def test_a_profile_that_is_not_there(tmp_path):
     with pytest.raises(MissingFileError, match=r"prompt_profile\.json"):
         PromptProfile.load(tmp_path)
-    with pytest.raises(UnknownNameError, match="compact, lumos"):
+    with pytest.raises(UnknownNameError, match="compact, instruct, lumos"):
         get_profile("nope")
 
 

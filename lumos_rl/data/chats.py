@@ -60,8 +60,10 @@ def _row(row: Row, module: str) -> ChatRow:
         raise bad_field(row, "module", f"one of {', '.join(Module)}", who)
     messages = tuple(_message(row, item) for item in list_field(row, "messages"))
     roles = [message["role"] for message in messages]
-    if not roles or roles != [ROLES[turn % 2] for turn in range(len(roles))]:
-        raise bad_field(row, "messages", "alternating turns of user and assistant, the user first", roles)
+    turns = roles[1:] if roles[:1] == ["system"] else roles
+    if not turns or turns != [ROLES[turn % 2] for turn in range(len(turns))]:
+        wanted = "alternating turns of user and assistant, the user first, behind one of the system or none"
+        raise bad_field(row, "messages", wanted, roles)
     identifier = row.value.get("id", row.index)
     return ChatRow(str(identifier), text_field(row, "dataset"), who, messages)
 

@@ -11,15 +11,14 @@ exactly the prompts that it later gets. The sentences come from a prompt profile
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
 
 from lumos_rl import task_types
 from lumos_rl.agent import Act, Ask, Episode, Outcome, play
-from lumos_rl.core import Action, Formulation, Message, Module, Task
+from lumos_rl.core import Formulation, Message, Module, Task
+from lumos_rl.data.gold import numbered_plan, written
+from lumos_rl.data.system_prompt import system_prompt
 from lumos_rl.errors import ConfigError, DataError
-from lumos_rl.language import format_actions
 from lumos_rl.prompts import DEFAULT_PROFILE, PromptProfile
 
 Conversations = Mapping[Module, list[Message]]
@@ -53,10 +52,12 @@ def conversations(
         raise ConfigError(f"expected iterative, onetime or integrated, got {formulation!r}: it has no plan to learn")
     kind = task_types.find(task.benchmark)
     names = tools if tools is not None else kind.tool_names() if kind else ()
-    told = {"reads_results": kind.reads_results, "tells_actions": kind.tells_actions} if kind else {}
+    shown = {"reads_results": kind.reads_results, "tells_actions": kind.tells_actions} if kind else {}
+    told = system_prompt(kind) if kind else ""
     script = _GOLD[formulation](task, profile)
-    outcomes = _outcomes(task, bool(told.get("tells_actions")))
-    episode = play(formulation, task.instruction, names, profile, len(task.subgoals) + 1, **told)
+    outcomes = _outcomes(task, bool(shown.get("tells_actions")))
+    last = len(task.subgoals) + 1
+    episode = play(formulation, task.instruction, names, profile, last, **shown, system_prompt=told)
     found: dict[Module, list[Message]] = {}
     sent: str | Outcome | None = None
     while (step := _next(episode, sent)) is not None:
@@ -64,7 +65,8 @@ def conversations(
             sent = next(outcomes)
             continue
         sent = next(script[step.module])
-        found.setdefault(step.module, []).extend([_user(step.prompt), _assistant(sent)])
+        messages = found.setdefault(step.module, [_message("system", step.system)] if step.system else [])
+        messages += [_message("user", step.prompt), _message("assistant", sent)]
     if any(next(turns, None) is not None for turns in script.values()):
         raise DataError(
             f"expected a plan that profile {profile.name!r} can express, got one that ends early (task {task.id})"
@@ -88,19 +90,19 @@ def _iterative(task: Task, profile: PromptProfile) -> Script:
     lines = [profile.plan_turn(index, text) for index, (text, _) in enumerate(plan, 1)]
     return {
         Module.PLANNER: iter([*lines, profile.stop]),
-        Module.GROUNDER: iter([_written(actions) for _, actions in plan]),
+        Module.GROUNDER: iter([written(actions) for _, actions in plan]),
     }
 
 
 def _onetime(task: Task, profile: PromptProfile) -> Script:
     lines = [profile.subgoal_line(index, subgoal.text) for index, subgoal in enumerate(task.subgoals, 1)]
     actions = [action for subgoal in task.subgoals for action in subgoal.actions]
-    return {Module.PLANNER: iter(["; ".join(lines)]), Module.GROUNDER: iter([_written(actions)])}
+    return {Module.PLANNER: iter(["; ".join(lines)]), Module.GROUNDER: iter([written(actions)])}
 
 
 def _integrated(task: Task, profile: PromptProfile) -> Script:
     turns = [
-        f"{profile.plan_turn(index, text)}\n{_written(actions)}"
+        f"{profile.plan_turn(index, text)}\n{written(actions)}"
         for index, (text, actions) in enumerate(numbered_plan(task), 1)
     ]
     return {Module.SOLVER: iter([*turns, profile.stop])}
@@ -124,29 +126,5 @@ def _outcomes(task: Task, tells_actions: bool) -> Iterator[Outcome]:
     yield Outcome("", None, True)
 
 
-def numbered_plan(task: Task) -> list[tuple[str, tuple[Action, ...]]]:
-    """Subgoal texts with their actions; the name `Output` becomes the next free R."""
-    names = [name for subgoal in task.subgoals for action in subgoal.actions for name in action.outputs]
-    following = 1 + max((int(name[1:]) for name in names if re.fullmatch(r"R\d+", name)), default=0)
-    return [
-        (subgoal.text, tuple(_renamed(action, f"R{following}") for action in subgoal.actions))
-        for subgoal in task.subgoals
-    ]
-
-
-def _renamed(action: Action, name: str) -> Action:
-    outputs = tuple(name if output == "Output" else output for output in action.outputs)
-    return replace(action, outputs=outputs, args=re.sub(r"\bOutput\b", name, action.args))
-
-
-def _written(actions: Sequence[Action]) -> str:
-    """Actions as the grounder writes them: without results."""
-    return format_actions(replace(action, result=None) for action in actions)
-
-
-def _user(content: str) -> Message:
-    return {"role": "user", "content": content}
-
-
-def _assistant(content: str) -> Message:
-    return {"role": "assistant", "content": content}
+def _message(role: str, content: str) -> Message:
+    return {"role": role, "content": content}

@@ -68,7 +68,7 @@ def renamed(rows: Sequence[ChatRow], copies: int, seed: int, held_out: HeldOut |
         pool = sorted(pools[benchmark])
         for number in range(1, copies + 1):
             new = _rename(own, free[benchmark, key], pool, rng, f"{key}~{number}")
-            if held_out is None or not any(held_out.in_text(row.messages[0]["content"]) for row in new):
+            if held_out is None or not any(held_out.in_text(_first(row)) for row in new):
                 found += new
             else:
                 refused += 1
@@ -82,7 +82,17 @@ def _split(text: str) -> set[str]:
 
 
 def _words(rows: Sequence[ChatRow]) -> set[str]:
-    return {word for row in rows for message in row.messages for word in _split(message["content"])}
+    return {word for row in rows for message in _told(row) for word in _split(message["content"])}
+
+
+def _told(row: ChatRow) -> list[Message]:
+    """Its messages without that of the system, which is the same for all tasks and stays as it is."""
+    return [message for message in row.messages if message["role"] != "system"]
+
+
+def _first(row: ChatRow) -> str:
+    """The text with the task."""
+    return _told(row)[0]["content"]
 
 
 def _copied(rows: Sequence[ChatRow]) -> list[str]:
@@ -97,7 +107,7 @@ def _copied(rows: Sequence[ChatRow]) -> list[str]:
     for row in rows:
         read: set[str] = set()
         written: set[str] = set()
-        for message in row.messages:
+        for message in _told(row):
             found = _split(message["content"])
             if message["role"] == "assistant":
                 copied -= found - read
@@ -145,4 +155,6 @@ def _replaced(message: Message, others: Mapping[str, str]) -> Message:
             return match[0]
         return new if match[0].islower() else new.upper() if match[0].isupper() else new.capitalize()
 
+    if message["role"] == "system":
+        return message
     return {"role": message["role"], "content": _WORD.sub(written, message["content"])}

@@ -26,6 +26,7 @@ from gymnasium.envs.registration import EnvSpec
 
 from lumos_rl import task_types
 from lumos_rl.core import Action, Task
+from lumos_rl.data.system_prompt import system_prompt
 from lumos_rl.envs.arguments import check_arguments, refuse_unknown
 from lumos_rl.envs.episode import Episode, cut, say
 from lumos_rl.envs.episode import Grade as Grade
@@ -149,6 +150,14 @@ class LumosEnv(gymnasium.Env[str, str], ABC):
         if self._spec is not None:
             self._spec.max_episode_steps = self.max_steps
 
+    def describe(self) -> str:
+        """What an agent may do here, whatever the task: the syntax of actions, the tools, and an episode.
+
+        "" for a benchmark that is no known task type.
+        """
+        kind = task_types.find(self.benchmark)
+        return system_prompt(kind) if kind else ""
+
     @abstractmethod
     def tools(self, task: Task) -> Mapping[str, Tool]:
         """The tools of a new episode by name, with new state if they share any; `Finish` is added to them."""
@@ -219,8 +228,8 @@ class LumosEnv(gymnasium.Env[str, str], ABC):
                 next one of the shard.
 
         Returns:
-            The first observation, and info: `task_id`, `instruction`, `tools` (name → one-line usage); with a shard
-            also `round`, 0 until each of its tasks was played.
+            The first observation, and info: `task_id`, `instruction`, `tools` (name → one-line usage), `system_prompt`
+            (`describe()`); with a shard also `round`, 0 until each of its tasks was played.
 
         Raises:
             ConfigError: Unknown option, no such task, or a task of another benchmark.
@@ -238,6 +247,7 @@ class LumosEnv(gymnasium.Env[str, str], ABC):
         if self.render_mode == "human":
             say(f"Task {task.id}\n{first}")
         info = self._place(task) | {"instruction": task.instruction, "tools": usage}
+        info["system_prompt"] = self.describe()
         return first, well_formed(info | self._prompting() | self.inform())
 
     def step(self, action: str) -> tuple[str, float, bool, bool, dict[str, Any]]:
@@ -246,7 +256,8 @@ class LumosEnv(gymnasium.Env[str, str], ABC):
         Returns:
             Observation, reward (at the end the benchmark's metric, before that `reward()`), whether the task ended,
             whether the step budget ran out, and info: `task_id`, `results` (output → text), `error` (what the action
-            did wrong, or None), and at the end `success`, `metrics`, `answer` and, if there are any, `counts`.
+            did wrong, or None), `malformed` (whether it was no action at all: it could not be read, or names an unknown
+            tool), and at the end `success`, `metrics`, `answer` and, if there are any, `counts`.
 
         Raises:
             NotResetError: There is no episode yet.
@@ -267,7 +278,7 @@ class LumosEnv(gymnasium.Env[str, str], ABC):
         if self.render_mode == "human":
             say(f"> {cut(action)}\n{observation}")
         info = self._place(episode.task) | {"results": dict(execution.results), "error": execution.error}
-        info |= well_formed(self.inform())
+        info |= {"malformed": execution.malformed} | well_formed(self.inform())
         if not (terminated or truncated):
             return observation, self.reward(), False, False, info
         episode.ended = True
@@ -306,13 +317,13 @@ class LumosEnv(gymnasium.Env[str, str], ABC):
     def _run(self, episode: Episode, text: str) -> Execution:
         self.begin_step()
         if len(text) > MAX_LENGTH:
-            return Execution({}, f"expected at most {MAX_LENGTH} characters, got {len(text)}")
+            return Execution({}, f"expected at most {MAX_LENGTH} characters, got {len(text)}", True)
         try:
             actions = self.read(text)
         except ActionParseError as error:
-            return Execution({}, str(error))
+            return Execution({}, str(error), True)
         if len(actions) > MAX_ACTIONS:
-            return Execution({}, f"expected at most {MAX_ACTIONS} actions in one text, got {len(actions)}")
+            return Execution({}, f"expected at most {MAX_ACTIONS} actions in one text, got {len(actions)}", True)
         end = next((index for index, action in enumerate(actions) if action.tool == FINISH), None)
         execution = episode.executor.run(actions[:end])
         if end is None or execution.error is not None:

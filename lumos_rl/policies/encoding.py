@@ -27,6 +27,7 @@ from lumos_rl.core import Message
 from lumos_rl.errors import ConfigError
 from lumos_rl.policies.markup import Vocabulary, markup_ids, plain_pieces
 from lumos_rl.policies.seam import open_turn
+from lumos_rl.policies.system import seated
 from lumos_rl.policies.templates import DATE, remedy, render
 
 _STAND_IN = "0"  # replaces a model turn whose ids are known; chat templates do not alter it
@@ -69,7 +70,7 @@ def encode_chat(
             not write the content of every message once.
         UnicodeEncodeError: A content has lone surrogates (`lumos_rl.records.well_formed` replaces them).
     """
-    shown, hidden = _hide_markup(tokenizer, messages)
+    shown, hidden = _hide_markup(tokenizer, seated(tokenizer, messages))
     parts = _parts(tokenizer, shown, add_generation_prompt)
     _check_shown([text for text, _ in parts], hidden)
     reader = _Reader(tokenizer)
@@ -96,6 +97,7 @@ def continue_chat(tokenizer: Tokenizer, messages: Sequence[Message], context: Se
     Raises:
         ConfigError: As for `encode_chat`.
     """
+    messages = seated(tokenizer, messages)
     last = max(index for index, message in enumerate(messages) if message["role"] == "assistant")
     new, hidden = _hide_markup(tokenizer, messages[last + 1 :])
     written: Message = {"role": "assistant", "content": _STAND_IN}
@@ -143,19 +145,20 @@ def end_of_turn(tokenizer: Tokenizer) -> str:
 
 
 def check_template(tokenizer: Tokenizer) -> None:
-    """Encodes two whole turns, with and without markup in their content, as training and as rollout do.
+    """Encodes two whole turns as training and as rollout do: with and without markup, and a system message before.
 
     Raises:
         ConfigError: The chat template rewrites earlier turns, does not open the model's turn, or leaves content out.
     """
+    turns = ("user", "assistant", "user", "assistant")
     for content in ("Well?", f"a {tokenizer.eos_token} b"):
-        roles = ("user", "assistant", "user", "assistant")
-        chat: list[Message] = [{"role": role, "content": f"{content} {at}"} for at, role in enumerate(roles)]
-        ids, mask = encode_chat(tokenizer, chat)
-        turn = mask.index(True)
-        asked = encode_prompt(tokenizer, chat[:3], ids[: mask.index(False, turn)])
-        if ids[: len(asked)] != asked or ids[:turn] != encode_prompt(tokenizer, chat[:1]):
-            raise _rewriting(tokenizer)
+        for roles in (turns, ("system", *turns)):
+            chat: list[Message] = [{"role": role, "content": f"{content} {at}"} for at, role in enumerate(roles)]
+            ids, mask = encode_chat(tokenizer, chat)
+            turn, first = mask.index(True), roles.index("user") + 1
+            asked = encode_prompt(tokenizer, chat[: first + 2], ids[: mask.index(False, turn)])
+            if ids[: len(asked)] != asked or ids[:turn] != encode_prompt(tokenizer, chat[:first]):
+                raise _rewriting(tokenizer)
 
 
 def fingerprint(tokenizer: Tokenizer) -> str:

@@ -16,6 +16,7 @@ import contextlib
 import logging
 import os
 import queue
+import re
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import Future
@@ -250,6 +251,11 @@ class OpenAIPolicy:
                 return ConfigError(
                     f"expected {error.request.url} to take the request, got HTTP {status}: {said}; check address, key"
                     " and model name"
+                )
+            if status == 400 and re.search(r"system (?:role|message)|role.{0,20}system", said, re.IGNORECASE):
+                return ConfigError(
+                    f"expected {error.request.url} to take a system message, got HTTP {status}: {said}; choose a"
+                    " --model.profile without one, such as lumos"
                 )
             if status < 500 and status not in PASSING:
                 return InfrastructureError(

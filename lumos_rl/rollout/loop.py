@@ -9,7 +9,8 @@ their episodes advance and submit the next ones; a finished episode makes room f
 
 The loop knows `gymnasium.Env` and nothing about benchmarks. It drives any environment with the `info` keys of
 `lumos_rl.envs`: `instruction`, `tools`, `results`, `error`, `success`, `metrics` and `answer`; optional are
-`best_reward` (default 1), `reads_results` and `tells_actions` (default False).
+`best_reward` (default 1), `reads_results` and `tells_actions` (default False), `system_prompt` (default "") and
+`malformed`, as `Turn` has it.
 """
 
 from __future__ import annotations
@@ -230,7 +231,8 @@ class _Running:
         self.best_reward = float(self.info.get("best_reward", 1.0))
         for example in self.plan.examples:
             for module, messages in conversations(example, self.plan.formulation, self.profile).items():
-                self.histories.setdefault(module, []).extend(messages)
+                turns = [message for message in messages if message["role"] != "system"]
+                self.histories.setdefault(module, []).extend(turns)
         self.episode = play(
             self.plan.formulation,
             instruction,
@@ -239,6 +241,7 @@ class _Running:
             self.plan.max_subgoals,
             reads_results=self.info.get("reads_results", False),
             tells_actions=self.info.get("tells_actions", False),
+            system_prompt=self.info.get("system_prompt", ""),
         )
         return self._drive(None)
 
@@ -249,7 +252,8 @@ class _Running:
         if completion.finish_reason == "overflow":
             return self._end(StopReason.CONTEXT_OVERFLOW)
         assert self.asked is not None, "a completion answers an Ask"
-        module, turn = self.asked.module, _turn(self.asked, completion)
+        module = self.asked.module
+        turn = _turn(self.asked, completion, is_first=all(turn.module != module for turn in self.turns))
         self.histories[module].append({"role": "assistant", "content": turn.completion})
         if completion.prompt_ids is not None and completion.ids is not None:
             self.contexts[module] = (*self.contexts.get(module, ()), *completion.prompt_ids, *completion.ids)
@@ -274,6 +278,8 @@ class _Running:
     def _ask(self, ask: Ask) -> None:
         self.asked = ask
         history = self.histories.setdefault(ask.module, [])
+        if ask.system and (not history or history[0]["role"] != "system"):
+            history.insert(0, {"role": "system", "content": ask.system})
         history.append({"role": "user", "content": ask.prompt})
         seed, context = derive_seed(self.plan.seed, len(self.turns)), self.contexts.get(ask.module, ())
         self.request = Request(self.plan.id, ask.module, tuple(history), self.plan.sampling, seed, context)
@@ -287,7 +293,12 @@ class _Running:
         error = self.info.get("error")
         last = self.turns[-1]
         self.turns[-1] = replace(
-            last, action=act.text, observation=observation, error=error or last.error, reward=float(reward)
+            last,
+            action=act.text,
+            observation=observation,
+            error=error or last.error,
+            reward=float(reward),
+            malformed=self.info.get("malformed"),
         )
         results = list(self.info.get("results", {}).values())
         return Outcome(results[-1] if results else "", error, terminated or truncated)
@@ -325,7 +336,7 @@ class _Running:
         )
 
 
-def _turn(ask: Ask, completion: Completion) -> Turn:
+def _turn(ask: Ask, completion: Completion, is_first: bool) -> Turn:
     text = turn_text(completion.text)
     return Turn(
         module=ask.module.value,
@@ -341,4 +352,5 @@ def _turn(ask: Ask, completion: Completion) -> Turn:
         logprobs=completion.logprobs,
         prompt_ids=completion.prompt_ids,
         adapter=completion.adapter,
+        system=ask.system if is_first else "",
     )

@@ -1,7 +1,8 @@
 import pytest
 
 from lumos_rl.core import Action, Formulation, Module, Subgoal, Task
-from lumos_rl.data.conversations import conversations, numbered_plan
+from lumos_rl.data.conversations import conversations
+from lumos_rl.data.gold import numbered_plan
 from lumos_rl.errors import ConfigError, DataError
 from lumos_rl.prompts import COMPACT_PROFILE
 

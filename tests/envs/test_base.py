@@ -91,12 +91,13 @@ def test_reset_tells_task_instruction_and_tools() -> None:
 
 def test_a_step_shows_its_results_and_finish_ends_the_episode(env: DoorEnv) -> None:
     assert env.step("R1 = Walk(3)") == (
-        "You stand at door 3.", 0.0, False, False, {"task_id": "door/test/3", "results": {"R1": "3"}, "error": None},
+        "You stand at door 3.", 0.0, False, False, {"task_id": "door/test/3", "results": {"R1": "3"}, "error": None,
+         "malformed": False},
     )  # fmt: skip
     observation, reward, terminated, truncated, info = env.step("Finish(R1)")
     assert (observation, reward, terminated, truncated) == ("The episode ended with the answer 3.", 0.3, True, False)
     graded = {"success": True, "metrics": {"position": 3.0}, "answer": "3"}
-    assert info == {"task_id": "door/test/3", "results": {}, "error": None, **graded}
+    assert info == {"task_id": "door/test/3", "results": {}, "error": None, "malformed": False, **graded}
 
 
 @pytest.mark.parametrize(

@@ -335,6 +335,12 @@ def test_what_the_user_has_to_mend_is_raised(serve, status):
         ask(made(serve(lambda number, body: (status, {}, b"no such model"))))
 
 
+def test_an_endpoint_that_takes_no_system_message_is_told_with_what_to_do(serve):
+    words = b'{"error": {"message": "System role not supported"}}'
+    with pytest.raises(ConfigError, match=r"to take a system message, got HTTP 400.*--model.profile without one"):
+        ask(made(serve(lambda number, body: (400, {}, words))))
+
+
 def test_an_overflow_is_a_reason_to_stop(serve):
     words = b'{"error": {"message": "This model\'s maximum context length is 128 tokens."}}'
     assert ask(made(serve(lambda number, body: (400, {}, words)))).finish_reason == "overflow"

@@ -3,6 +3,8 @@
 import pytest
 import tiny_tokenizers as kinds
 
+from lumos_rl.data.conversations import conversations
+from lumos_rl.data.synthetic import synthetic_tasks
 from lumos_rl.errors import ConfigError
 from lumos_rl.policies.encoding import (
     check_template,
@@ -14,6 +16,7 @@ from lumos_rl.policies.encoding import (
 )
 from lumos_rl.policies.markup import markup_ids, plain_pieces
 from lumos_rl.policies.templates import render
+from lumos_rl.prompts import INSTRUCT_PROFILE
 
 CHATS = [
     ["Task: Tom has 3 apples.", "Subgoal 1: Add the apples.", "5", "Stop.", "How many?", "R1 = Calculator(3 + 2)"],
@@ -42,7 +45,7 @@ def conversation(contents):
 def rolled_out(tokenizer, chat, ids, mask):
     """The ids of a conversation whose turns were asked for one by one, and answered with those of `ids`."""
     context = []
-    for at in range(0, len(chat), 2):
+    for at in [at for at, message in enumerate(chat) if message["role"] == "user"]:
         context = encode_prompt(tokenizer, chat[: at + 1], context)
         assert not any(mask[: len(context)][-1:]) and mask[len(context)]
         end = len(context)
@@ -67,6 +70,52 @@ def test_a_row_has_the_ids_of_its_text_and_of_its_rollout(kind, template):
                 assert ids == tokenizer.encode(render(tokenizer, chat, False), add_special_tokens=False)
             assert ids[: len(rolled_out(tokenizer, chat, ids, mask))] == rolled_out(tokenizer, chat, ids, mask)
             assert [token for token, own in zip(ids, mask, strict=True) if own][-1] == tokenizer.eos_token_id
+
+
+INSTRUCTED = conversations(synthetic_tasks("gsm8k", "train", 1)[0], profile=INSTRUCT_PROFILE).values()
+MERGED = {"lumos", "lumos-first-token", "inst", "mistral", "gemma", "vicuna"}  # which write no system message apart
+
+
+@pytest.mark.parametrize(("kind", "template"), ALL)
+def test_a_row_with_a_system_message_has_the_ids_of_its_text_and_of_its_rollout(kind, template):
+    tokenizer = make(kind, template)
+    for chat in INSTRUCTED:
+        assert [message["role"] for message in chat[:3]] == ["system", "user", "assistant"]
+        ids, mask = encode_chat(tokenizer, chat)
+        first = [{"role": "user", "content": f"{chat[0]['content']}\n\n{chat[1]['content']}"}]
+        shown = [*first, *chat[2:]] if template in MERGED else chat
+        assert ids == tokenizer.encode(render(tokenizer, shown, False), add_special_tokens=False)
+        assert ids[: len(rolled_out(tokenizer, chat, ids, mask))] == rolled_out(tokenizer, chat, ids, mask)
+        own = tokenizer.decode([token for token, own in zip(ids, mask, strict=True) if own])
+        assert chat[2]["content"].split(" ")[-1] in own and "Tools:" not in own  # the system message is not learned
+
+
+REFUSES = "{% if messages[0]['role'] == 'system' %}{{ raise_exception('no system role') }}{% endif %}" + kinds.CHATML
+IN_THE_LAST = (  # as Mistral 7B 0.3 does: the system message is in the last message of the user, wherever that is
+    "{% set system = messages[0]['content'] if messages[0]['role'] == 'system' else '' %}"
+    "{% for m in messages if m['role'] != 'system' %}{{ '<|im_start|>' + m['role'] + '\n' }}"
+    "{{ (system if loop.last and m['role'] == 'user' else '') + m['content'] + '<|im_end|>\n' }}{% endfor %}"
+    "{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}"
+)
+
+
+@pytest.mark.parametrize("template", [REFUSES, IN_THE_LAST])
+def test_a_template_without_a_place_for_a_system_message_has_it_before_the_first_user_message(template, caplog):
+    tokenizer = make("gpt-2", template, kinds.IM)
+    with caplog.at_level("INFO"):
+        check_template(tokenizer)
+        prompt = tokenizer.decode(encode_prompt(tokenizer, [{"role": "system", "content": "Act."}, *conversation("5")]))
+    assert prompt == "<|im_start|>user\nAct.\n\n5<|im_end|>\n<|im_start|>assistant\n"
+    assert caplog.text.count("takes no system message, which begins the first message of the user") == 1
+
+
+def test_a_default_system_message_gives_way():
+    default = "{% if messages[0]['role'] != 'system' %}{{ '<|im_start|>system\nHelp.<|im_end|>\n' }}{% endif %}"
+    tokenizer = make("gpt-2", default + kinds.CHATML, kinds.IM)
+    check_template(tokenizer)
+    assert tokenizer.decode(encode_prompt(tokenizer, conversation("5"))).count("<|im_start|>system\nHelp.") == 1
+    told = tokenizer.decode(encode_prompt(tokenizer, [{"role": "system", "content": "Act."}, *conversation("5")]))
+    assert told.startswith("<|im_start|>system\nAct.<|im_end|>\n<|im_start|>user\n5") and "Help." not in told
 
 
 @pytest.mark.parametrize(("kind", "template"), ALL)

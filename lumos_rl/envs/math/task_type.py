@@ -2,6 +2,8 @@
 
 from lumos_rl.task_types import Metric, TaskType
 
+ABOUT = "Solve a word problem. The answer is one number."
+
 GSM8K = TaskType(
     name="gsm8k",
     env_id="lumos_rl/GSM8K-v0",
@@ -15,6 +17,7 @@ GSM8K = TaskType(
     unseen=True,
     resampler="lumos_rl.envs.math.resample:resample",
     published="accuracy 55.4 (7B: 50.5)",
+    about=ABOUT,
 )
 SVAMP = TaskType(
     name="svamp",
@@ -28,6 +31,7 @@ SVAMP = TaskType(
     unseen=True,
     resampler="lumos_rl.envs.math.resample:resample",
     published="accuracy 69.3 (7B: 65.5)",
+    about=ABOUT,
 )
 MAWPS = TaskType(
     name="mawps",

@@ -25,5 +25,8 @@ MIND2WEB = TaskType(
     unseen=True,
     place="website",
     renames=True,
+    about="Do a task on a web site, one element of the page at a time. The last element ends it.",
+    own_syntax="Where the page shows ids, they work too, one at a time: CLICK [12], TYPE [12] text, SELECT [12] text.",
+    finishes=False,
     published="step success rate 31.3 (7B: 27.6), lumos_step_sr here",
 )

@@ -21,6 +21,7 @@ HOTPOTQA = TaskType(
     unseen=True,
     renames=True,
     published="exact match 36.3 (7B: 29.4 to 36.0)",
+    about="Answer a question from documents that you look up. The answer is a few words.",
 )
 STRATEGYQA = TaskType(
     name="strategyqa",
@@ -36,4 +37,5 @@ STRATEGYQA = TaskType(
     unseen=True,
     renames=True,
     published="accuracy 76.7 (7B: 65.7 to 72.4)",
+    about="Answer a question from documents that you look up. The answer is yes or no.",
 )

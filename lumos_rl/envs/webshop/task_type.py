@@ -14,5 +14,7 @@ WEBSHOP = TaskType(
     suite="lumos_rl.envs.webshop.suite:suite_stream",
     unseen=True,
     renames=True,
+    about="Buy the item of a shop that the instruction asks for. The purchase ends the task.",
+    finishes=False,
     published="average reward 50.3 (7B: 39.8), a task type it had not learned",
 )
