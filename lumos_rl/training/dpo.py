@@ -22,13 +22,14 @@ from typing import Any
 import torch
 from datasets import Dataset
 from transformers import TrainerCallback
-from trl import DPOConfig, DPOTrainer
+from trl import DPOConfig
 
 from lumos_rl.core import Message, PreferencePair
 from lumos_rl.errors import DataError
 from lumos_rl.policies.checkpoints import load_tokenizer
 from lumos_rl.policies.encoding import encode_chat, fingerprint
 from lumos_rl.training.left_out import LeftOut
+from lumos_rl.training.pieces import PiecewiseDPO
 from lumos_rl.training.settings import DPOSettings
 from lumos_rl.training.trainer import (
     OneGPU,
@@ -36,6 +37,7 @@ from lumos_rl.training.trainer import (
     load_trainable,
     lora_config,
     run_trainer,
+    scoring_supervised_only,
     training_arguments,
 )
 
@@ -83,7 +85,7 @@ def dpo_trainer(
     seed: int,
     callbacks: Sequence[TrainerCallback] = (),
     chat_template: Sequence[str] = (),
-) -> DPOTrainer:
+) -> PiecewiseDPO:
     """TRL's trainer, with the model at `model_path` as its reference.
 
     Raises:
@@ -96,7 +98,7 @@ def dpo_trainer(
     weights = (
         {"loss_type": ["sigmoid", "sft"], "loss_weights": [1.0, settings.sft_weight]} if settings.sft_weight else {}
     )
-    trainer = DPOTrainer(
+    trainer = PiecewiseDPO(
         model=model,
         args=_Arguments(
             **training_arguments(settings, out, seed),
@@ -113,7 +115,7 @@ def dpo_trainer(
     return trainer
 
 
-def _replace_rows(trainer: DPOTrainer, rows: list[dict[str, list[int]]]) -> None:
+def _replace_rows(trainer: PiecewiseDPO, rows: list[dict[str, list[int]]]) -> None:
     """Replaces the trainer's data set with rows of token ids.
 
     TRL's constructor accepts only text. It tokenizes prompt and turn together, which for some tokenizers gives other
@@ -190,7 +192,8 @@ def train_dpo(
     """Trains on preference pairs; the other arguments are as for `train_sft`."""
     began = time.monotonic()
     trainer = dpo_trainer(model_path, pairs, out, settings, seed, callbacks, chat_template)
-    course = run_trainer(trainer, out)
+    with scoring_supervised_only():
+        course = run_trainer(trainer, out)
     return DPOReport(
         steps=trainer.state.global_step,
         pairs=len(trainer.train_dataset),

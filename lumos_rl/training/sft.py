@@ -23,7 +23,7 @@ from typing import Any
 import torch
 from datasets import Dataset
 from transformers import TrainerCallback
-from trl import SFTConfig, SFTTrainer
+from trl import SFTConfig
 
 from lumos_rl.core import Message
 from lumos_rl.data.rows import ChatRow
@@ -31,6 +31,7 @@ from lumos_rl.errors import DataError
 from lumos_rl.policies.checkpoints import load_tokenizer
 from lumos_rl.policies.encoding import encode_chat, fingerprint
 from lumos_rl.training.left_out import LeftOut
+from lumos_rl.training.pieces import IGNORED, PiecewiseSFT
 from lumos_rl.training.settings import SFTSettings
 from lumos_rl.training.trainer import (
     OneGPU,
@@ -46,7 +47,6 @@ log = logging.getLogger(__name__)
 
 Conversation = Sequence[Message] | ChatRow
 STRETCH = 4  # number of batches whose rows are sorted by length together
-IGNORED = -100  # label of tokens without loss in PyTorch's cross entropy
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,9 +214,32 @@ def train_sft(
     began = time.monotonic()
     tokenizer = load_tokenizer(model_path, chat_template)
     rows, left_out = encode_rows(tokenizer, conversations, settings.max_length)
+    trainer = sft_trainer(model_path, rows, out, settings, seed, tokenizer, callbacks)
+    with scoring_supervised_only():
+        course = run_trainer(trainer, out)
+    return TrainReport(
+        steps=trainer.state.global_step,
+        tokens=sum(len(row["input_ids"]) for row in rows),
+        supervised=supervised_share(rows),
+        left_out=left_out,
+        loss=course.loss,
+        seconds=course.seconds_before + time.monotonic() - began,
+    )
+
+
+def sft_trainer(
+    model_path: str | Path,
+    rows: list[dict[str, list[int]]],
+    out: Path,
+    settings: SFTSettings,
+    seed: int,
+    tokenizer: Any,
+    callbacks: Sequence[TrainerCallback] = (),
+) -> PiecewiseSFT:
+    """TRL's trainer, with rows of `encode_rows` in the order of `epoch_order`."""
     torch.manual_seed(seed)
     model = load_trainable(model_path, settings)
-    trainer = SFTTrainer(
+    return PiecewiseSFT(
         model=model,
         args=_Arguments(
             **(training_arguments(settings, out, seed) | {"num_train_epochs": 1}),  # the order holds all epochs
@@ -227,14 +250,4 @@ def train_sft(
         processing_class=tokenizer,
         peft_config=None if hasattr(model, "peft_config") else lora_config(settings.lora_rank),
         callbacks=list(callbacks),
-    )
-    with scoring_supervised_only():
-        course = run_trainer(trainer, out)
-    return TrainReport(
-        steps=trainer.state.global_step,
-        tokens=sum(len(row["input_ids"]) for row in rows),
-        supervised=supervised_share(rows),
-        left_out=left_out,
-        loss=course.loss,
-        seconds=course.seconds_before + time.monotonic() - began,
     )

@@ -30,6 +30,7 @@ from transformers import PrinterCallback, TrainerCallback, TrainingArguments
 
 from lumos_rl.console import Progress, Stopped
 from lumos_rl.policies.checkpoints import DTYPES, free_memory, load_model
+from lumos_rl.training.pieces import MULTIPLE
 from lumos_rl.training.saved import checkpoints_in, last_checkpoint, remove, remove_all_but_last, remove_leftovers
 from lumos_rl.training.settings import LORA_ALPHA, DPOSettings, SFTSettings
 
@@ -79,6 +80,7 @@ def training_arguments(settings: Any, out: Path, seed: int) -> dict[str, Any]:
         "disable_tqdm": True,
         "seed": seed,
         "data_seed": seed,
+        "pad_to_multiple_of": None if torch.cuda.is_available() else MULTIPLE,
         "dataloader_pin_memory": torch.cuda.is_available(),
         "use_cpu": not torch.cuda.is_available(),
     }
