@@ -7,8 +7,8 @@ import pytest
 from lumos_rl.core import Task
 from lumos_rl.data import load_tasks
 from lumos_rl.data.annotate import annotate
-from lumos_rl.envs.math.plan_builder import check
 from lumos_rl.envs.math.resample import resample
+from lumos_rl.envs.math.verify import check
 
 
 def annotated(tasks: list[Task]) -> list[Task]:
@@ -17,7 +17,7 @@ def annotated(tasks: list[Task]) -> list[Task]:
 
 def test_gsm8k_test(benchmark_data):
     tasks = load_tasks("gsm8k", benchmark_data("gsm8k"), "test")
-    assert len(annotated(tasks)) >= 0.94 * len(tasks)  # 5 % have a number from nowhere
+    assert len(annotated(tasks)) >= 0.96 * len(tasks)  # 2 % have a number from nowhere
 
 
 @pytest.mark.slow
@@ -26,7 +26,7 @@ def test_gsm8k_train(benchmark_data):
     start = time.process_time()
     kept = annotated(tasks)
     assert time.process_time() - start < 60
-    assert len(kept) >= 0.94 * len(tasks)  # 4.3 % have a number from nowhere
+    assert len(kept) >= 0.965 * len(tasks)  # 1.9 % have a number from nowhere
 
 
 def test_no_gsm8k_plan_gives_its_answer_away(benchmark_data):
@@ -43,7 +43,7 @@ def test_svamp(benchmark_data):
 
 def test_mawps(benchmark_data):
     tasks = load_tasks("mawps", benchmark_data("mawps_asdiv"), "train")
-    assert len(annotated(tasks)) >= 0.99 * len(tasks)
+    assert len(annotated(tasks)) >= 0.994 * len(tasks)
 
 
 @pytest.mark.parametrize(

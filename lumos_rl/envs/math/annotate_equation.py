@@ -18,7 +18,8 @@ from dataclasses import dataclass
 from lumos_rl.core import Task
 from lumos_rl.data.files import short_number
 from lumos_rl.envs.math.equations import NUMBER
-from lumos_rl.envs.math.plan_builder import Plan, PlanBuilder, verified
+from lumos_rl.envs.math.plan_builder import Plan, PlanBuilder
+from lumos_rl.envs.math.verify import verified
 from lumos_rl.errors import DataError
 from lumos_rl.task_types import Reject
 

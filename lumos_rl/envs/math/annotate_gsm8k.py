@@ -21,10 +21,11 @@ from fractions import Fraction
 from lumos_rl.core import Task
 from lumos_rl.envs.math.equations import NUMBER, Equation, agrees, equations, stated_value
 from lumos_rl.envs.math.given import given_numbers
-from lumos_rl.envs.math.plan_builder import Plan, PlanBuilder, verified
+from lumos_rl.envs.math.plan_builder import Plan, PlanBuilder
 from lumos_rl.envs.math.plan_sentence import ask, ask_for_unknown
 from lumos_rl.envs.math.rounding import roundings
 from lumos_rl.envs.math.unknowns import LetterEquation, letter_equations
+from lumos_rl.envs.math.verify import verified
 from lumos_rl.task_types import Reject
 
 _NUMBER = re.compile(rf"(?<![\w.])(?P<number>{NUMBER})(?P<percent>\s?%)?")

@@ -65,6 +65,7 @@ _IMPLIED = {  # beginning of a word → constants
     "dime": "10 .1", "nickel": "5 .05", "penn": "100 .01", "percent": "100 .01", "%": "100 .01", "decade": "10",
     "leg": "2 4 6 8", "wheel": "2 3 4", "tire": "2 4", "side": "2 3 4 5 6 8", "square": "4", "rectang": "4",
     "triang": "3 180", "meter": "10 100 1000", "gram": "1000", "liter": "1000", "ton": "1000 2000", "noon": "12",
+    "quarterly": "3 4", "watt": "1000", "kw": "1000", "finger": "5 10 20", "toe": "10 20",
     "night": "12 24", "morning": "12 24", "o'clock": "12", "a.m": "12", "p.m": "12", "am ": "12", "pm ": "12",
 }  # fmt: skip
 _CONSTANTS = {unit: frozenset(map(Fraction, values.split())) for unit, values in _IMPLIED.items()}
@@ -76,7 +77,7 @@ _HOURS = re.compile(r"\b(?:hour|minute)")
 
 
 @dataclass(frozen=True, slots=True)
-class _Item:
+class Item:
     """A word or number of a text: `kind` is "number", "part" (third), "times" (twice) or "word"."""
 
     kind: str
@@ -87,33 +88,33 @@ class _Item:
 
 def mentions(text: str) -> Counter[Fraction]:
     """How often a text mentions each number."""
-    return Counter(item.value for item in _items(text) if item.kind != "word")
+    return Counter(item.value for item in items(text) if item.kind != "word")
 
 
 def worded_numbers(text: str) -> set[Fraction]:
     """The numbers that a text writes as words, or as a digit and a word ("3 million")."""
-    return {item.value for item in _items(text) if item.kind != "word" and not item.text[-1:].isdigit()}
+    return {item.value for item in items(text) if item.kind != "word" and not item.text[-1:].isdigit()}
 
 
 @lru_cache(maxsize=64)
 def given_numbers(text: str) -> frozenset[Fraction]:
     """The numbers that a text mentions, and those its words make: "two thirds" also gives 2/3, "two dozen" 24."""
-    items = _items(text)
+    found = items(text)
     made: set[Fraction] = set()
-    for index, item in enumerate(items):
-        before = items[index - 1] if index else _NOTHING
+    for index, item in enumerate(found):
+        before = found[index - 1] if index else _NOTHING
         if item.kind == "part":
             share = (before.value if before.kind == "number" and item.gap in (" ", "-") else 1) / item.value
-            made |= {1 / item.value, share} | {number + share for number in _whole_before(items, index)}
+            made |= {1 / item.value, share} | {number + share for number in _whole_before(found, index)}
         elif item.kind == "number" and before.kind == "number" and item.gap.strip() == "/" and item.value:
             share = before.value / item.value
-            whole = items[index - 2] if index > 1 else _NOTHING
+            whole = found[index - 2] if index > 1 else _NOTHING
             made |= {share} | ({whole.value + share} if whole.kind == "number" and before.gap == " " else set())
         elif item.text in ("million", "billion"):
             made.add(item.value / _SCALES[item.text])  # people calculate in millions
         elif item.text.startswith("dozen"):
-            made |= {number * 12 for number in _whole_before(items, index)}
-            made |= {Fraction(6)} if before.text == "a" and index > 1 and items[index - 2].text == "half" else set()
+            made |= {number * 12 for number in _whole_before(found, index)}
+            made |= {Fraction(6)} if before.text == "a" and index > 1 and found[index - 2].text == "half" else set()
     return frozenset(made | mentions(text).keys())
 
 
@@ -146,12 +147,13 @@ def is_explained(value: Fraction, question: str, solution: str = "") -> bool:
 
 
 @lru_cache(maxsize=64)
-def _items(text: str) -> tuple[_Item, ...]:
+def items(text: str) -> tuple[Item, ...]:
+    """The words and numbers of a text, in lower case."""
     text = _VULGAR.sub(lambda sign: unicodedata.normalize("NFKC", f" {sign[0]}").replace("\u2044", "/"), text.lower())
     pieces = [found for found in _PIECE.finditer(text) if len(found[0]) <= _LONGEST_NUMBER]
     gaps = [text[before.end() : piece.start()] for before, piece in pairwise(pieces)]
     gaps.insert(0, "")
-    items: list[_Item] = []
+    found: list[Item] = []
     index = 0
     while index < len(pieces):
         value, end = _compound(pieces, gaps, index)
@@ -160,9 +162,9 @@ def _items(text: str) -> tuple[_Item, ...]:
             end += 1
             kind = "part" if word in _PARTS else "times" if word in _TIMES else "word"
             value = Fraction(_PARTS.get(word, 0) or _TIMES.get(word, 0))
-        items.append(_Item(kind, word, value, gaps[index]))
+        found.append(Item(kind, word, value, gaps[index]))
         index = end
-    return tuple(items)
+    return tuple(found)
 
 
 def _compound(pieces: Sequence[re.Match[str]], gaps: Sequence[str], start: int) -> tuple[Fraction, int]:
@@ -200,14 +202,14 @@ def _continues(current: int, number: int) -> bool:
     return current % 10 == 0 and current % 100 >= 20 and 0 < number < 10
 
 
-def _whole_before(items: Sequence[_Item], index: int) -> set[Fraction]:
+def _whole_before(found: Sequence[Item], index: int) -> set[Fraction]:
     """The number in "two and a half" or "two dozen" before the item at an index; empty if there is none."""
-    before = [item for item in items[max(0, index - 3) : index] if item.text not in ("a", "one")]
+    before = [item for item in found[max(0, index - 3) : index] if item.text not in ("a", "one")]
     if before and before[-1].text == "and":
         before.pop()
-    elif items[index].kind == "part":
+    elif found[index].kind == "part":
         return set()
     return {before[-1].value} if before and before[-1].kind == "number" else set()
 
 
-_NOTHING = _Item("word", "", Fraction(0), "")
+_NOTHING = Item("word", "", Fraction(0), "")

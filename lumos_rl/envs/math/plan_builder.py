@@ -1,4 +1,4 @@
-"""Builds gold plans for math by rules, and verifies each by running it.
+"""Builds gold plans for math by rules, and runs each action at once.
 
     >>> builder = PlanBuilder("Natalia sold clips to 48 friends in April and half as many in May. How many in all?")
     >>> builder.calculate(("48", "/", "2"), stated="24")
@@ -7,35 +7,28 @@
     >>> builder.calculate(("48", "+", "24"), stated="72"), builder.actions[-1].args      # 24 is an earlier result
     (Fraction(72, 1), '48 + R1')
 
-An annotator proposes plans from a task's worked solution or equation. It never sees the gold answer. Then `verified`
-writes each plan as the text that a model will read, parses and runs that text, and compares the result.
+An annotator proposes plans from a task's worked solution or equation. It never sees the gold answer;
+`lumos_rl.envs.math.verify` then runs each plan and compares its result.
 """
 
 from __future__ import annotations
 
-import dataclasses
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import cache
 
-from lumos_rl.core import Action, Subgoal, Task
+from lumos_rl.core import Action, Subgoal
 from lumos_rl.envs.math.equations import NUMBER, agrees, spell, stated_value
 from lumos_rl.envs.math.given import constants, given_numbers, is_explained, mentions
-from lumos_rl.errors import ActionParseError, DataError, ToolError
-from lumos_rl.language import format_annotation, parse_annotation
-from lumos_rl.metrics import numeric_match
-from lumos_rl.task_types import Reject
+from lumos_rl.errors import DataError, ToolError
 from lumos_rl.tools.base import Executor, Tool, Value
 from lumos_rl.tools.math import math_tools
 
-_LITERAL = re.compile(rf"(?<![\w.])(?:{NUMBER})(?P<percent>%?)")
-_PLACES = re.compile(r", \d+\)")  # of round(R1, 2)
-_MOST_SHARES = 12
+LITERAL = re.compile(rf"(?<![\w.])(?:{NUMBER})(?P<percent>%?)")
 _MOST_RESULTS = 200  # of a plan; people write fewer than 20
-_NOWHERE = "a number comes from nowhere"
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,63 +55,8 @@ def _tools() -> dict[str, Tool]:
     return math_tools()
 
 
-def verified(task: Task, plans: Iterable[Plan]) -> Task | Reject:
-    """The task with the first plan that gives its gold answer when run, or why none does."""
-    reject = Reject(task.id, "no equation in the solution")
-    for plan in plans:
-        if not plan.subgoals:
-            continue
-        reason, detail = check(plan.subgoals, str(task.answer))
-        strange = "" if reason else unexplained(plan.subgoals, task.instruction, str(task.meta.get("solution", "")))
-        if strange:
-            reason, detail = _NOWHERE, strange
-        if not reason:
-            meta = {**task.meta, "choices": plan.choices} if plan.choices else task.meta
-            return dataclasses.replace(task, subgoals=plan.subgoals, meta=meta)
-        if reject.reason != _NOWHERE:
-            reject = Reject(task.id, reason, detail)
-    return reject
-
-
-def check(subgoals: Sequence[Subgoal], gold: str) -> tuple[str, str]:
-    """Runs a plan from its text; returns reason and detail of a failure, both "" if it gives the gold answer."""
-    try:
-        plan = parse_annotation(format_annotation(subgoals))
-    except (ActionParseError, ValueError) as error:
-        return "the plan cannot be written", str(error)
-    executor = new_executor()
-    execution = executor.run([action for subgoal in plan for action in subgoal.actions])
-    if execution.error is not None or executor.last is None:
-        return "the plan does not run", str(execution.error)
-    if not numeric_match(executor.last.text, gold):
-        return "the result is not the gold answer", f"expected {gold}, got {executor.last.text}"
-    return "", ""
-
-
-def unexplained(subgoals: Sequence[Subgoal], question: str, solution: str = "") -> str:
-    """The first number of a plan that neither the question nor a unit explains, with its action; "" if there is none.
-
-    As a factor or divisor, 2 needs no explanation, nor does the number of terms of a sum before it (an average), nor
-    one more or less than a small number of the question (twice as many are 3 shares; 4 friends and I are 5).
-    """
-    sums: set[Fraction] = set()
-    small = {number for number in given_numbers(question) if number <= _MOST_SHARES}
-    shares = {Fraction(2)} | {number + step for number in small for step in (-1, 1)}
-    for action in (action for subgoal in subgoals for action in subgoal.actions if action.tool):
-        args = _PLACES.sub(")", action.args)
-        sums.add(Fraction(args.count("+") + 1))
-        for found in _LITERAL.finditer(args):
-            value = _literal_value(found[0])
-            sides = (args[: found.start()].rstrip()[-1:], args[found.end() :].lstrip()[:1])
-            is_share = ("/" in sides or "*" in sides) and value in shares
-            is_average = sides[0] == "/" and value in sums
-            is_scale = found["percent"] and is_explained(value * 100, question, solution)
-            if not (is_share or is_average or is_scale or is_explained(value, question, solution)):
-                return f"{found[0]} in {action.tool}({action.args})"
-    return ""
-
-
-def _literal_value(text: str) -> Fraction:
+def literal_value(text: str) -> Fraction:
+    """The value of a number in a plan: "60%" is 0.6."""
     value = Fraction(text.rstrip("%").replace(",", ""))
     return value / 100 if text.endswith("%") else value
 
@@ -332,12 +270,12 @@ class PlanBuilder:
         term = terms[index]
         if not (term[0].isdigit() or term[0] == "."):
             return term
-        value = _literal_value(term)
+        value = literal_value(term)
         number = value * 100 if term.endswith("%") else value
         is_given = number in self._left or value in self._left
         names = {}
         for result in reversed(self._results):
-            written = _written(result, value, term.endswith("%"), is_given)
+            written = _written(result, value, term.endswith("%"), is_given) or self._as_share(result, value)
             if written:
                 names[result.name] = (written, result)
         order = sorted(names.values(), key=lambda item: item[1].used or item[1] in reading.used)
@@ -354,6 +292,11 @@ class PlanBuilder:
         elif is_given:
             reading.mentioned.append(number if number in self._left else value)
         return options[0]
+
+    def _as_share(self, result: _Result, value: Fraction) -> str:
+        """A literal such as .3 written with a result of 30, in percent; "" where the question explains it."""
+        is_share = 0 < value < 1 and value * 100 == result.value and "%" in self.question
+        return f"({result.name} / 100)" if is_share and not is_explained(value, self.question, self.line) else ""
 
     def _stays(self, terms: Sequence[str], index: int, number: Fraction, reading: _Reading) -> bool:
         """Whether a literal is its own although an earlier result has the same value."""
@@ -372,6 +315,8 @@ class PlanBuilder:
         for slash in (index - 1, index + 1):
             top, bottom = terms[max(0, slash - 1)], terms[min(slash + 1, len(terms) - 1)]
             if not (0 < slash < len(terms) - 1 and terms[slash] == "/" and top.isdecimal() and bottom.isdecimal()):
+                continue
+            if not all(is_explained(Fraction(part), self.question, self.line) for part in (top, bottom)):
                 continue
             if int(top) < int(bottom) and "/" not in terms[max(0, slash - 2) : slash - 1]:
                 is_operand = {*terms[max(0, slash - 2) : slash - 1], *terms[slash + 2 : slash + 3]} & {*"+-*)("}

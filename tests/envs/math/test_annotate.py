@@ -7,10 +7,12 @@ from lumos_rl.data.annotate import annotate
 from lumos_rl.envs.math.annotate_equation import Operation, parse_equation
 from lumos_rl.envs.math.equations import equations
 from lumos_rl.envs.math.given import given_numbers
-from lumos_rl.envs.math.plan_builder import Plan, PlanBuilder, Reject, check, verified
+from lumos_rl.envs.math.plan_builder import Plan, PlanBuilder
 from lumos_rl.envs.math.plan_sentence import ask, ask_for_unknown
+from lumos_rl.envs.math.verify import check, verified
 from lumos_rl.errors import UnknownNameError
 from lumos_rl.language import format_actions
+from lumos_rl.task_types import Reject
 
 
 def gsm8k(question: str, solution: str, gold: str) -> Task | Reject:

@@ -8,8 +8,8 @@ from lumos_rl.data.annotate import annotate
 from lumos_rl.data.files import Row
 from lumos_rl.envs.math.given import given_numbers
 from lumos_rl.envs.math.mawps import READER
-from lumos_rl.envs.math.plan_builder import check
 from lumos_rl.envs.math.resample import resample
+from lumos_rl.envs.math.verify import check
 
 
 def annotated(text: str, equation: str, gold: str) -> Task:

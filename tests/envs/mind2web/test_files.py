@@ -15,12 +15,12 @@ from lumos_rl.data.annotations import read_annotations
 from lumos_rl.data.cache import CACHE_VARIABLE
 from lumos_rl.data.convert import Settings, convert
 from lumos_rl.data.convert import write as write_conversion
-from lumos_rl.envs.math.plan_builder import Reject
 from lumos_rl.envs.mind2web import files as mind2web_files
 from lumos_rl.envs.mind2web.files import index_file, read_json, scan
 from lumos_rl.envs.mind2web.reader import READER, load_action, load_page, read_step
 from lumos_rl.envs.mind2web.suite import main, suite_record, web_stream
 from lumos_rl.errors import DataError, MissingFileError, UnknownNameError
+from lumos_rl.task_types import Reject
 
 
 @pytest.fixture(autouse=True)

@@ -12,12 +12,12 @@ from lumos_rl.core import Task
 from lumos_rl.data import load_tasks
 from lumos_rl.data.annotate import annotate
 from lumos_rl.data.convert import main as convert
-from lumos_rl.envs.math.plan_builder import Reject
 from lumos_rl.envs.qa.plans import as_argument
 from lumos_rl.envs.qa.strategyqa import evidence_titles
 from lumos_rl.errors import DataError, MissingFileError
 from lumos_rl.language import format_actions
 from lumos_rl.prompts import LUMOS_PROFILE
+from lumos_rl.task_types import Reject
 
 HOTPOT = {
     "_id": "5a8b",

@@ -16,13 +16,13 @@ from lumos_rl.data import load_tasks
 from lumos_rl.data.annotate import annotate
 from lumos_rl.data.conversations import conversations
 from lumos_rl.data.convert import main
-from lumos_rl.envs.math.plan_builder import Reject
 from lumos_rl.envs.sql.domains import DOMAINS, suite_dump
 from lumos_rl.envs.sql.suite import KINDS, sql_stream
 from lumos_rl.envs.sql.unseen import UNSEEN_DOMAINS, UNSEEN_KINDS
 from lumos_rl.errors import ConfigError, DataError, MissingFileError
 from lumos_rl.language import format_actions
 from lumos_rl.prompts import get_profile
+from lumos_rl.task_types import Reject
 
 DUMP = (
     "CREATE DATABASE `Zoo`; USE `Zoo`; CREATE TABLE `Cats` (`id` int, `name` text);"
