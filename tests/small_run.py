@@ -79,6 +79,11 @@ def stops(request):
     return "Yes, I will stop planning."
 
 
+def prose(request):
+    """A grounder that writes no actions."""
+    return "The answer is: 1" if request.module is Module.GROUNDER else "Subgoal 1: Add."
+
+
 def adds(request):
     """A planner that asks for one thing and a grounder that adds; on math alone it does something."""
     if request.module is Module.PLANNER:
@@ -122,7 +127,7 @@ def fine_tune(run):
 def evaluate(run, version, checkpoint):
     """Tests a policy on the run's test tasks, as its recipes do."""
     job, settings = Job(run.config), run.config.test_rollout
-    return evaluate_stage(run, job.player(run), version, checkpoint, job.test_tasks, settings, job.examples)
+    return evaluate_stage(run, job.player(run), version, checkpoint, job.test_tasks, settings, job.examples(version))
 
 
 def validate(run, version, checkpoint):

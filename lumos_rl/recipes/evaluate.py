@@ -9,8 +9,9 @@
 A policy from outside a run is tested with the preset `defaults`: all test tasks, greedily, under Lumos's own limits.
 What was played before under the same limits is not played again: `--data.test-tasks 100` behind 5 plays 95.
 Every score has the number of its episodes, a 95 % interval, and how many episodes were left out because the
-infrastructure failed. Episodes that a model spoiled (errors, no answer, endless turns) are never left out. Where the
-tasks are the benchmark's own, the published score of Agent Lumos is printed too.
+infrastructure failed. Episodes that a model spoiled (errors, no answer, endless turns) are never left out. A line says
+how many of the turns that had to be actions were some. Where the tasks are the benchmark's own, the published score of
+Agent Lumos is printed too.
 """
 
 from __future__ import annotations
@@ -28,9 +29,10 @@ from lumos_rl.checks import closest, flag
 from lumos_rl.errors import ConfigError, MissingFileError
 from lumos_rl.policies.bases import PACKAGED, is_base, located
 from lumos_rl.policies.layout import CHECKPOINTS, require_folder, rounding
-from lumos_rl.runs.config import DataConfig, Engine, RunConfig, check_samples
+from lumos_rl.runs.config import BASE, DataConfig, Engine, RunConfig, check_samples
 from lumos_rl.runs.dry_run import describe_test
 from lumos_rl.runs.entries import words
+from lumos_rl.runs.examples import counted, test_examples
 from lumos_rl.runs.exclusive import given as given_names
 from lumos_rl.runs.folder import RunFolder, require_checkpoint
 from lumos_rl.runs.job import Job
@@ -38,9 +40,9 @@ from lumos_rl.runs.launch import known_flags, launch, stored_settings
 from lumos_rl.runs.overlap import learned, learned_in
 from lumos_rl.runs.policies import source_hash, weights_hash
 from lumos_rl.runs.presets import PRESETS
-from lumos_rl.runs.score import KINDS, Score, benchmark_of, told_apart
+from lumos_rl.runs.score import KINDS, Actions, Score, benchmark_of, told_apart
 from lumos_rl.runs.stages import evaluate_stage
-from lumos_rl.runs.tasks import graded_as, split_source, test_examples, test_sources
+from lumos_rl.runs.tasks import graded_as, split_source, test_sources
 from lumos_rl.runs.testing import learned_tests, with_stored_tests
 from lumos_rl.task_types import Scale, TaskType
 
@@ -123,7 +125,7 @@ def _test(job: Job, run: RunFolder, version: str, checkpoint: Path, trained: Run
     """
     asked, usual = job.config, run.config
     as_in_run = trained is usual and asked.data.examples == usual.data.examples
-    examples = test_examples(asked.data, everywhere=not as_in_run)
+    examples = test_examples(asked.data, everywhere=version == BASE or not as_in_run)
     same = asked.data == usual.data and asked.evaluate == usual.evaluate
     stage = f"evaluate-{version}" if same else f"evaluate-{version}@{len(job.test_tasks)}x{asked.evaluate.samples}"
     memorised: Mapping[str, Sequence[int]] = learned_in(run.path)
@@ -189,6 +191,10 @@ def _report(data: DataConfig, version: str, result: Mapping[str, Any], memorised
         if name in memorised:
             print(f"{source}: {learned(memorised[name])}")
         _print_scores(f"{source}{name.removeprefix(benchmark)}  {version}", task_type, scores)
+        if examples := result.get("examples", {}).get(benchmark):
+            print(f"    {counted(examples)} before each episode")
+        if scores.get("actions", {}).get("turns"):  # older results do not say it
+            print(f"    {'valid actions':20} {Actions(**scores['actions'])}")
         print(f"    {told_apart(scores[kind] for kind in KINDS)}")
         if source.startswith(f"{name}=") and not source.endswith("=synthetic") and task_type.published:
             print(f"    Agent Lumos (Yin et al. 2023): {task_type.published}")

@@ -41,7 +41,8 @@ def main(job: Job, run: RunFolder, config: RunConfig) -> None:
     player, learner = job.player(run), job.learner(run)
 
     def test(version: str, checkpoint: Path) -> None:
-        evaluate_stage(run, player, version, checkpoint, job.test_tasks, config.test_rollout, job.examples)
+        examples = job.examples(version)
+        evaluate_stage(run, player, version, checkpoint, job.test_tasks, config.test_rollout, examples)
 
     base = base_stage(run, config.model, job.profile, job.base_texts(), config.seed)
     sft_stage(run, learner, base, job.taught_rows, config.sft, config.preview)

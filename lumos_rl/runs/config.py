@@ -83,8 +83,9 @@ class DataConfig:
         suites: Built-in suites to learn and to be tested on, in place of `train` and `test`: math, qa, webshop,
             mind2web, sql. Commas or spaces stand between them; also the flag --suites.
         held_out: Built-in suites to be tested on beside those, without learning them, named likewise.
-        examples: Annotated training tasks of a suite that its test episodes start with, as turns already played: of
-            those in `held_out`; where a model is only evaluated, of every one.
+        examples: Annotated training tasks that test episodes start with, as turns already played: those of the suites
+            in `held_out`, those of the base model before any training, and, where a model is only evaluated, all. They
+            come from the training split of the tested files, from `train`, or from the built-in suite.
         train: Sources of training tasks.
         chats: Files of conversations that SFT learns beside, as planner=FILE and grounder=FILE, such as the annotations
             that Agent Lumos released; or FILE, of the unified set, whose records say it. Paths start at `folder`.

@@ -29,9 +29,10 @@ from lumos_rl.prompts import PromptProfile
 from lumos_rl.rollout.loop import Env
 from lumos_rl.runs import tasks
 from lumos_rl.runs.chats import chat_rows, profile_of
-from lumos_rl.runs.config import Engine, Modules, RunConfig, check_samples
+from lumos_rl.runs.config import BASE, Engine, Modules, RunConfig, check_samples
 from lumos_rl.runs.entries import by_benchmark, env_options
 from lumos_rl.runs.environments import make_env
+from lumos_rl.runs.examples import test_examples
 from lumos_rl.runs.folder import RunFolder
 from lumos_rl.runs.learn import Learner
 from lumos_rl.runs.overlap import learned_by_part, refuse_chats
@@ -91,10 +92,20 @@ class Job:
         """The tasks for choosing the best policy; errors as for `tasks.validation_tasks`."""
         return tasks.validation_tasks(self.config.data)
 
+    def examples(self, version: str) -> dict[str, list[Task]]:
+        """Annotated tasks that the test episodes of a policy start with, by benchmark.
+
+        The base model gets them everywhere, as nothing was learned; other policies only where nothing was.
+        """
+        return self._examples if version == BASE else self._examples_held_out
+
     @cached_property
-    def examples(self) -> dict[str, list[Task]]:
-        """Annotated tasks that test episodes start with, by benchmark."""
-        return tasks.test_examples(self.config.data)
+    def _examples(self) -> dict[str, list[Task]]:
+        return test_examples(self.config.data, everywhere=True)
+
+    @cached_property
+    def _examples_held_out(self) -> dict[str, list[Task]]:
+        return test_examples(self.config.data)
 
     @cached_property
     def taught_rows(self) -> list[ChatRow]:
@@ -196,10 +207,12 @@ class Job:
                 f"expected --model.base of a model that knows the chat template {template}, got a model that is built"
                 " here, with Lumos's markup; leave --model.chat-template out"
             )
-        if config.data.examples and not config.data.held_out:
+        base_is_tested = BASE in config.evaluate.also and config.model.base != SCRATCH
+        if config.data.examples and not config.data.held_out and not base_is_tested:
             raise ConfigError(
-                f"expected --data.held-out with --data.examples {config.data.examples}, as what is learned needs no"
-                " examples, got none; name suites that are tested only, or leave examples out"
+                f"expected --data.held-out, or a pretrained base that is tested (--evaluate.also base), with"
+                f" --data.examples {config.data.examples}, as what is learned needs no examples, got neither; name"
+                " suites that are tested only, or leave examples out"
             )
         check_samples("evaluate", config.test_rollout)
         for step in refine_steps(config, []):

@@ -41,7 +41,7 @@ def refine(job: Job, run: RunFolder) -> tuple[list[str], int]:
         result = run.stage(version, lambda: learn(job, learner, version, policy, played()))  # noqa: B023 (called at once)
         if "skipped" in result:
             continue
-        tests = job.test_tasks, job.config.test_rollout, job.examples
+        tests = job.test_tasks, job.config.test_rollout, job.examples(version)
         evaluate_stage(run, player, version, run.checkpoint(version), *tests)
         taken = [value for name, value in result.items() if name.endswith("steps")]
         steps += round(sum(taken) / len(taken))

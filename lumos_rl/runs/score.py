@@ -1,6 +1,7 @@
 """Scores of episodes: success and the benchmarks' own metrics, with confidence intervals.
 
     str(score(episodes))        # "61.3 [55.7, 66.7] n=300"; "… n=2400 of 300 tasks" with eight episodes each
+    str(actions(episodes))      # "97.5 % of 640 turns; 3.1 % ended in an error of a tool"
 
 Episodes with an infrastructure failure are excluded and counted. Failures of the model (errors, no answer, endless
 turns) are never excluded. Intervals count tasks, as episodes of one task are alike.
@@ -14,9 +15,10 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from lumos_rl import task_types
-from lumos_rl.core import Task, Trajectory
+from lumos_rl.core import Formulation, Task, Trajectory
 from lumos_rl.data.synthetic import UNSEEN
 from lumos_rl.metrics import detectable_difference, mean_interval, share_interval
+from lumos_rl.rollout.loop import CUT
 from lumos_rl.task_types import Scale
 
 KINDS = ("greedy", "sampled")
@@ -56,6 +58,38 @@ class Score:
         excluded = f" ({self.excluded} excluded)" if self.excluded else ""
         tasks = "" if self.tasks in (None, self.n) else f" of {self.tasks} tasks"
         return f"{scale * self.value:.{decimals}f}{interval} n={self.n}{tasks}{excluded}"
+
+
+@dataclass(frozen=True, slots=True)
+class Actions:
+    """How many turns that had to be actions were some, in episodes that the infrastructure did not end.
+
+    Attributes:
+        turns: Number of these turns; 0 in formulations without tools, or if it was not recorded.
+        valid: Share of them that can be read and name known tools. None without turns.
+        refused: Share of them that are valid, but ended in an error of a tool. None without turns.
+    """
+
+    turns: int
+    valid: float | None
+    refused: float | None
+
+    def __str__(self) -> str:
+        if self.valid is None or self.refused is None:
+            return "no turns"
+        return f"{self.valid:.1%} of {self.turns} turns; {self.refused:.1%} ended in an error of a tool"
+
+
+def actions(trajectories: Iterable[Trajectory]) -> Actions:
+    """Counts the turns whose text went to the environment as it was written."""
+    played = (each for each in trajectories if each.failure is None)
+    with_tools = (each for each in played if each.formulation not in (Formulation.COT, Formulation.DIRECT))
+    turns = [turn for each in with_tools for turn in each.turns if turn.malformed is not None]
+    if not turns:
+        return Actions(0, None, None)
+    valid = [turn for turn in turns if not turn.malformed]
+    refused = sum(turn.error not in (None, CUT) for turn in valid)
+    return Actions(len(turns), len(valid) / len(turns), refused / len(turns))
 
 
 def part(trajectory: Trajectory | Task) -> str:
@@ -133,10 +167,11 @@ def told_apart(scores: Iterable[Mapping[str, Any]]) -> str:
 
 
 def scores_of(played: Sequence[Trajectory]) -> dict[str, Any]:
-    """`{"greedy": SCORE, "sampled": SCORE, "metrics": {"greedy": {NAME: SCORE, …}, …}}` of these episodes."""
+    """`{"greedy": SCORE, "sampled": SCORE, "metrics": {"greedy": {NAME: SCORE, …}, …}, "actions": ACTIONS}`."""
     parts = {
         "greedy": [trajectory for trajectory in played if trajectory.temperature == 0],
         "sampled": [trajectory for trajectory in played if trajectory.temperature > 0],
     }
     metrics = {kind: {name: asdict(each) for name, each in metric_scores(part).items()} for kind, part in parts.items()}
-    return {kind: asdict(score(part)) for kind, part in parts.items()} | {"metrics": metrics}
+    scores = {kind: asdict(score(part)) for kind, part in parts.items()}
+    return scores | {"metrics": metrics, "actions": asdict(actions(played))}

@@ -113,7 +113,8 @@ def evaluate_stage(
 
     Returns:
         The numbers of `scores_of` and `describe`, and the scores of each benchmark, with the tasks of unseen templates
-        apart, under "benchmarks". The first numbers are of all but those, where there are others.
+        apart, under "benchmarks". The first numbers are of all but those, where there are others. "examples" has the
+        number of examples by benchmark.
     """
 
     def work() -> dict[str, Any]:
@@ -126,7 +127,8 @@ def evaluate_stage(
             where = f"evaluate/{version}" + (f"/{name.replace(' ', '/')}" if len(found) > 1 else "")
             run.log(where, 0, {kind: scores[kind]["value"] for kind in KINDS if scores[kind]["value"] is not None})
         main = [trajectory for trajectory in played if trajectory.split != UNSEEN] or played
-        return scores_of(main) | {"benchmarks": found} | describe(played)
+        shown = {"examples": {name: len(each) for name, each in (examples or {}).items()}}
+        return scores_of(main) | {"benchmarks": found} | shown | describe(played)
 
     plans = plan_episodes(tasks, rollout, examples)
     asked = hashlib.sha256(

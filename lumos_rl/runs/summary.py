@@ -11,12 +11,14 @@ from typing import Any
 
 from lumos_rl import task_types
 from lumos_rl.policies.layout import rounding
+from lumos_rl.runs.examples import counted
 from lumos_rl.runs.folder import RunFolder
 from lumos_rl.runs.overlap import OVERLAP, learned
 from lumos_rl.runs.score import KINDS, Score, benchmark_of, told_apart
 from lumos_rl.runs.stages import swapped
 from lumos_rl.runs.tasks import graded_as, split_source, test_sources, training_line
 
+VALID = "valid actions"  # a column of the table
 PACKAGES = ("lumos_rl", "torch", "transformers", "trl", "peft", "ray", "gymnasium")
 
 
@@ -73,7 +75,11 @@ def _by_benchmark(run: RunFolder, evaluated: Mapping[str, Mapping[str, Any]]) ->
             kind = "greedy" if scores["greedy"]["n"] else "sampled"
             metrics = scores["metrics"][kind]
             others = {name: metrics[name]["value"] for name in _reported(benchmark) if name in metrics}
-            found.setdefault(benchmark, {})[policy] = {each: scores[each] for each in KINDS} | {"metrics": others}
+            if scores.get("actions", {}).get("turns"):  # older results do not say it
+                others[VALID] = scores["actions"]["valid"]
+            row = {each: scores[each] for each in KINDS} | {"metrics": others}
+            examples = result.get("examples", {}).get(benchmark_of(benchmark), 0)
+            found.setdefault(benchmark, {})[policy] = row | {"examples": examples}
     return found
 
 
@@ -91,8 +97,10 @@ def _markdown(summary: dict[str, Any]) -> str:
         f"Success on {summary['test']} in percent, with its 95 % interval (Wilson, by task) and the number of episodes;"
         f" seed {summary['seed']}, {summary['hardware']}, {summary['seconds'] / 60:.1f} minutes in this session."
         " A policy named A+B has the planner of A and the grounder of B. Further columns are means of the benchmark's"
-        ' other metrics, in percent, of greedy episodes where there are some. Tasks of "unseen" are made by templates'
-        " that training never shows.",
+        f' other metrics, in percent, of greedy episodes where there are some; "{VALID}" is the share of all turns that'
+        " had to be actions and were some: they can be read, and name known tools. A row with examples was played"
+        ' behind so many annotated tasks as turns already played. Tasks of "unseen" are made by templates that training'
+        " never shows.",
         "",
         *([f"The base model's {summary['weights']}.", ""] if summary["weights"] else []),
     ]
@@ -110,7 +118,8 @@ def _markdown(summary: dict[str, Any]) -> str:
         ]
         for name, found in scores.items():
             means = [f"{100 * found['metrics'][each]:.1f}" if each in found["metrics"] else "" for each in others]
-            lines.append(_row(name, *(Score(**found[kind]) for kind in kinds), *means))
+            label = f"{name}, {counted(found['examples'])}" if found["examples"] else name
+            lines.append(_row(label, *(Score(**found[kind]) for kind in kinds), *means))
         lines += ["", *_smallest(scores)]
     if best := summary["stages"].get("best"):
         lines += [f"Chosen on validation tasks: {best['best']}.", ""]
@@ -132,7 +141,7 @@ def _learned(counts: Sequence[int] | None) -> list[str]:
 
 def _smallest(scores: Mapping[str, Any]) -> list[str]:
     """What these tasks can show of a difference between policies."""
-    told = told_apart(each for found in scores.values() for each in found.values())
+    told = told_apart(found[kind] for found in scores.values() for kind in KINDS)
     return [f"{told} `python -m lumos_rl.recipes.compare` says what they differ by.", ""] if told else []
 
 

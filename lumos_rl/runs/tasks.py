@@ -93,7 +93,7 @@ def _training_tasks(source: str, config: DataConfig, seed: int, chosen_by: HeldO
         explore = tasks[config.annotated :]
     else:
         chosen = {task.id for task in _chosen_by(benchmark, where, config)}
-        read = [task for task in _learnable(benchmark, where, config) if task.id not in chosen]
+        read = [task for task in learnable(benchmark, where, config) if task.id not in chosen]
         kept = [task for task in read if task not in chosen_by]
         if len(kept) < len(read):
             log.info("%s: %d tasks equal one of validation and are left out", source, len(read) - len(kept))
@@ -102,8 +102,8 @@ def _training_tasks(source: str, config: DataConfig, seed: int, chosen_by: HeldO
     copies = resampled(annotated, config.resample, config, seed, held_out)
     own = graded_as(benchmark)
     part = TrainingTasks(
-        [replace(_cased(task, config), benchmark=own) for task in annotated + copies],
-        [replace(_cased(task, config), benchmark=own, subgoals=()) for task in explore],
+        [replace(cased(task, config), benchmark=own) for task in annotated + copies],
+        [replace(cased(task, config), benchmark=own, subgoals=()) for task in explore],
         rejected,
         len(copies),
     )
@@ -126,7 +126,7 @@ def training_line(counts: Mapping[str, int], copies: int = 0) -> str:
     return f"{counts['annotated']} annotated ({counts['rejected']} rejected){more}, {explored}"
 
 
-def _learnable(benchmark: str, where: str, config: DataConfig) -> list[Task]:
+def learnable(benchmark: str, where: str, config: DataConfig) -> list[Task]:
     """The training tasks of a file or folder, those for validation too. Without a training split, what is not tested.
 
     Raises:
@@ -153,7 +153,7 @@ def _learnable(benchmark: str, where: str, config: DataConfig) -> list[Task]:
 def _chosen_by(benchmark: str, where: str, config: DataConfig) -> list[Task]:
     """The tasks of a file or folder by which the best policy is chosen."""
     count = config.validation_tasks
-    return shuffled(_learnable(benchmark, where, config))[:count] if count else []
+    return shuffled(learnable(benchmark, where, config))[:count] if count else []
 
 
 def _is_divided(benchmark: str, where: str, config: DataConfig) -> bool:
@@ -233,7 +233,8 @@ def _held_out_plans(source: str, config: DataConfig) -> set[Plan]:
     }
 
 
-def _cased(task: Task, config: DataConfig) -> Task:
+def cased(task: Task, config: DataConfig) -> Task:
+    """The task with its texts in lower case, where `data.lower_case` is set."""
     if not config.lower_case:
         return task
     subgoals = tuple(replace(subgoal, text=subgoal.text.lower()) for subgoal in task.subgoals)
@@ -255,7 +256,7 @@ def test_tasks(config: DataConfig) -> list[Task]:
             " test on each separately, with python -m lumos_rl.recipes.evaluate"
         )
     return [
-        replace(_cased(task, config), benchmark=graded_as(benchmark))
+        replace(cased(task, config), benchmark=graded_as(benchmark))
         for benchmark, where in places
         for split in _splits(benchmark, where, config)
         for task in _tested(benchmark, where, split, config)
@@ -291,51 +292,23 @@ def validation_tasks(config: DataConfig) -> list[Task]:
             tasks = synthetic_tasks(benchmark, "dev", count)
         else:
             tasks = _chosen_by(benchmark, where, config)
-        found += [replace(_cased(task, config), benchmark=own, subgoals=()) for task in tasks]
+        found += [replace(cased(task, config), benchmark=own, subgoals=()) for task in tasks]
     refuse_overlap(found, test_tasks(config), config, "used for validation")
     return found
 
 
-def test_examples(config: DataConfig, everywhere: bool = False) -> dict[str, list[Task]]:
-    """Annotated training tasks of built-in suites, for the prompts of test episodes, by benchmark.
-
-    Args:
-        config: Settings of the data.
-        everywhere: Whether every benchmark that is tested gets them, or only those of `data.held_out`.
-
-    Raises:
-        UnknownNameError: One of these has no built-in suite.
-    """
-    if not config.examples:
-        return {}
-    held_out = _suites(config.held_out)
-    tested = dict.fromkeys(graded_as(split_source(source, config)[0]) for source in test_sources(config))
-    shown = list(tested) if everywhere else held_out
-    without = [name for name in tested if name not in shown]
-    log.info(
-        "%d examples before each episode of %s%s",
-        config.examples,
-        ", ".join(shown) or "none",
-        f"; none before those of {', '.join(without)}, which is learned" if without else "",
-    )
-    return {
-        benchmark: [_cased(task, config) for task in synthetic_tasks(benchmark, "train", config.examples)]
-        for benchmark in shown
-    }
-
-
 def train_sources(config: DataConfig) -> tuple[str, ...]:
     """The sources of training tasks."""
-    return tuple(f"{name}=synthetic" for name in _suites(config.suites)) or config.train
+    return tuple(f"{name}=synthetic" for name in suites_of(config.suites)) or config.train
 
 
 def test_sources(config: DataConfig) -> tuple[str, ...]:
     """The sources of test tasks."""
-    known = tuple(f"{name}=synthetic" for name in _suites(config.suites)) or config.test
-    return known + tuple(f"{name}=synthetic" for name in _suites(config.held_out))
+    known = tuple(f"{name}=synthetic" for name in suites_of(config.suites)) or config.test
+    return known + tuple(f"{name}=synthetic" for name in suites_of(config.held_out))
 
 
-def _suites(words: Sequence[str]) -> list[str]:
+def suites_of(words: Sequence[str]) -> list[str]:
     """Benchmarks of suites such as math and qa."""
     return [name for word in words for name in task_types.suites(word)]
 

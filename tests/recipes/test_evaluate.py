@@ -6,8 +6,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from small_run import adds, play, stops
+from small_run import adds, play, prose, stops
 
+from lumos_rl.core import Module
 from lumos_rl.data.synthetic import synthetic_tasks
 from lumos_rl.errors import ConfigError, MissingFileError
 from lumos_rl.policies.base import ScriptedPolicy
@@ -123,7 +124,29 @@ def test_examples_are_given_wherever_a_policy_is_only_evaluated(asked, caplog):
         assert asked("--data.test-tasks", "3") == 3
         assert asked("--data.test-tasks", "3", "--data.examples", "2") == 3  # with other prompts: other episodes
         assert asked("--data.test-tasks", "3", "--data.examples", "2") == 0
+        assert asked("--benchmarks", "svamp,strategyqa", "--data.test-tasks", "1", "--data.examples", "1") == 2
+    assert "1 example before each episode of strategyqa, from strategyqa=synthetic" in caplog.text
     assert "2 examples before each episode of gsm8k" in caplog.text
+
+
+@pytest.mark.parametrize(("reply", "share"), [(adds, "100.0%"), (prose, "0.0%")])
+@pytest.mark.parametrize("benchmark", ["gsm8k", "intercode_sql", "webshop"])
+def test_the_share_of_turns_that_are_actions_is_told(tmp_path, capsys, reply, share, benchmark):
+    """`adds` writes actions: calls of a tool of math, and there alone of one that is known."""
+    config = RunConfig(data=DataConfig(test=(f"{benchmark}=synthetic",), test_tasks=2))
+    known = reply if benchmark == "gsm8k" or reply is prose else queries
+    with RunFolder(tmp_path / "run", config) as run:
+        play(run, tasks_to_test_on(config.data), config.test_rollout, "model", known)
+        main(Job(config), run, EvaluateConfig(config, checkpoint="model"))
+    said = capsys.readouterr().out
+    assert re.search(rf"valid actions +{share} of \d+ turns; (0|100)\.0% ended in an error of a tool", said)
+
+
+def queries(request):
+    """Plans a thing and grounds it with a call that some tool takes; none that does anything."""
+    if request.module is Module.PLANNER:
+        return adds(request)
+    return "R1 = ListTables()" if "ListTables" in request.messages[0]["content"] else "R1 = Search(desk lamp)"
 
 
 def test_what_a_run_learned_is_no_test_of_it(run, tmp_path, capsys, monkeypatch):
@@ -189,7 +212,8 @@ def test_a_dry_run_is_of_the_test_alone(tmp_path, tiny_base, monkeypatch):
         config = parse("About.", EvaluateConfig, with_target([*argv]))
         return dry_run(Job(config.run), config)
 
-    told = said(str(tiny_base), "--benchmarks", "gsm8k", "--data.test-tasks", "3", "--evaluate.samples", "1")
+    short = ("--model.profile", "compact", "--evaluate.samples", "1")  # the model reads 128 tokens
+    told = said(str(tiny_base), "--benchmarks", "gsm8k", "--data.test-tasks", "3", *short)
     assert "3 from gsm8k=synthetic" in told and f"model: folder {tiny_base}" in told and "training" not in told
     assert (
         told.partition("Stages\n")[2].splitlines()[0].strip()

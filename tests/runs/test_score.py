@@ -2,11 +2,12 @@ from dataclasses import replace
 
 import pytest
 
-from lumos_rl.core import StopReason, Task
+from lumos_rl.core import StopReason, Task, Turn
 from lumos_rl.metrics import share_interval
+from lumos_rl.rollout.loop import CUT
 from lumos_rl.rollout.plans import RolloutConfig, plan_episodes
 from lumos_rl.runs.play import describe
-from lumos_rl.runs.score import Score, benchmark_of, metric_scores, part, score
+from lumos_rl.runs.score import Score, actions, benchmark_of, metric_scores, part, score, scores_of
 
 
 def plan_of(number, benchmark="gsm8k", split="test"):
@@ -65,6 +66,24 @@ def test_each_metric_of_a_benchmark_has_a_mean_with_an_interval():
     assert (found["f1"].value, found["f1"].n, found["f1"].excluded, found["em"].n) == (0.5, 3, 1, 2)
     low, high = share_interval([[0.5], [1.0], [0.0]])
     assert (found["f1"].low, found["f1"].high) == (low, high) and 0 < low < high < 1
+
+
+def test_turns_that_are_actions_are_counted_apart_from_those_that_a_tool_refused():
+    plan = plan_of(0)
+
+    def played(*turns, **rest):
+        told = ({"malformed": malformed, "error": error} for malformed, error in turns)
+        made = tuple(Turn("grounder", "?", "!", **each) for each in told)
+        return plan.trajectory("sft", rest.pop("reason", StopReason.ANSWERED), turns=made, **rest)
+
+    mine = played((None, None), (False, None), (True, "cannot be read"), (False, "division by zero"), (False, CUT))
+    broken = played((True, "cannot be read"), reason=StopReason.FAILED, failure="worker died")
+    found = actions([mine, broken])
+    assert (found.turns, found.valid, found.refused) == (4, 0.75, 0.25)  # the planner's turn is none of them
+    assert str(found) == "75.0% of 4 turns; 25.0% ended in an error of a tool"
+    without = [broken, replace(mine, formulation="cot")]  # there, the agent writes the actions
+    assert str(actions(without)) == "no turns"
+    assert scores_of([mine])["actions"] == {"turns": 4, "valid": 0.75, "refused": 0.25}
 
 
 def test_the_interval_of_a_count_is_of_its_tasks():

@@ -2,10 +2,14 @@ import json
 from dataclasses import asdict, replace
 
 import pytest
-from small_run import CONFIG, evaluate, explore_gold, half, play, stops
+from small_run import CONFIG, adds, evaluate, explore_gold, half, play, prose, stops
 
+from lumos_rl.policies.base import ScriptedPolicy
+from lumos_rl.rollout.loop import run_episodes
+from lumos_rl.rollout.plans import plan_episodes
 from lumos_rl.runs.config import DataConfig, RunConfig
-from lumos_rl.runs.folder import RunFolder
+from lumos_rl.runs.environments import make_env
+from lumos_rl.runs.folder import EVALUATION, RunFolder
 from lumos_rl.runs.job import Job
 from lumos_rl.runs.refine import refine
 from lumos_rl.runs.refine_settings import Refine
@@ -48,6 +52,21 @@ def test_a_summary_has_what_each_benchmark_reports_beside_success(tmp_path, suit
     assert "| policy | greedy | score |" in shop  # no column for sampled episodes, as there are none
     assert f"| sft | 0.0 [0.0, 65.8] n=2 | {100 * score:.1f} |" in shop
     assert ("| policy | greedy | em | f1 |" in text) == bool(suites)
+
+
+def test_a_summary_says_which_turns_were_actions_and_which_policies_had_examples(tmp_path):
+    data = DataConfig(test=("gsm8k=synthetic",), test_tasks=2, examples=1)
+    with RunFolder(tmp_path / "run", RunConfig(data=data)) as run:
+        examples = Job(run.config).examples("base")
+        for version, reply, shown in (("base", prose, examples), ("sft", adds, None)):
+            plans = plan_episodes(tasks_to_test_on(data), run.config.test_rollout, shown)
+            for trajectory in run_episodes(make_env, plans, ScriptedPolicy(reply, version), "lumos"):
+                run.add(EVALUATION, trajectory)
+            evaluate(run, version, tmp_path)
+        text = write_summary(run, [], 1.0)
+    assert "| policy | greedy | valid actions |" in text
+    assert "| base, 1 example | 0.0 [0.0, 65.8] n=2 | 0.0 |" in text
+    assert "| sft | 0.0 [0.0, 65.8] n=2 | 100.0 |" in text
 
 
 def test_a_summary_has_a_table_for_tasks_of_unseen_templates(tmp_path):

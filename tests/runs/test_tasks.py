@@ -13,6 +13,7 @@ from lumos_rl.data.synthetic import synthetic_tasks
 from lumos_rl.errors import ConfigError, MissingFileError, UnknownNameError
 from lumos_rl.rollout.plans import RolloutConfig
 from lumos_rl.runs.config import DataConfig, RunConfig
+from lumos_rl.runs.examples import test_examples as examples_of
 from lumos_rl.runs.refine_settings import PreferenceConfig, Refine, RefineConfig, RejectionConfig
 from lumos_rl.runs.steps import refine_steps
 from lumos_rl.runs.tasks import (
@@ -21,7 +22,6 @@ from lumos_rl.runs.tasks import (
     training_tasks,
     validation_tasks,
 )
-from lumos_rl.runs.tasks import test_examples as examples_of
 from lumos_rl.runs.tasks import test_sources as sources_tested
 from lumos_rl.runs.tasks import test_tasks as tasks_to_test_on
 
