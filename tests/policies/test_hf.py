@@ -10,7 +10,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, GenerationConfig, 
 
 from lumos_rl.core import Module
 from lumos_rl.errors import ConfigError, MissingFileError
-from lumos_rl.policies import hf
+from lumos_rl.policies import hf_writers
 from lumos_rl.policies.base import Policy, Request, Sampling
 from lumos_rl.policies.checkpoints import load_model, load_tokenizer
 from lumos_rl.policies.encoding import encode_chat, encode_prompt
@@ -125,7 +125,9 @@ def test_the_others_in_a_batch_change_nothing(tiny_base):
 
 
 @pytest.mark.parametrize("stretch", [1, 5])
-def test_a_turn_in_stretches_is_the_turn_in_one(untrained, monkeypatch, stretch):
+def test_a_turn_in_stretches_is_the_turn_in_one(tiny_base, monkeypatch, stretch):
+    monkeypatch.setattr(hf_writers, "slots_of", lambda model: None)  # as for a model with a sliding window
+    untrained = HFPolicy.load(tiny_base, device="cpu")
     (text,) = {ask(untrained, sampling=replace(HOT, max_new_tokens=24)).text}
     samplings = [
         replace(GREEDY, max_new_tokens=24),
@@ -135,7 +137,7 @@ def test_a_turn_in_stretches_is_the_turn_in_one(untrained, monkeypatch, stretch)
     ]
     requests = [Request(str(index), Module.PLANNER, tuple(FLIP), each) for index, each in enumerate(samplings)]
     whole = generate(untrained, requests)
-    monkeypatch.setattr(hf, "STRETCH", stretch)
+    monkeypatch.setattr(hf_writers, "STRETCH", stretch)
     parts = generate(untrained, requests)
     for name, turn in whole.items():
         assert (parts[name].text, parts[name].ids) == (turn.text, turn.ids)
@@ -163,7 +165,10 @@ def test_a_neighbour_with_a_long_prompt_takes_no_room(untrained):
     assert done["short"].ids == ask(untrained, short.messages, short.sampling).ids
 
 
-def test_a_table_of_positions_is_never_overrun(tiny_base, tmp_path):
+@pytest.mark.parametrize("reuse", [True, False])
+def test_a_table_of_positions_is_never_overrun(tiny_base, tmp_path, monkeypatch, reuse):
+    if not reuse:
+        monkeypatch.setattr(hf_writers, "slots_of", lambda model: None)
     tokenizer = AutoTokenizer.from_pretrained(tiny_base)
     torch.manual_seed(0)
     config = GPT2Config(vocab_size=len(tokenizer), n_positions=64, n_embd=32, n_layer=1, n_head=2)
