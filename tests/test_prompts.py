@@ -1,4 +1,5 @@
 import dataclasses
+import json
 import time
 
 import pytest
@@ -6,6 +7,7 @@ import pytest
 from lumos_rl.errors import ConfigError, MissingFileError, UnknownNameError
 from lumos_rl.prompts import (
     COMPACT_PROFILE,
+    INSTRUCT_PROFILE,
     LUMOS_PROFILE,
     PROFILES,
     PromptProfile,
@@ -127,6 +129,34 @@ def test_a_profile_is_read_off_annotated_conversations():
     profile = profile_from_records(planner, grounder, "released")
     assert profile.planner_first("A") == planner[0][0]["content"]
     assert profile.grounder_first("A", "B") == grounder[0][0]["content"]
+
+
+def test_a_system_message_of_annotations_is_part_of_their_profile():
+    planner, grounder = (
+        [[{"role": "system", "content": f"You {who}."}, {"role": "user", "content": "Go. Task: A"}]]
+        for who in ("plan", "ground")
+    )
+    profile = profile_from_records(planner, grounder, "mine")
+    assert (profile.planner_system, profile.grounder_system) == ("You plan.", "You ground.")
+    assert profile.planner_before == "Go. Task: "
+
+
+def test_a_profile_of_before_there_were_system_messages_is_read_and_keeps_its_hash(tmp_path):
+    fields = json.loads(json.dumps(dataclasses.asdict(LUMOS_PROFILE)))
+    older = {name: text for name, text in fields.items() if not name.endswith("_system")}
+    assert len(fields) - len(older) == 4
+    (tmp_path / "prompt_profile.json").write_text(json.dumps(older))
+    assert PromptProfile.load(tmp_path) == LUMOS_PROFILE
+    assert (LUMOS_PROFILE.hash, COMPACT_PROFILE.hash) == ("43a253be17ed", "fc1f36de962b")  # as checkpoints have them
+    assert dataclasses.replace(LUMOS_PROFILE, grounder_system="You ground.").hash != LUMOS_PROFILE.hash
+
+
+@pytest.mark.parametrize("system", ["planner_system", "grounder_system", "onetime_system", "integrated_system"])
+def test_the_profile_for_instructed_models_says_what_a_reply_looks_like(system):
+    text = getattr(INSTRUCT_PROFILE, system)
+    assert text.startswith("{system_prompt}\n\n")
+    assert ("Subgoal 1: " in text) == (system in ("planner_system", "onetime_system"))
+    assert (f'"{INSTRUCT_PROFILE.stop}"' in text) == (system in ("planner_system", "integrated_system"))
 
 
 def test_mixed_instructions_are_refused():

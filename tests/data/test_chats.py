@@ -6,9 +6,10 @@ import pytest
 from lumos_rl.core import Formulation, Module
 from lumos_rl.data.chats import chats_profile, read_chats
 from lumos_rl.data.conversations import conversations
+from lumos_rl.data.rows import annotation_rows
 from lumos_rl.data.synthetic import synthetic_tasks
 from lumos_rl.errors import ConfigError, DataError, MissingFileError
-from lumos_rl.prompts import LUMOS_PROFILE
+from lumos_rl.prompts import INSTRUCT_PROFILE, LUMOS_PROFILE
 
 PLAN, GROUND = "Plan in subgoals, please.\nTask: ", "Ground it. Actions: Calculator, Code.\n\nTask: "
 
@@ -60,6 +61,7 @@ def test_a_profile_needs_both_modules(tmp_path):
         ({"dataset": "gsm8k", "id": "1"}, "'messages'"),
         ({"id": "1", "messages": [{"role": "user", "content": "a"}]}, "'dataset'"),
         ({"dataset": "gsm8k", "messages": [{"role": "assistant", "content": "a"}]}, "the user first"),
+        ({"dataset": "gsm8k", "messages": [{"role": "system", "content": "a"}]}, "the user first"),
         ({"dataset": "gsm8k", "messages": [{"role": "user", "content": 3}]}, '"role" and "content"'),
     ],
 )
@@ -68,6 +70,14 @@ def test_a_record_that_is_no_conversation_is_named(tmp_path, record, said):
     path.write_text(json.dumps(record) + "\n")
     with pytest.raises(DataError, match=rf"plan.jsonl:1: .*{said}"):
         read_chats(path, "planner")
+
+
+def test_a_conversation_may_begin_with_a_system_message(tmp_path):
+    (task,) = synthetic_tasks("gsm8k", "train", 1)
+    (written,) = annotation_rows([task], Formulation.ITERATIVE, INSTRUCT_PROFILE)[:1]
+    record = {"dataset": "gsm8k", "id": task.id, "messages": written.messages}
+    (tmp_path / "planner.jsonl").write_text(json.dumps(record) + "\n")
+    assert read_chats(tmp_path / "planner.jsonl", "planner") == [written]
 
 
 def test_the_module_is_given_or_told(tmp_path):

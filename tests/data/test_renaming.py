@@ -28,6 +28,14 @@ def contents(rows):
     return [message["content"] for row in rows for message in row.messages]
 
 
+def test_the_system_message_stays_as_it_is_and_keeps_no_word_from_changing():
+    system = {"role": "system", "content": "Buy things such as b0lxrl9m9s."}
+    bare = row("grounder", "Look at b0lxrl9m9s.", "R12 = Click(b0lxrl9m9s)")
+    (copy,) = renamed([replace(bare, messages=(system, *bare.messages))], 1, 0)
+    assert copy.messages[0] == system
+    assert list(copy.messages[1:]) == list(renamed([bare], 1, 0)[0].messages) != list(bare.messages)
+
+
 def test_what_is_copied_changes_everywhere_alike():
     rows = [
         row("planner", "Buy green tea under 40 dollars.", "Find it.", "b0lxrl9m9s, Green Tea", "Look at b0lxrl9m9s."),

@@ -47,6 +47,19 @@ def test_it_says_what_an_action_is_and_what_every_tool_does(kind):
     assert len(text) < 2_500
 
 
+@pytest.mark.parametrize("kind", KINDS, ids=ids)
+def test_what_is_no_action_is_told_from_what_a_tool_refuses(kind):
+    env = gym.make(kind.env_id, **kind.play_options)
+    env.reset(seed=0)
+    for text in ("The answer is: 1", "R1 = Nonsense(2)", "", "R1 = ", "1"):
+        info = env.step(text)[4]
+        assert info["error"] is not None and info["malformed"] is True, text
+    name = kind.tool_names()[-1]
+    refused = {"Query": "Query(SELECT x FROM nothing)", "SELECT": "SELECT(R1)"}
+    info = env.step(f"R1 = {refused.get(name, f'{name}(R9)')}")[4]
+    assert info["error"] is not None and info["malformed"] is False
+
+
 @pytest.mark.parametrize("kind", WORKED, ids=ids)
 def test_its_episode_plays_as_it_says_and_is_solved(kind):
     text = system_prompt(kind).partition("\n\nExample:\n")[2]
