@@ -17,7 +17,13 @@ import resource
 import sys
 import time
 from collections.abc import Callable, Mapping
+from functools import cache
 
+from lumos_rl.envs.mind2web.env import Mind2WebEnv
+from lumos_rl.envs.mind2web.tools.actions import web_tools
+from lumos_rl.envs.qa.tools.extractive import ExtractiveReader
+from lumos_rl.envs.qa.tools.knowledge import Paragraphs, Piece, split_document
+from lumos_rl.envs.qa.tools.question import qa_tools
 from lumos_rl.envs.sql.domains import suite_dump
 from lumos_rl.envs.sql.tools.sqlite import SqliteDatabase, image_of
 from lumos_rl.envs.webshop.suite import suite_catalogue, suite_goals
@@ -25,6 +31,8 @@ from lumos_rl.envs.webshop.tools.actions import shop_tools
 from lumos_rl.envs.webshop.tools.session import Session, Shop
 from lumos_rl.errors import LumosError
 from lumos_rl.metrics import exact_match, numeric_match, token_f1, yes_no
+from lumos_rl.prompts import reading_prompt
+from lumos_rl.tools.base import Value
 from lumos_rl.tools.math import math_tools
 
 SIZE = 64 * 1024  # characters
@@ -77,6 +85,11 @@ OWN_PIECES: Mapping[str, tuple[str, ...]] = {
         ),
         *("/* */ ", "-- \n", "#\n", "`a`.", "IF(1,", "1 BETWEEN 1 AND ", "1 IN (1,", "@a:=", "INTERVAL 1 DAY + "),
     ),
+    "qa": (
+        *("Ab x ", "Ab, ", "The ", "A! ", "Dr. A ", "[]", "A ", "A or ", "if a,", "A. ", '."', "(a", "May 5, 1950 "),
+        *("hundred ", "[ ", "R1 ", "Silver Harbour ", "1931 ", "[R1], ", "Question: ", "Who is "),
+    ),
+    "mind2web": ("<text>", "</", "Env, QUERY: ", ", TEXT: ", "CLICK [1] ", "[button] ", "wrd ", "search button ", "["),
 }
 
 
@@ -121,6 +134,34 @@ def _shop(before: str, after: str = "") -> Callable[[str], object]:
     return reading
 
 
+def _qa(name: str, before: str = "", after: str = "") -> Callable[[str], object]:
+    def reading(text: str) -> object:
+        piece = Piece("Silver Harbour", ("It was directed by Ida Vorelan in 1931.",))
+        tools = qa_tools(Paragraphs([piece]), ExtractiveReader(), "Was Silver Harbour made in 1931?")
+        found = {"R1": tools["KnowledgeQuery"]("Silver Harbour", {}), "R2": Value.of(text)}
+        return tools[name](before + text + after, found)
+
+    return reading
+
+
+def _read(text: str) -> object:
+    """Reads a document of this text."""
+    return ExtractiveReader()(reading_prompt("Who directed Silver Harbour?", [f"[Silver Harbour] {text}"]))
+
+
+@cache
+def _web() -> Mind2WebEnv:
+    return Mind2WebEnv("mind2web", limit=1)
+
+
+def _operation(name: str, before: str, after: str = "") -> Callable[[str], object]:
+    def reading(text: str) -> object:
+        _web().reset(options={"task": 0})
+        return web_tools(_web().session)[name](before + text + after, {})
+
+    return reading
+
+
 TOOLS = ("Calculator", "SetEquation", "SolveEquation", "SolveInequality", "Count", "Define")
 READINGS: Mapping[str, Mapping[str, Callable[[str], object]]] = {
     "math": {name: _tool(name) for name in TOOLS},
@@ -138,6 +179,27 @@ READINGS: Mapping[str, Mapping[str, Callable[[str], object]]] = {
         "features": _shop("FeatureRetrieve(", ", Query: red desk lamp"),
         "query": _shop("FeatureRetrieve(red, blue, Query: "),
         "Pick": _shop("Pick(Item_names: ", ", Item_features: [a, b], Query: red"),
+    },
+    "qa": {
+        "KnowledgeQuery": _qa("KnowledgeQuery"),
+        "ParagraphRetrieve": _qa("ParagraphRetrieve"),
+        "context": _qa("ParagraphRetrieve", "[", "], Query: Who directed it?"),
+        "query": _qa("ParagraphRetrieve", "[R1], Query: "),
+        "QA": _qa("QA", "[R1], Question: "),
+        "QA, open": _qa("QA"),
+        "Calculator": _qa("Calculator"),
+        "a result": _qa("Calculator", "R2 + 1 - "),
+        "reader": _read,
+        "document": lambda text: split_document("Silver Harbour", text),
+    },
+    "mind2web": {  # one recorded page; a page itself is no text of a model: see `benchmarks/mind2web_speed.py`
+        "CLICK": _operation("CLICK", "Env, QUERY: "),
+        "CLICK, open": _operation("CLICK", ""),
+        "TYPE": _operation("TYPE", "Env, QUERY: search box, TEXT: "),
+        "query": _operation("TYPE", "Env, QUERY: ", ", TEXT: Boston"),
+        "Act": _operation("Act", "TYPE [1] "),
+        "id": _operation("Act", "CLICK [", "]"),
+        "text": lambda text: _web().read(text),
     },
     "sql": {
         "statement": _statement(""),

@@ -8,7 +8,7 @@ import pytest
 pytest.importorskip("lxml")
 
 from lumos_rl.data.kept import Kept
-from lumos_rl.envs.mind2web.tools.dom import as_text, clean_tree, format_candidate
+from lumos_rl.envs.mind2web.tools.dom import as_text, clean_tree, format_candidate, get_tree_repr, prune_tree
 from lumos_rl.envs.mind2web.tools.page_text import PageText
 from lumos_rl.envs.mind2web.tools.ranking import LexicalRanker
 from lumos_rl.envs.qa.tools import titles
@@ -123,11 +123,64 @@ def test_a_page_of_many_texts_is_written_as_before() -> None:
         assert page.candidate(key) == format_candidate(text, {"backend_node_id": key})
 
 
+def nested(depth: int, about: str = "", after: str = "") -> str:
+    """A page of as many elements, each in the one before it."""
+    opened = (f'<div backend_node_id="{key}"{about}>a{key} ' for key in range(depth))
+    return f"{''.join(opened)}{f'{after}</div>' * depth}"
+
+
+def all_candidates(text: str) -> None:
+    page = PageText(nested(len(text), ' title="w"'))
+    for key in page.keys:
+        page.candidate(key)
+
+
+def test_the_candidates_of_a_deep_page_do_not_cost_more_the_deeper_they_are() -> None:
+    short, long = seconds(all_candidates, "x" * 250), seconds(all_candidates, "x" * 2_000)
+    assert long < 24 * max(short, 0.005), f"{short:.3f} s, then {long:.3f} s"
+
+
+@pytest.mark.parametrize("about", ["", ' title="w"', ' style="x"'])
+def test_a_deep_page_is_written_as_before(about: str) -> None:
+    text = nested(260, about, " b")
+    page = PageText(text)
+    for key in ("0", "1", "199", "200", "201", "202", "258", "259"):
+        assert page.candidate(key) == format_candidate(text, {"backend_node_id": key})
+    assert page.around(["3", "250"]) == get_tree_repr(prune_tree(text, ["3", "250"]), id_mapping={})
+
+
+def test_a_path_of_one_word_is_cut_at_10_000_characters() -> None:
+    text = nested(1_500, ' style="x"', "b").replace(" <", "<")  # /diva0/diva1 … bbb
+    words = PageText(text).candidate("1499").split("\n")[0].removeprefix("ancestors: ")
+    assert len(words) == 10_000 + len("/diva1498") + 1_498 and words.endswith("/diva1497/diva1498" + "b" * 1_498)
+
+
 def test_a_query_of_many_different_words_looks_few_of_them_up() -> None:
     few, many = (" ".join(f"wod{index}" for index in range(count)) for count in (100, 6_000))
     assert seconds(rank, many) < 10 * max(seconds(rank, few), 0.02)
     ranker = LexicalRanker()
     assert ranker.score_all("wurd7", PAGE)[7] == max(ranker.score_all("wurd7", PAGE))  # which is still looked up
+
+
+def test_a_reader_tells_when_it_looks_at_the_first_of_very_many_names(caplog: pytest.LogCaptureFixture) -> None:
+    names = " and ".join(f"Ann{number}" for number in range(3_990))
+    ask = reading_prompt("Who directed Silver Harbour?", [f"[Film] Silver Harbour: {names} by Ida Vorelan"])
+    assert ExtractiveReader()(ask) == "Ida Vorelan" and not caplog.messages
+    more = ask.replace(" by Ida", f" and {names} by Ida")
+    assert ExtractiveReader()(more) != "Ida Vorelan"
+    told = "the reader looked only at the first 4000 sentences and possible answers of its evidence"
+    assert caplog.messages == [told]
+    assert ExtractiveReader()(ask.replace("Silver Harbour:", f"{'A! ' * 4_000} Silver Harbour:")) != "Ida Vorelan"
+    assert caplog.messages == [told, told]
+
+
+def test_the_calculator_reads_the_results_that_it_names_and_no_long_text() -> None:
+    results = {f"R{number}": Value.of("x<" * 1_000) for number in range(2, 60)} | {"R1": Value.of("two")}
+    FactCalculator()("R1 + 1", {"R1": Value.of("two")})
+    assert seconds(lambda text: FactCalculator()(text, results), "R1 + 1") < 0.05
+    assert FactCalculator()("R1 + 1", results).text == "3"
+    with pytest.raises(ToolError, match="R1 is"):
+        FactCalculator()("R1 + 1", {"R1": Value.of("two " + "x" * 5_000)})
 
 
 def test_a_long_answer_that_is_named_often_does_not_fill_the_memory() -> None:

@@ -5,5 +5,6 @@
     session = Session(task.id, "Find pickup …", reprs, pages, LexicalRanker(), top_k=50)   # a task's steps in order
     session.predict("CLICK", query="Search button")
 
-`lumos_rl.envs.mind2web.tools.dom` makes the trees and texts of pages.
+`dom` makes the trees and texts of pages as MindAct does, with `markup` for their syntax; `page_text`, `parts` and
+`ancestors` make the same texts for all candidates of a page, in time in proportion to its length.
 """

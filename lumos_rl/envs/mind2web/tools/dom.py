@@ -23,6 +23,7 @@ from functools import lru_cache
 from itertools import chain, islice
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from lumos_rl.envs.mind2web.tools.markup import as_text, candidate_text
 from lumos_rl.errors import DataError, MissingExtraError, UnknownNodeError
 
 try:
@@ -39,7 +40,6 @@ ID = "backend_node_id"
 TEXT = "text"
 MAX_DEPTH, MAX_CHILDREN, MAX_SIBLING = 5, 50, 3  # MindAct, prune_tree
 MAX_VALUE_LENGTH, MAX_LENGTH = 5, 20  # words; MindAct, get_tree_repr
-ANCESTOR_WORDS, TARGET_WORDS = 50, 100  # MindAct, format_candidate
 _KEPT_LENGTH = 500  # characters of the attributes whose words are cached, so that the cache stays below some 50 MB
 LONGEST_WORD = 14  # letters; longer words of attributes are not shown
 
@@ -52,11 +52,6 @@ SALIENT = frozenset(SHOWN) - {"class"}
 _EMPTY = {"role": ("presentation", "none", "link"), "type": ("hidden",)}  # attribute → uninformative values
 _EMPTY_VALUES = ("hidden", "none", "presentation", "null", "undefined")
 _SPACES = re.compile(r"\s+")
-_UNESCAPED = (
-    *(("&quot;", '"'), ("&amp;", "&"), ("&lt;", "<"), ("&gt;", ">"), ("&nbsp;", " "), ("&ndash;", "-")),
-    *(("&rsquo;", "'"), ("&lsquo;", "'"), ("&ldquo;", '"'), ("&rdquo;", '"')),
-    *(("&#39;", "'"), ("&#40;", "("), ("&#41;", ")")),
-)
 
 
 def parse_page(text: str) -> _Element:
@@ -334,27 +329,6 @@ def _meta_words(attributes: tuple[tuple[str, str], ...], max_value_length: int, 
     return " ".join(" ".join(values).split()[:max_length])
 
 
-def as_text(markup: str, keep_html_brackets: bool = False) -> str:
-    """The markup with brackets instead of tags; page text that looks like markup is replaced, too, as in MindAct."""
-    text = markup.replace('"', " ").replace("meta= ", "").replace("id= ", "id=").replace(" >", ">")
-    text = _replaced(r"<text>(.*?)</text>", r"\1", text, "</text>")
-    if not keep_html_brackets:
-        text = text.replace("/>", "$/$>")
-        text = _replaced(r"</.+?>", ")", text, ">")
-        text = _replaced(r"<(.+?)>", r"(\1", text, ">")
-        text = text.replace("$/$", ")")
-    for entity, character in _UNESCAPED:
-        text = text.replace(entity, character)
-    return _SPACES.sub(" ", text).strip()
-
-
-def _replaced(pattern: str, new: str, text: str, end: str) -> str:
-    """`re.sub` for matches within a line that end with `end`; what is behind its last one is not searched in vain."""
-    lines = text.split("\n")
-    cuts = [line.rfind(end) + len(end) if end in line else 0 for line in lines]
-    return "\n".join(re.sub(pattern, new, line[:cut]) + line[cut:] for line, cut in zip(lines, cuts, strict=True))
-
-
 def format_candidate(tree: Tree, candidate: Mapping[str, Any]) -> str:
     """An element and its ancestors, in the format for rankers.
 
@@ -374,13 +348,6 @@ def format_candidate(tree: Tree, candidate: Mapping[str, Any]) -> str:
         return candidate_text("", get_tree_repr(node)[0])
     parent.remove(node)
     return candidate_text(get_tree_repr(pruned)[0], get_tree_repr(node)[0])
-
-
-def candidate_text(rest: str, target: str) -> str:
-    """The text of an element for rankers, from the text around it ("" for the root) and its own."""
-    ancestors = re.sub(r"\s*\)\s*", "", re.sub(r"\s*\(\s*", "/", rest))
-    shown = " ".join(ancestors.split()[-ANCESTOR_WORDS:])
-    return f"ancestors: {shown}\ntarget: {' '.join(target.split()[:TARGET_WORDS])}"
 
 
 def _root(tree: Tree) -> _Element:

@@ -9,22 +9,26 @@
 
 It reads the prompt of any reader (`lumos_rl.prompts.reading_prompt`), finds the sentences that share words with the
 question, and in them the span that fits the question word: a date for "when", a number for "how many", a name for
-"who". Yes-or-no questions and choices between two are left to `deciding`. The file envs/qa/README.md of the repository
-has its scores.
+"who". It looks at the first 4,000 sentences and spans, and warns if there are more. Yes-or-no questions and choices
+between two are left to `deciding`. The file envs/qa/README.md of the repository has its scores.
 """
 
 from __future__ import annotations
 
+import logging
 import math
 import re
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 from lumos_rl.envs.qa.tools.deciding import LONGEST_TITLE, Line, choose, decide, is_yes_no, options_of, read_line
 from lumos_rl.envs.qa.tools.titles import key_of, plain, stem, without_suffix, words
 from lumos_rl.prompts import NO_ANSWER, parse_reading
+
+log = logging.getLogger(__name__)
 
 _MONTH = "January|February|March|April|May|June|July|August|September|October|November|December"
 _DATE = re.compile(
@@ -49,6 +53,7 @@ _NO_NAMES = frozenset([*_OPENING, *_MONTH.split("|")])
 _ABOUT_PLACES = frozenset("where city town country state county village district region place".split())
 _WORD = re.compile(r"\w+")
 _BEFORE = 100  # characters in front of a span in which the word before it is looked for
+_MOST = 4_000  # sentences, and possible answers, that are looked at for one question; 64 kB of prose have about 1,000
 _NEAR = 4.0  # words; a match within this distance counts strongly
 
 
@@ -85,26 +90,35 @@ def _best_span(question: str, lines: Sequence[Line]) -> str | None:
     asked = [word for word in words(question) if not word.isdigit()]
     order = {root: place for place, root in enumerate(dict.fromkeys(map(_root, asked)))}
     patterns, own = _patterns(plain(question)), f" {key_of(question)} "
-    sentences = [
-        (line, titled, sentence, titled | set(map(_root, words(sentence))) & order.keys())
+    found = (
+        (line, titled, sentence)
         for line, titled in ((line, _title_roots(line) & order.keys()) for line in lines if line.answer != NO_ANSWER)
         for sentence in line.sentences
+    )
+    sentences = [
+        (line, titled, sentence, titled | set(map(_root, words(sentence))) & order.keys())
+        for line, titled, sentence in islice(found, _MOST)
     ]
     counts = Counter(root for *_, held in sentences for root in held)
     weights = {root: math.log(1 + (len(sentences) + 1) / (1 + counts[root])) for root in order}
     total = sum(weights.values()) or 1.0
     fit = _Fit(question)
     best: tuple[float, str] | None = None
+    turns = iter(range(_MOST))  # one for each span that is looked at
     for line, titled, sentence, held in sentences:
+        if not held:
+            continue
         # In the question's order: another order of summation may differ in the last bit and change a tie.
         share = sum(weights[root] for root in sorted(held, key=order.__getitem__)) / total
         if share <= 0.15:
             continue
         near = _Nearness(sentence, {root: weights[root] for root in held - titled}, max(weights.values(), default=1.0))
-        for span in _spans(patterns, own, "" if line.answer else line.title, sentence):
+        for span in _spans(patterns, own, "" if line.answer else line.title, sentence, turns):
             score = share + 0.5 * near.of(span) + fit.of(span)
             if best is None or score > best[0]:
                 best = score, span.text
+    if next(turns, None) is None or next(found, None) is not None:
+        log.warning("the reader looked only at the first %d sentences and possible answers of its evidence", _MOST)
     return best[1] if best else None
 
 
@@ -127,10 +141,12 @@ def _patterns(asked: str) -> tuple[re.Pattern[str], ...]:
     return (_NAME, _QUOTED)
 
 
-def _spans(patterns: Sequence[re.Pattern[str]], own: str, title: str, sentence: str) -> Iterator[_Span]:
-    """The spans of a sentence, and its title, that could answer the question, whose key is `own`."""
+def _spans(
+    patterns: Sequence[re.Pattern[str]], own: str, title: str, sentence: str, turns: Iterator[int]
+) -> Iterator[_Span]:
+    """The spans of a sentence, and its title, that could answer the question, whose key is `own`; one for each turn."""
     for pattern in patterns:
-        for found in pattern.finditer(sentence):
+        for found, _ in zip(pattern.finditer(sentence), turns, strict=False):
             text = found[1] if pattern.groups else found[0]
             yield from _trimmed(text, found.start(), sentence, own, pattern is _NAME)
     if title and patterns[0] is _NAME and f" {key_of(title)} " not in own:
@@ -162,7 +178,7 @@ class _Nearness:
         self._most = most or 1.0
         self._starts = [found.start() for found in _WORD.finditer(sentence)]
         places: dict[float, list[int]] = {}  # by weight, the highest first
-        for position, word in enumerate(_WORD.findall(plain(sentence))):
+        for position, word in enumerate(_WORD.findall(plain(sentence)) if weights else ()):
             if (weight := weights.get(_root(stem(word)))) is not None:
                 places.setdefault(weight, []).append(position)
         self._places = sorted(places.items(), reverse=True)

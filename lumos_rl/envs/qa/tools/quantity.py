@@ -48,6 +48,7 @@ _UNITS = {word: value for value, word in enumerate(_SMALL)} | {word: 20 + 10 * i
 _WORDS = re.compile(rf"\b(?:(?:{'|'.join([*_UNITS, *_SCALES])})\b[\s-]*(?:and\s+)?)+", re.IGNORECASE)
 _COMPARISON = re.compile(r"^(?P<left>.+?)(?P<sign>==|!=|≠|(?<![<>!=])=(?!=))(?P<right>.+)$", re.DOTALL)
 _LONGEST = 400  # characters of a number; longer ones are ignored
+_LONGEST_ANSWER = 5_000  # characters of a text that may state a number; a result of Code has at most 2,000
 _LITERALS = {True: "True", False: "False"}
 
 
@@ -95,7 +96,7 @@ class FactCalculator(Calculator):
         Raises:
             ToolError: It has no value.
         """
-        numbers = {name: _as_number(value) for name, value in bindings.items()}
+        numbers = {name: _as_number(value) if name in args else value for name, value in bindings.items()}
         try:
             value = super().__call__(_literals(args) if len(args) <= MAX_LENGTH else args, numbers)
         except ToolError:
@@ -113,7 +114,7 @@ class FactCalculator(Calculator):
 def _as_number(value: Value) -> Value:
     """The value as a number or bool, if its text states one."""
     text = answer_text(value)
-    if not isinstance(text, str):
+    if not isinstance(text, str) or len(text) > _LONGEST_ANSWER:
         return value
     truth = read_yes_no(text) if normalize_answer(text) in ("yes", "no", "true", "false") else None
     if truth is not None:
@@ -138,7 +139,7 @@ def _literals(args: str) -> str:
 
 def _mentions_date(args: str, bindings: Mapping[str, Value]) -> bool:
     texts = [args, *(str(answer_text(value)) for name, value in bindings.items() if re.search(rf"\b{name}\b", args))]
-    return any(_DATE.search(text) for text in texts)
+    return any(_DATE.search(text[:_LONGEST_ANSWER]) for text in texts)
 
 
 def _same_text(args: str, bindings: Mapping[str, Value]) -> bool | None:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from functools import lru_cache
+from functools import cache, lru_cache
 
 STOPWORDS = frozenset(
     "a an and are as at be been being but by did do does for from had has have he her hers him his how i if in into is "
@@ -20,6 +20,7 @@ STOPWORDS = frozenset(
     "what when where which while who whom whose why will with would you your s also".split()
 )
 _KEPT_LENGTH = 500  # characters of a text whose plain form is cached, so that the cache stays below some 50 MB
+_WORD = re.compile(r"\w+")
 _END = re.compile(r"(?<=[.!?])[\"'”’)]*\s+(?=[\"'“‘(]*[A-Z0-9])")
 _ABBREVIATION = re.compile(
     r"(?:\b(?:Dr|Mr|Mrs|Ms|St|Jr|Sr|Prof|Gen|Col|Lt|No|vs|ca|c|approx|Inc|Ltd|Co|Mt|Ft)|\b[A-Z])\.$"
@@ -42,8 +43,15 @@ def _kept_plain(text: str) -> str:
 def _plain(text: str) -> str:
     if text.isascii():
         return text.lower()
-    decomposed = unicodedata.normalize("NFKD", text.casefold()).translate(_STROKES)  # letters that NFKD does not change
-    return "".join(char for char in decomposed if not unicodedata.combining(char))
+    return unicodedata.normalize("NFKD", text.casefold()).translate(_marks())
+
+
+@cache
+def _marks() -> dict[int, str | None]:
+    """Strokes of letters, which NFKD does not change, and combining characters, all in the first two planes."""
+    marks: dict[int, str | None] = {}
+    marks |= dict.fromkeys(number for number in range(0x300, 0x20000) if unicodedata.combining(chr(number)))
+    return marks | _STROKES
 
 
 def key_of(title: str) -> str:
@@ -51,7 +59,7 @@ def key_of(title: str) -> str:
 
     A disambiguation suffix stays, as do all words: "Mercury (planet)" and "Mercury Planet" are the same.
     """
-    return " ".join(re.findall(r"\w+", plain(title.replace("_", " "))))
+    return " ".join(_WORD.findall(plain(title.replace("_", " "))))
 
 
 def suffixless(title: str) -> str:
@@ -68,7 +76,7 @@ def without_suffix(title: str) -> str:
 
 def words(text: str) -> list[str]:
     """The words of a text except stop words, plain and without a plural s."""
-    return [stem(word) for word in re.findall(r"\w+", plain(text)) if word not in STOPWORDS]
+    return [stem(word) for word in _WORD.findall(plain(text)) if word not in STOPWORDS]
 
 
 def stem(word: str) -> str:
@@ -82,8 +90,9 @@ def split_sentences(text: str) -> list[str]:
     """The sentences of a paragraph; a period after an initial or a common abbreviation does not end one."""
     sentences: list[list[str]] = []
     for part in _END.split(text.strip()):
-        if sentences and _ABBREVIATION.search(" ".join(sentences[-1][-8:])[-8:]):
-            sentences[-1].append(part)
+        last = sentences[-1] if sentences else [""]
+        if last[-1].endswith(".") and _ABBREVIATION.search(" ".join(last[-8:])[-8:]):
+            last.append(part)
         elif part:
             sentences.append([part])
     return [" ".join(parts) for parts in sentences]
