@@ -55,6 +55,11 @@ def load_tokenizer(path: str | Path, chat_template: Sequence[str] = ()) -> Any:
     return tokenizer
 
 
+def has_template(path: str | Path) -> bool:
+    """Whether the tokenizer there has a chat template of its own."""
+    return bool(AutoTokenizer.from_pretrained(located(path)).chat_template)
+
+
 def end_ids(layout: Layout, tokenizer: Any) -> tuple[int, ...]:
     """Ids of the tokens that end a turn.
 

@@ -14,14 +14,16 @@ from lumos_rl.core import Action, Subgoal, Task
 from lumos_rl.errors import ConfigError, LumosError, MissingExtraError
 from lumos_rl.masking import masked
 from lumos_rl.policies.bases import SCRATCH
-from lumos_rl.policies.layout import Layout
+from lumos_rl.policies.layout import CHECKPOINTS
 from lumos_rl.rollout.plans import RolloutConfig
 from lumos_rl.rollout.ray_config import count_engines, count_workers
-from lumos_rl.runs.config import CONTROL, SWAP, Engine, RunConfig, check_samples
-from lumos_rl.runs.estimate import Estimates, Sketch
+from lumos_rl.runs.config import BASE, CONTROL, SWAP, Engine, RunConfig, check_samples
+from lumos_rl.runs.estimate import Estimates, Sketch, planned_dpo
 from lumos_rl.runs.folder import check_writable
 from lumos_rl.runs.job import Job
+from lumos_rl.runs.model_checks import NotLookedUpError, base_line, context_line, memory_text, model_line
 from lumos_rl.runs.policies import scripted_reply
+from lumos_rl.runs.precision import bfloat16_is_native
 from lumos_rl.runs.refine_settings import Refine
 from lumos_rl.runs.stored import settings_of
 from lumos_rl.runs.tasks import test_sources, train_sources, training_line
@@ -31,6 +33,8 @@ from lumos_rl.training.settings import DPOSettings, SFTSettings
 TO_PLAY = {"ray": "ray"}
 TO_GENERATE = {"torch": "train", "transformers": "train", "peft": "train"}
 TO_TRAIN = TO_GENERATE | {"trl": "train", "datasets": "train"}
+
+ROOM = {"context", "memory"}  # checks whose failure leaves everything that estimates need
 
 Check = Callable[[], str]
 
@@ -51,17 +55,21 @@ def describe_test(job: Job, checkpoint: str) -> str:
 
 
 def _described(job: Job, checks: Iterable[tuple[str, Check]], stages: Callable[[Job], Iterable[str]]) -> str:
-    lines, failed = ["Checks"], []
+    lines, failed = ["Checks"], dict[str, LumosError]()
     for name, check in checks:
         try:
             lines.append(f"  ok      {name}: {check()}")
+        except NotLookedUpError as missing:
+            lines.append(f"  unseen  {name}: {missing}")
         except LumosError as error:
-            failed.append(f"{name}: {error}")
+            failed[name] = error
             lines.append(f"  FAILED  {name}: {error}")
+    if failed.keys() <= ROOM:
+        lines += ["Stages", *(f"  {line}" for line in stages(job))]
     if failed:
         print(masked("\n".join(lines)))
-        raise ConfigError(f"{len(failed)} checks failed: " + "; ".join(failed))
-    lines += ["Stages", *(f"  {line}" for line in stages(job))]
+        told = "; ".join(f"{name}: {error}" for name, error in failed.items())
+        raise ConfigError(f"{len(failed)} checks failed: {told}")
     usual = settings_of(RunConfig())
     own = {name: value for name, value in settings_of(job.config).items() if value != usual[name]}
     return "\n".join([*lines, "Settings other than the defaults", *(f"  {name} = {own[name]}" for name in own)])
@@ -75,8 +83,12 @@ def _checks(job: Job, sketch: Callable[[], Sketch]) -> Iterator[tuple[str, Check
     yield "environments", lambda: _environments(job)
     yield "prompts", lambda: _prompts(job)
     yield "packages", lambda: _packages(config, TO_TRAIN)
-    yield "base model", lambda: _base(config)
+    yield "base model", lambda: base_line(config)
+    if config.model.base != SCRATCH:
+        shown = BASE if BASE in config.evaluate.also else "sft"
+        yield "context", lambda: context_line(job, config.model.base, lambda: job.examples(shown))
     yield "devices", lambda: f"training on {_devices(config)}"
+    yield "memory", lambda: memory_text(config)
     yield "trackers", lambda: _trackers(config)
     yield "run folder", lambda: _folder(config)
 
@@ -88,7 +100,8 @@ def _test_checks(job: Job, checkpoint: str) -> Iterator[tuple[str, Check]]:
     yield "environments", lambda: _environments(job)
     yield "packages", lambda: _packages(config, TO_GENERATE if engine == Engine.HF else {})
     if engine in (Engine.HF, Engine.VLLM):
-        yield "model", lambda: _model(checkpoint, config)
+        yield "model", lambda: model_line(checkpoint, config)
+        yield "context", lambda: context_line(job, checkpoint, lambda: _examples(job, checkpoint))
         yield "devices", lambda: f"playing on {_devices(config)}"
     elif engine == Engine.OPENAI:
         yield "tokenizer", lambda: _tokenizer(config)
@@ -144,22 +157,10 @@ def _packages(config: RunConfig, needed: Mapping[str, str]) -> str:
     return ", ".join(found)
 
 
-def _base(config: RunConfig) -> str:
-    base = config.model.base
-    return f"built here, {config.model.scratch}" if base == SCRATCH else _model(base, config)
-
-
-def _model(where: str, config: RunConfig) -> str:
-    from lumos_rl.policies.checkpoints import load_tokenizer
-
-    for part in {*Layout.of(where).bases.values(), *Layout.of(where).adapters.values()}:
-        folder = Path(part)
-        if folder.is_dir() and not any((folder / name).is_file() for name in ("config.json", "adapter_config.json")):
-            raise ConfigError(f"expected config.json or adapter_config.json in {folder}, got a folder without them")
-    # Of a hub model, this fetches a few small files.
-    tokenizer = load_tokenizer(Layout.of(where).first, config.model.chat_template)
-    kind = "folder" if Path(where).is_dir() else "hub model"
-    return f"{kind} {where}, {len(tokenizer)} tokens in its vocabulary, turns end with {tokenizer.eos_token}"
+def _examples(job: Job, checkpoint: str) -> dict[str, list[Task]]:
+    """Those of a test: a run's own policy has the run's, any other has them everywhere."""
+    own = Path(checkpoint).parent == job.config.folder / CHECKPOINTS
+    return job.examples(Path(checkpoint).name if own else BASE)
 
 
 def _tokenizer(config: RunConfig) -> str:
@@ -196,7 +197,12 @@ def _devices(config: RunConfig) -> str:
             count_engines(here, config.ray)
         elif config.model.engine == Engine.HF:
             count_workers(here, config.ray)
-    return f"{'GPU' if gpus else 'CPU'}; {gpus} GPUs, {torch.get_num_threads()} CPU threads here"
+    told = f"{'GPU' if gpus else 'CPU'}; {gpus} GPUs, {torch.get_num_threads()} CPU threads here"
+    in_bfloat16 = [name for name in ("sft", "model") if getattr(config, name).dtype == "bfloat16"]
+    if in_bfloat16 and not bfloat16_is_native():
+        instead = " ".join(f"--{name}.dtype float32" for name in in_bfloat16)
+        told += f"; no instructions for bfloat16, which may take 100 times as long as float32: give {instead}"
+    return told
 
 
 def _folder(config: RunConfig) -> str:
@@ -226,7 +232,7 @@ def _stages(job: Job, sketch: Sketch) -> Iterator[str]:
             yield f"{policy}: {_steps(settings)}; {_at_most(settings)}{estimate}"
         else:
             pairs = tasks * config.refine.dpo.max_per_task
-            yield f"{policy}: {_steps(config.dpo_training)}; at most {guess.dpo(config.dpo_training, pairs)}"
+            yield f"{policy}: {_steps(config.dpo_training)}; at most {guess.dpo(planned_dpo(config), pairs)}"
     if config.data.validation_tasks:
         count = config.data.validation_tasks * len(train_sources(config.data))
         yield f"best: the policy that solves most of {count} validation tasks"

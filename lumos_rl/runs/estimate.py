@@ -1,12 +1,10 @@
 """How many tokens, how much memory and how much time the stages of a run take, roughly.
 
 - Tokens of training: conversations (or pairs, which are two) times their mean length, which is that of an encoded
-  sample, or half its characters where a small tokenizer is only trained in the run. Tokens of episodes: as many as they
-  may write, `max_subgoals` turns of planner and grounder of `max_new_tokens` each; most write fewer.
-- Memory of training: weights, and gradients and Adam's two moments of those that are trained (4 bytes each; weights
-  under an adapter have those of the dtype), and activations of a batch of the longest rows: 34 bytes for every number
-  in the width of every layer, twice the attention maps, and the logits, with half of it in bfloat16 (Korthikanti et
-  al. 2022). With gradient checkpointing, one layer and the inputs of the others.
+  sample, or a share of its characters where the tokenizer is only trained in the run, or out of reach. Tokens of
+  episodes: as many as they may write, `max_subgoals` turns of planner and grounder of `max_new_tokens` each; most
+  write fewer.
+- Memory of training: see `lumos_rl.runs.memory`.
 - Time: training a token takes 6 operations per weight (Kaplan et al. 2020), and a pair of DPO a third more for its
   reference. A token that may be written takes 2.5 times as long as one that is trained, since turns are written token
   by token: so it is with the preset tiny on 2 CPU cores, whose 3,200 episodes take 78 s. A small model's rate is
@@ -21,47 +19,26 @@ A machine with other work on it is slower, and so are environments that wait for
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import islice
 
 from lumos_rl import task_types
+from lumos_rl.errors import MissingFileError
 from lumos_rl.policies.bases import SCRATCH
 from lumos_rl.policies.layout import Layout
 from lumos_rl.rollout.plans import RolloutConfig
-from lumos_rl.runs.config import DataConfig, ModelConfig, Modules
+from lumos_rl.runs.config import DataConfig, ModelConfig, Modules, RunConfig
 from lumos_rl.runs.job import Job
+from lumos_rl.runs.memory import KNOWN, Shape, scratch_shape, shape_of, training_bytes
 from lumos_rl.runs.steps import RefineStep
-from lumos_rl.training.settings import FEEDFORWARD, DPOSettings, SFTSettings
+from lumos_rl.training.settings import DPOSettings, SFTSettings
 
 SAMPLE = 200  # conversations whose length is measured
 CHARACTERS_PER_TOKEN = 2  # of a small vocabulary with single digits; 2.0 for the preset tiny
+CHARACTERS_OF_LARGE = 3.5  # of a vocabulary of 49,000 or more
 MEASURED_WEIGHTS = 50_000_000  # larger models are not built for a measurement
 WRITTEN = 0.4  # tokens of episodes in the time of one that is trained
 UTILISATION = 0.4  # of matrix products, by training code that is not tuned
-
-
-@dataclass(frozen=True, slots=True)
-class Shape:
-    """What a Llama-like model's memory and time depend on."""
-
-    vocabulary: int
-    hidden: int
-    layers: int
-    heads: int
-    feedforward: int
-    key_value: int  # width of keys and values
-    tied: bool
-
-    @property
-    def weights(self) -> int:
-        """Number of weights."""
-        layer = 2 * self.hidden * (self.hidden + self.key_value) + 3 * self.hidden * self.feedforward
-        return self.layers * layer + self.vocabulary * self.hidden * (1 if self.tied else 2)
-
-    def adapter(self, rank: int) -> int:
-        """Number of weights of an adapter of all linear layers."""
-        hidden, wide = self.hidden, self.feedforward
-        return self.layers * rank * (2 * (hidden + hidden) + 2 * (hidden + self.key_value) + 3 * (hidden + wide))
 
 
 class Sketch:
@@ -107,7 +84,7 @@ class Estimates:
 
     def __init__(self, sketch: Sketch) -> None:
         self.config = sketch.job.config
-        self.shape = _shape(self.config.model)
+        self.shape = run_shape(self.config.model)
         self.length = _length(sketch.job)
         self.rate = _rate(self.shape, self.config.sft, self.length)
 
@@ -139,49 +116,33 @@ class Estimates:
         return f"{_count(tokens)} tokens, {memory / 2**30:.1f} GiB, {_time(work / self.rate)}"
 
 
-def training_bytes(shape: Shape, settings: SFTSettings | DPOSettings) -> float:
-    """Memory of training.
-
-    Args:
-        shape: The model.
-        settings: How it is trained.
-    """
-    size = 2 if settings.dtype == "bfloat16" else 4
-    if settings.lora_rank is None:
-        weights = (16.0 if isinstance(settings, SFTSettings) else 20.0) * shape.weights  # DPO's reference is a copy
-    else:
-        weights = size * shape.weights + 16.0 * shape.adapter(settings.lora_rank)
-    tokens = settings.batch_size * (1 if isinstance(settings, SFTSettings) else 2) * settings.max_length
-    layer = tokens * (17.0 * shape.hidden + 2.5 * shape.heads * settings.max_length) * size
-    inputs = tokens * shape.hidden * size
-    layers = layer + shape.layers * inputs if settings.gradient_checkpointing else shape.layers * layer
-    return weights + layers + 2.0 * size * tokens * shape.vocabulary
+def planned_dpo(config: RunConfig) -> DPOSettings:
+    """How a run's DPO trains: the adapter of SFT, where that trains one."""
+    return replace(config.dpo_training, lora_rank=config.sft.lora_rank or config.dpo_training.lora_rank)
 
 
-def _shape(model: ModelConfig) -> Shape:
-    if model.base == SCRATCH:
-        own, wide = model.scratch, FEEDFORWARD * model.scratch.hidden
-        return Shape(own.vocabulary, own.hidden, own.layers, own.heads, wide, own.hidden, tied=True)
-    from lumos_rl.policies.checkpoints import load_config
-
-    found = load_config(Layout.of(model.base).first)
-    hidden, heads = found.hidden_size, found.num_attention_heads
-    wide = getattr(found, "intermediate_size", None) or 4 * hidden
-    kept = hidden // heads * (getattr(found, "num_key_value_heads", None) or heads)
-    return Shape(found.vocab_size, hidden, found.num_hidden_layers, heads, wide, kept, bool(found.tie_word_embeddings))
+def run_shape(model: ModelConfig) -> Shape:
+    """The shape of a run's model; errors as for `memory.shape_of`."""
+    return scratch_shape(model.scratch) if model.base == SCRATCH else shape_of(model.base)
 
 
 def _length(job: Job) -> float:
     """Mean length of the conversations that SFT learns, tokens."""
     rows = job.taught_rows
     sample = list(islice(rows, 0, len(rows), max(1, len(rows) // SAMPLE)))
-    if job.config.model.base == SCRATCH:
-        characters = sum(len(message["content"]) for row in sample for message in row.messages)
-        return characters / CHARACTERS_PER_TOKEN / len(sample)
+    characters = sum(len(message["content"]) for row in sample for message in row.messages) / len(sample)
+    model = job.config.model
+    if model.base == SCRATCH:
+        return characters / CHARACTERS_PER_TOKEN
     from lumos_rl.policies.checkpoints import load_tokenizer
     from lumos_rl.policies.encoding import encode_chat
 
-    tokenizer = load_tokenizer(job.config.model.base, job.config.model.chat_template)
+    try:
+        tokenizer = load_tokenizer(Layout.of(model.base).first, model.chat_template)
+    except MissingFileError:
+        if model.base not in KNOWN:
+            raise
+        return characters / CHARACTERS_OF_LARGE
     return sum(len(encode_chat(tokenizer, row.messages)[0]) for row in sample) / len(sample)
 
 

@@ -37,8 +37,11 @@ from lumos_rl.runs.faults import explained
 from lumos_rl.runs.folder import RunFolder
 from lumos_rl.runs.help import short_help
 from lumos_rl.runs.job import Job
-from lumos_rl.runs.presets import PRESETS
+from lumos_rl.runs.precision import bfloat16_is_native
+from lumos_rl.runs.presets import PRESETS, PRETRAINED, Preset
 from lumos_rl.runs.stored import changed, names_in, plugins_in, read_settings, revealed
+
+log = logging.getLogger(__name__)
 
 DEFAULT_PRESET = "tiny"
 TRAINING = "Supervised fine-tuning"  # a group of --help; recipes that do not train leave it out
@@ -62,11 +65,15 @@ class Origin:
         plugins: Modules with task types, which settings may name.
         run_dir: Folder of a run, whose settings hold.
         config: File of changes.
+        base: The model; None where it is not named.
+        train: Sources of training tasks; None where they are not named.
     """
 
     plugins: Annotated[tuple[str, ...], tyro.conf.arg(aliases=["--plugin"])] = ()
     run_dir: str | None = None
     config: str | None = None
+    base: Annotated[str | None, tyro.conf.arg(name="model.base")] = None
+    train: Annotated[tuple[str, ...] | None, tyro.conf.arg(name="data.train")] = None
 
 
 def launch(
@@ -140,13 +147,16 @@ def parse(about: str, kind: type[Config], argv: Sequence[str]) -> Config:
         LumosError: The first word is no preset, or a value cannot be.
         SystemExit: Help was asked for, or a flag is wrong; tyro has printed why.
     """
-    preset, flags = _split_preset(argv)
+    word, flags = _split_preset(argv)
     origin = known_flags(Origin, flags)
     task_types.load_plugins(origin.plugins)  # first: settings name what they bring
-    default = stored_settings(origin.run_dir) if preset is None else None
-    begun = default = default or PRESETS[preset or DEFAULT_PRESET].config
     if origin.config is not None:
         task_types.load_plugins(plugins_in(Path(origin.config)))
+        origin = _with_file(origin)
+    preset = word or (DEFAULT_PRESET if origin.base in (None, SCRATCH) else PRETRAINED)
+    stored = stored_settings(origin.run_dir) if word is None else None
+    begun = default = stored or _begun(PRESETS[preset], origin)
+    if origin.config is not None:
         default = changed(default, Path(origin.config))
     program = shlex.join(_program())
     if any(word in HELP for word in flags):
@@ -165,22 +175,50 @@ def parse(about: str, kind: type[Config], argv: Sequence[str]) -> Config:
     if origin.config is not None:
         refuse_without_effect((f"--{name}" for name in names_in(Path(origin.config))), run)
     if run.run_dir is None:
-        run = replace(run, run_dir=f"runs/{preset or DEFAULT_PRESET}-{run.seed}")
+        run = replace(run, run_dir=f"runs/{preset}-{run.seed}")
     if TRAINING not in getattr(kind, "UNUSED", ()):
         check_base(begun, run)
     return run if kind is RunConfig else replace(config, run=run)  # type: ignore[return-value]
 
 
+def _with_file(origin: Origin) -> Origin:
+    """The flags, and what the file of changes says where they say nothing."""
+    file = Path(origin.config or "")
+    named, said = names_in(file), changed(RunConfig(), file)
+    base = said.model.base if "model.base" in named else None
+    train = said.data.train if "data.train" in named else None
+    return replace(origin, base=origin.base or base, train=origin.train or train)
+
+
+def _begun(preset: Preset, origin: Origin) -> RunConfig:
+    """The settings of a preset; those of data depend on where its sources are, the precision on the machine."""
+    config = preset.config
+    in_files = any(not source.endswith("=synthetic") for source in origin.train or ())
+    if in_files and preset.from_files:
+        config = replace(config, data=preset.from_files)
+    if config.sft.dtype == "bfloat16" and not bfloat16_is_native():
+        log.info("this machine has no instructions for bfloat16, so the preset's precision is float32")
+        sft, model = replace(config.sft, dtype="float32"), replace(config.model, dtype="float32")
+        config = replace(config, sft=sft, model=model)
+    return config
+
+
 def check_base(default: RunConfig, run: RunConfig) -> None:
-    """Refuses learning rates for a model from scratch with a pretrained one.
+    """Refuses learning rates for a model from scratch with a pretrained one, and the other way round.
 
     Args:
         default: The preset or stored run that flags changed.
         run: The settings.
 
     Raises:
-        ConfigError: The base is pretrained, and learning rates are still those of a preset that builds its model.
+        ConfigError: The base is pretrained, and learning rates are still those of a preset that builds its model; or
+            the other way round.
     """
+    if run.model.base == SCRATCH != default.model.base:
+        raise ConfigError(
+            f"expected a pretrained model with these settings, which are those of {default.model.base!r}, got"
+            f" --model.base {SCRATCH}; begin with another preset, such as {DEFAULT_PRESET}"
+        )
     if default.model.base != SCRATCH or run.model.base == SCRATCH:
         return
     rates: dict[str, Callable[[RunConfig], float | None]] = {
@@ -197,7 +235,7 @@ def check_base(default: RunConfig, run: RunConfig) -> None:
             f"expected settings for the pretrained model {run.model.base!r}, got those of a preset for a model from"
             f" scratch: {', '.join(f'{flag} {rate:g}' for flag, rate in left.items())} (it trains {how} in {sft.dtype},"
             f" conversations of at most {sft.max_length} tokens); begin with another preset, as in"
-            f" `{shlex.join([*_program(), 'defaults', '--model.base', run.model.base])}`, or give these flags"
+            f" `{shlex.join([*_program(), PRETRAINED, '--model.base', run.model.base])}`, or give these flags"
         )
 
 

@@ -24,6 +24,7 @@ from lumos_rl.policies.layout import note_of
 from lumos_rl.prompts import PromptProfile
 from lumos_rl.runs.config import Modules
 from lumos_rl.runs.folder import RunFolder
+from lumos_rl.runs.memory import check_memory
 from lumos_rl.training.settings import DPOSettings, SFTSettings
 
 log = logging.getLogger(__name__)
@@ -61,6 +62,7 @@ class Learner:
 
         Raises:
             DataError: A module has no rows.
+            ConfigError: The weights and the optimizer alone need more memory than there is.
         """
         from lumos_rl.training.sft import train_sft
         from lumos_rl.training.trainer import ShowProgress
@@ -68,6 +70,7 @@ class Learner:
         report: dict[str, Any] = {}
         parts = [(name, part, out, _rows_of(name, rows)) for name, part, out in self._parts(stage, start)]
         for name, part, out, wanted in parts:
+            check_memory(part, settings)
             progress = ShowProgress(self.run.log, label(stage, name))
             template = self.chat_template if stage == "sft" else ()
             train = functools.partial(train_sft, part, wanted, out, settings, self.seed, [progress], template)
@@ -92,6 +95,7 @@ class Learner:
                 shutil.copytree(part, out, dirs_exist_ok=True)
                 report[f"{name}_steps"] = 0
                 continue
+            check_memory(part, settings)
             progress = ShowProgress(self.run.log, label(stage, name))
             train = functools.partial(train_dpo, part, wanted, out, settings, self.seed, [progress])
             report |= self._report(stage, name, lambda: dataclasses.asdict(train()))  # noqa: B023 (called at once)

@@ -21,13 +21,23 @@ from lumos_rl.runs.refine_settings import (
 )
 from lumos_rl.training.settings import ScratchSettings, SFTSettings, Start
 
+PRETRAINED = "pretrained"  # the preset of a command that names a pretrained model and no preset
+QWEN3, SMOLLM3 = "Qwen/Qwen3-4B-Instruct-2507", "HuggingFaceTB/SmolLM3-3B"  # both Apache-2.0, without asking for access
+
 
 @dataclass(frozen=True, slots=True)
 class Preset:
-    """Settings with a line of explanation."""
+    """Settings with a line of explanation.
+
+    Attributes:
+        about: The line.
+        config: The settings.
+        from_files: Settings of data where the command names sources other than built-in suites; None for the same.
+    """
 
     about: str
     config: RunConfig
+    from_files: DataConfig | None = None
 
 
 # Sizes and steps of `tiny` are meant for two CPU cores; docs/results.md has the results.
@@ -135,37 +145,51 @@ _UNIFIED = replace(
     evaluate=EvaluateSettings(also=("swap",)),
 )
 
-# Yin et al. 2023 on one node with 8 GPUs of 80 GB: LoRA instead of full fine-tuning, so that training fits on one of
-# them, and a rollout worker on each.
-_LUMOS_7B = RunConfig(
-    data=DataConfig(
-        train=("gsm8k=hf:openai/gsm8k",),
-        test=("gsm8k=hf:openai/gsm8k",),
-        annotated=None,
-        explore=None,
-        test_tasks=None,
-    ),
-    model=ModelConfig(
-        base="meta-llama/Llama-2-7b-hf", modules=Modules.SEPARATE, profile="lumos", dtype="bfloat16", generate_batch=64
-    ),
+# Adapters on a pretrained model, whichever --model.base names; on the built-in suite, so that it runs at once.
+_PRETRAINED = RunConfig(
+    data=DataConfig(annotated=300, explore=600),
+    model=ModelConfig(base="smollm2", dtype="bfloat16"),
     sft=SFTSettings(
-        epochs=2.0,  # Yin et al. 2023, as learning rate, warm-up and length
-        learning_rate=2e-4,  # ten times that of full fine-tuning, as is usual with LoRA
-        batch_size=8,
-        gradient_accumulation=16,  # 128 conversations per step, Yin et al. 2023
+        epochs=2.0,  # Yin et al. 2023, as warm-up and length
+        learning_rate=5e-4,  # ten times 5e-5 for all weights: Schulman et al. 2025, for LoRA at a width of 2,000
+        lora_rank=64,  # Dettmers et al. 2023
         dtype="bfloat16",
-        gradient_checkpointing=True,
-        lora_rank=64,
     ),
-    rollout=RolloutConfig(samples=8, temperatures=(0.7, 1.0), max_new_tokens=128, concurrency=128),
+    rollout=RolloutConfig(samples=4, temperatures=(0.7, 1.0), max_subgoals=6, max_new_tokens=128),
     refine=RefineConfig(
         steps=(Refine.RS, Refine.DPO),
-        rs=RejectionConfig(train=RejectionTraining(epochs=1.0, learning_rate=1e-4)),
-        dpo=PreferenceConfig(train=PreferenceTraining(learning_rate=5e-6, batch_size=4)),
+        rs=RejectionConfig(train=RejectionTraining(epochs=1.0, learning_rate=2.5e-4)),
+        dpo=PreferenceConfig(train=PreferenceTraining(learning_rate=1e-5)),  # ten times TRL's for all weights
     ),
-    evaluate=EvaluateSettings(also=("control",)),
-    ray=RayConfig(cpus_per_worker=4, gpus_per_worker=1.0),
 )
+_FROM_FILES = replace(_PRETRAINED.data, annotated=None, explore=None, test_tasks=None)  # these have an end
+
+
+def _on_a_gpu(base: str) -> RunConfig:
+    """`_PRETRAINED` for a model of billions of parameters."""
+    return replace(
+        _PRETRAINED,
+        model=ModelConfig(
+            base=base,
+            modules=Modules.SEPARATE,
+            chat_template=("chatml",),  # theirs, without what they write of dates and thoughts
+            dtype="bfloat16",
+        ),
+        sft=replace(
+            _PRETRAINED.sft,
+            learning_rate=2e-4,  # Dettmers et al. 2023
+            batch_size=8,
+            gradient_accumulation=4,
+            gradient_checkpointing=True,
+        ),
+        rollout=replace(_PRETRAINED.rollout, samples=8, concurrency=128),
+        refine=replace(
+            _PRETRAINED.refine,
+            rs=RejectionConfig(train=RejectionTraining(epochs=1.0, learning_rate=1e-4)),
+            dpo=PreferenceConfig(train=PreferenceTraining(learning_rate=5e-6, batch_size=4)),
+        ),
+    )
+
 
 # Limits of turns and episodes, prompts and greedy decoding as in Lumos's released evaluation, of all test tasks.
 _DEFAULTS = RunConfig(data=DataConfig(test_tasks=None))
@@ -175,5 +199,7 @@ PRESETS: Mapping[str, Preset] = {
     "svamp": Preset("a small model from scratch on MAWPS + ASDiv-A, tested on SVAMP; for a CPU", _SVAMP),
     "unified": Preset("a small model from scratch on the built-in suites of all task types; for a CPU", _UNIFIED),
     "defaults": Preset("every setting's own default, and all test tasks; to evaluate a model", _DEFAULTS),
-    "lumos-7b": Preset("LoRA on Llama 2 7B, GSM8K; written for a node with 8 GPUs, not run here yet", _LUMOS_7B),
+    PRETRAINED: Preset("LoRA on a pretrained model, SmolLM2 unless --model.base names one", _PRETRAINED, _FROM_FILES),
+    "qwen3-4b": Preset("LoRA on Qwen3 4B; for a GPU, not run here yet", _on_a_gpu(QWEN3), _FROM_FILES),
+    "smollm3-3b": Preset("LoRA on SmolLM3 3B; for a GPU, not run here yet", _on_a_gpu(SMOLLM3), _FROM_FILES),
 }

@@ -28,6 +28,17 @@ def read(*argv):
     return parse("About.", RunConfig, argv)
 
 
+@pytest.fixture(autouse=True)
+def bfloat16(monkeypatch):
+    """`bfloat16(False)`: this machine has no instructions for it; without a call it has."""
+
+    def native(whether):
+        monkeypatch.setattr("lumos_rl.runs.launch.bfloat16_is_native", lambda: whether)
+
+    native(True)
+    return native
+
+
 @pytest.fixture
 def program(monkeypatch, tmp_path):
     """`program(main, "--seed", "1")` starts a recipe with this command line, in an empty folder."""
@@ -288,20 +299,58 @@ RATES = ("--sft.learning-rate", "--refine.rs.train.learning-rate", "--refine.dpo
 def test_settings_for_a_model_from_scratch_are_refused_with_a_pretrained_one(tiny_base, tmp_path):
     words = ("--model.base", str(tiny_base))
     with pytest.raises(ConfigError) as caught:
-        read(*words)
+        read("tiny", *words)
     said = str(caught.value)
     assert "--sft.learning-rate 0.0018" in said and "all weights in float32" in said and "at most 256 tokens" in said
-    assert f"defaults --model.base {tiny_base}" in said
+    assert f"pretrained --model.base {tiny_base}" in said
     with pytest.raises(ConfigError, match=r"scratch: --refine\.rs\.train\.learning-rate 0\.001, --refine\.dpo"):
-        read(*words, "--sft.learning-rate", "2e-5")
+        read("tiny", *words, "--sft.learning-rate", "2e-5")
     (tmp_path / "base.json").write_text(json.dumps({"model.base": str(tiny_base)}))
     with pytest.raises(ConfigError, match="for the pretrained model"):
-        read("--config", str(tmp_path / "base.json"))
+        read("tiny", "--config", str(tmp_path / "base.json"))
     given = [word for flag in RATES for word in (flag, "2e-5")]
-    assert read(*words, *given).sft.learning_rate == 2e-5
+    assert read("tiny", *words, *given).sft.learning_rate == 2e-5
     assert read("defaults", *words).model.base == str(tiny_base)
-    assert read("lumos-7b", *words).model.base == str(tiny_base)
+    assert read("qwen3-4b", *words).model.base == str(tiny_base)
     assert read("svamp").model.base == "scratch"
+    with pytest.raises(ConfigError, match=r"those of 'smollm2', got --model\.base scratch; begin with another preset"):
+        read("pretrained", "--model.base", "scratch")
+
+
+def test_a_pretrained_model_without_a_preset_gets_the_preset_pretrained(tiny_base, tmp_path):
+    preset = PRESETS["pretrained"].config
+    config = read("--model.base", str(tiny_base), "--seed", "2")
+    assert config == replace(
+        preset, seed=2, model=replace(preset.model, base=str(tiny_base)), run_dir="runs/pretrained-2"
+    )
+    assert config.sft.lora_rank == 64 and config.sft.dtype == config.model.dtype == "bfloat16"
+    (tmp_path / "base.json").write_text(json.dumps({"model": {"base": "smollm2"}, "data": {"train": ["svamp=x"]}}))
+    config = read("--config", str(tmp_path / "base.json"))
+    assert (config.model.base, config.run_dir, config.sft) == ("smollm2", "runs/pretrained-0", preset.sft)
+    assert config.data.annotated is None and config.data.train == ("svamp=x",)
+    assert read("--model.base", "scratch").run_dir == "runs/tiny-0"
+    with pytest.raises(ConfigError, match=r"scratch\.context with an effect, got it with --model\.base smollm2"):
+        read("--model.base", "smollm2", "--model.scratch.context", "64")
+    with pytest.raises(ConfigError, match=r"got 'smolm2'; did you mean 'smollm2'"):
+        read("--model.base", "smolm2")
+
+
+def test_a_preset_computes_in_bfloat16_only_where_the_machine_can(bfloat16):
+    bfloat16(False)
+    config = read("--model.base", "smollm2")
+    assert config.sft.dtype == config.model.dtype == "float32" and config.sft.lora_rank == 64
+    assert read("pretrained", "--sft.dtype", "bfloat16").sft.dtype == "bfloat16"  # as the user says
+    assert read("tiny") == replace(TINY, run_dir="runs/tiny-0")
+
+
+def test_a_pretrained_model_learns_all_of_a_users_file_and_some_of_a_suite_that_has_no_end(tmp_path):
+    def sizes(*words):
+        data = read("pretrained", *words).data
+        return data.annotated, data.explore, data.test_tasks
+
+    assert sizes() == sizes("--data.train", "svamp=synthetic") == (300, 600, 300)
+    assert sizes("--data.train", "mawps=mawps", "--data.test", "svamp=svamp") == (None, None, None)
+    assert sizes("--data.train", "mawps=mawps", "--data.annotated", "50") == (50, None, None)
 
 
 def test_a_dry_run_says_what_would_be_done_and_does_nothing(program, capsys, tmp_path):
@@ -348,6 +397,7 @@ def test_a_dry_run_names_every_check_that_failed(program, capsys, tmp_path):
 def test_a_dry_run_knows_whether_there_is_a_model(program, capsys, tiny_base):
     for base, code in ((str(tiny_base), None), ("nobody/nothing", 2)):
         argv = ["defaults", "--model.base", base, "--data.annotated", "1", "--data.explore", "1", "--dry-run"]
+        argv += ["--model.profile", "compact", "--data.test-tasks", "1"]  # whose prompt fits
         if code is None:
             program(lambda job, run, config: None, *argv)
             continue
