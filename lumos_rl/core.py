@@ -78,10 +78,17 @@ class Action:
 
 @dataclass(frozen=True, slots=True)
 class Subgoal:
-    """One sentence of a plan with the actions that ground it (empty when not grounded yet)."""
+    """One sentence of a plan with the actions that ground it (empty when not grounded yet).
+
+    Attributes:
+        text: The sentence.
+        actions: Its actions.
+        thought: What may be thought before it, in one line; "" for nothing.
+    """
 
     text: str
     actions: tuple[Action, ...] = ()
+    thought: str = ""
 
 
 @dataclass(frozen=True, slots=True)

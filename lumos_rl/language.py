@@ -41,6 +41,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 from lumos_rl.core import Action, Subgoal
 from lumos_rl.errors import ActionParseError
@@ -135,7 +136,7 @@ def parse_annotation(text: str) -> list[Subgoal]:
 
 
 def format_annotation(subgoals: Sequence[Subgoal]) -> str:
-    """The block format that `parse_annotation` turns back into exactly these subgoals.
+    """The block format that `parse_annotation` turns back into exactly these subgoals, without their thoughts.
 
     Raises:
         ValueError: There is no such text (see `format_actions`), or there are no subgoals.
@@ -146,7 +147,7 @@ def format_annotation(subgoals: Sequence[Subgoal]) -> str:
         blocks.append("\n".join([f"Subgoal {k}: {subgoal.text}", *lines]))
     text = "\n\n".join(blocks)
     try:
-        same = parse_annotation(text) == list(subgoals)
+        same = parse_annotation(text) == [replace(subgoal, thought="") for subgoal in subgoals]
     except ActionParseError:
         same = False
     if not same:

@@ -3,6 +3,7 @@
 A `PromptProfile` is one set of fixed texts for planner and grounder. `LUMOS_PROFILE` has the form of the paper's
 conversations with sentences of our own; `COMPACT_PROFILE` says the same in few tokens, for models trained from scratch.
 `INSTRUCT_PROFILE` is for models that follow instructions: a system message says what an action looks like.
+`THINKING_PROFILE` is the same with a thought before each subgoal, where the annotation has one.
 A model's profile is saved with it (`save`, `load`) or extracted from an annotation file (`profile_from_records`), so
 that training and inference use the same text.
 
@@ -62,6 +63,7 @@ class PromptProfile:
         onetime_system: That of a planner that writes all subgoals at once.
         grounder_system: The grounder's.
         integrated_system: That of the single model that writes subgoals and actions.
+        thinks: Whether the planner learns to write a subgoal's thought (`Subgoal.thought`) before its label.
     """
 
     name: str
@@ -82,14 +84,16 @@ class PromptProfile:
     onetime_system: str = ""
     grounder_system: str = ""
     integrated_system: str = ""
+    thinks: bool = False
 
     def subgoal_line(self, index: int, text: str) -> str:
         """`Subgoal 2: Add both.` for index 2 (from 1) and the bare sentence."""
         return self.subgoal_label.replace("{index}", str(index)) + text
 
-    def plan_turn(self, index: int, text: str) -> str:
-        """What the iterative planner writes for subgoal `index` (from 1)."""
-        return (self.keep if index > 1 else "") + self.subgoal_line(index, text)
+    def plan_turn(self, index: int, text: str, thought: str = "") -> str:
+        """What the iterative planner writes for subgoal `index` (from 1), with its thought if the profile thinks."""
+        before = f"{thought} " if self.thinks and thought else ""
+        return (self.keep if index > 1 else "") + before + self.subgoal_line(index, text)
 
     def parse_subgoal(self, completion: str, index: int) -> str | None:
         """The subgoal line in an iterative planner's completion.
@@ -99,18 +103,29 @@ class PromptProfile:
             index: Number of the subgoal (from 1), added to a sentence without a number.
 
         Returns:
-            The line without `keep`; None if the planner decided to stop; "" if it wrote nothing. Of several subgoals it
-            is the first: the next is planned when its result is known.
+            The line without `keep` and without a thought before its label; None if the planner decided to stop; "" if
+            it wrote nothing. Of several subgoals it is the first: the next is planned when its result is known.
         """
-        text = re.split(r"\n[^\S\n]*(?=Subgoal \d+: )", completion.strip(), maxsplit=1)[0].rstrip()
-        if text.lower().startswith(self.stop.lower()):
+        if completion.strip().lower().startswith(self.stop.lower()):
             return None
-        keep = self.keep.strip()
-        if keep and text.startswith(keep):
-            text = text[len(keep) :].lstrip()
+        text = self._planned(completion)
+        text = text[len(self.parse_thought(completion, index)) :].lstrip()
+        text = re.split(r"\n[^\S\n]*(?=Subgoal \d+: )", text, maxsplit=1)[0].rstrip()
         if not text or not self.subgoal_label or re.match(r"Subgoal \d+: ", text):
             return text
         return self.subgoal_line(index, text)
+
+    def parse_thought(self, completion: str, index: int) -> str:
+        """What an iterative planner wrote before the label of subgoal `index`; "" for nothing, or without a label."""
+        text, label = self._planned(completion), self.subgoal_line(index, "")
+        if not label or re.match(r"Subgoal \d+: ", text):
+            return ""
+        return text[: max(0, text.find(label))].rstrip()
+
+    def _planned(self, completion: str) -> str:
+        """The completion without `keep`."""
+        text, keep = completion.strip(), self.keep.strip()
+        return text[len(keep) :].lstrip() if keep and text.startswith(keep) else text
 
     def split_subgoals(self, completion: str) -> list[str]:
         """The subgoal lines of a onetime plan, e.g. `Subgoal 1: …; Subgoal 2: …`, in order."""
@@ -257,9 +272,18 @@ INSTRUCT_PROFILE = PromptProfile(
     f" told. {_ENDS}",
 )
 
+THINKING_PROFILE = dataclasses.replace(
+    INSTRUCT_PROFILE,
+    name="thinking",
+    planner_system="{system_prompt}\n\nYou are the planner: you write the subgoals, and not the actions. Reply in one"
+    " line: say in words of the task what is asked, what is known and how it belongs together, then write the next"
+    f' subgoal, "Subgoal 1: " and a sentence. {_ENDS}',
+    thinks=True,
+)
+
 DEFAULT_PROFILE = LUMOS_PROFILE
 PROFILES: Mapping[str, PromptProfile] = {
-    profile.name: profile for profile in (LUMOS_PROFILE, COMPACT_PROFILE, INSTRUCT_PROFILE)
+    profile.name: profile for profile in (LUMOS_PROFILE, COMPACT_PROFILE, INSTRUCT_PROFILE, THINKING_PROFILE)
 }
 
 

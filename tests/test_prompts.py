@@ -10,6 +10,7 @@ from lumos_rl.prompts import (
     INSTRUCT_PROFILE,
     LUMOS_PROFILE,
     PROFILES,
+    THINKING_PROFILE,
     PromptProfile,
     extract_answer,
     get_profile,
@@ -61,6 +62,30 @@ def test_grounder_messages_have_the_form_of_the_paper():
 )
 def test_a_planner_turn_is_a_subgoal_or_the_end(completion, line):
     assert LUMOS_PROFILE.parse_subgoal(completion, 2) == line
+
+
+@pytest.mark.parametrize(
+    ("completion", "thought", "line"),
+    [
+        ("Asked: how many. Known: 3 pens. Subgoal 1: Add both.", "Asked: how many. Known: 3 pens.", "Add both."),
+        ("Known: 3 pens.\nSubgoal 1: Add both.\nSubgoal 2: Halve it.", "Known: 3 pens.", "Add both."),
+        ("Subgoal 1: Add both. Subgoal 1: Halve it.", "", "Add both. Subgoal 1: Halve it."),
+        ("Add both.\nSubgoal 2: Halve it.", "", "Add both."),  # the label is that of the next one
+        ("Add both.", "", "Add both."),
+    ],
+)
+def test_a_planner_may_think_before_the_label(completion, thought, line):
+    for profile in (LUMOS_PROFILE, INSTRUCT_PROFILE, THINKING_PROFILE):
+        assert profile.parse_thought(completion, 1) == thought
+        assert profile.parse_subgoal(completion, 1) == f"Subgoal 1: {line}"
+    assert COMPACT_PROFILE.parse_thought(completion, 1) == ""
+
+
+def test_only_a_profile_that_thinks_writes_thoughts():
+    said = "What is left of 5. Subgoal 2: Subtract 2."
+    assert THINKING_PROFILE.plan_turn(2, "Subtract 2.", "What is left of 5.") == said
+    assert INSTRUCT_PROFILE.plan_turn(2, "Subtract 2.", "What is left of 5.") == "Subgoal 2: Subtract 2."
+    assert THINKING_PROFILE.parse_thought(said, 2) == "What is left of 5."
 
 
 def test_the_compact_profile_numbers_nothing():

@@ -23,6 +23,7 @@ def annotation_record(task: Task) -> dict[str, Any]:
     """The JSON object of an annotated task."""
     plan = [
         {"text": subgoal.text, "actions": [format_actions([action]) for action in subgoal.actions]}
+        | ({"thought": subgoal.thought} if subgoal.thought else {})
         for subgoal in task.subgoals
     ]
     return {
@@ -66,4 +67,5 @@ def _subgoal(row: Row, item: Any) -> Subgoal:
         actions = [action for text in texts for action in parse_actions(str(text))]
     except ActionParseError as error:
         raise bad_field(part, "actions", f"actions ({error})", texts) from error
-    return Subgoal(text_field(part, "text"), tuple(actions))
+    thought = text_field(part, "thought") if "thought" in item else ""
+    return Subgoal(text_field(part, "text"), tuple(actions), thought)

@@ -87,11 +87,16 @@ Script = Mapping[Module, Iterator[str]]  # what each module writes, turn by turn
 
 def _iterative(task: Task, profile: PromptProfile) -> Script:
     plan = numbered_plan(task)
-    lines = [profile.plan_turn(index, text) for index, (text, _) in enumerate(plan, 1)]
+    lines = _planned(task, profile)
     return {
         Module.PLANNER: iter([*lines, profile.stop]),
         Module.GROUNDER: iter([written(actions) for _, actions in plan]),
     }
+
+
+def _planned(task: Task, profile: PromptProfile) -> list[str]:
+    """The planner's turns but the last."""
+    return [profile.plan_turn(index, each.text, each.thought) for index, each in enumerate(task.subgoals, 1)]
 
 
 def _onetime(task: Task, profile: PromptProfile) -> Script:
@@ -101,10 +106,8 @@ def _onetime(task: Task, profile: PromptProfile) -> Script:
 
 
 def _integrated(task: Task, profile: PromptProfile) -> Script:
-    turns = [
-        f"{profile.plan_turn(index, text)}\n{written(actions)}"
-        for index, (text, actions) in enumerate(numbered_plan(task), 1)
-    ]
+    plan = zip(_planned(task, profile), numbered_plan(task), strict=True)
+    turns = [f"{line}\n{written(actions)}" for line, (_, actions) in plan]
     return {Module.SOLVER: iter([*turns, profile.stop])}
 
 

@@ -59,7 +59,7 @@ class Settings:
         split: Which file of a folder, or split of a hub data set; part of the ids. By default that in the name of the
             file, otherwise test; of a folder or a hub data set, the benchmark's first.
         formulation: Which conversations to write.
-        profile: Prompt profile of the conversations: lumos, compact, instruct, or a folder with a prompt_profile.json.
+        profile: Prompt profile of the conversations: lumos, compact, instruct, thinking, or a folder.
         resample: New tasks per kept one, with the same program and other numbers, where that is safe. Never train on
             tasks made from a test set.
         seed: Seed of the new numbers.

@@ -36,11 +36,12 @@ def plan_of(trajectory: Trajectory, profile: PromptProfile) -> tuple[Subgoal, ..
     if trajectory.formulation != Formulation.ITERATIVE or any(turn.error for turn in trajectory.turns):
         return ()
     plan: list[Subgoal] = []
-    text = ""
+    text = thought = ""
     for turn in trajectory.turns:
         if turn.module == Module.PLANNER:
             line = profile.parse_subgoal(turn.completion, len(plan) + 1)
             text = re.sub(r"^Subgoal \d+: ", "", line or "")
+            thought = profile.parse_thought(turn.completion, len(plan) + 1)
             continue
         results = dict(_RESULT.findall(turn.observation))
         try:
@@ -53,7 +54,8 @@ def plan_of(trajectory: Trajectory, profile: PromptProfile) -> tuple[Subgoal, ..
             or not all(action.outputs and results.keys() >= {*action.outputs} for action in actions)
         ):
             return ()
-        plan.append(Subgoal(text, tuple(replace(action, result=results[action.outputs[-1]]) for action in actions)))
+        done = tuple(replace(action, result=results[action.outputs[-1]]) for action in actions)
+        plan.append(Subgoal(text, done, thought))
     return tuple(plan)
 
 
@@ -85,5 +87,6 @@ def discovered_tasks(
         plan = plan_of(trajectory, profile)
         if plan and plan[-1].actions[-1].result == trajectory.answer:
             task = replace(tasks[trajectory.task_id], id=trajectory.id, subgoals=plan)
-            found.setdefault((trajectory.task_id, tuple(replace(subgoal, text="") for subgoal in plan)), task)
+            actions = tuple(replace(subgoal, text="", thought="") for subgoal in plan)
+            found.setdefault((trajectory.task_id, actions), task)
     return list(found.values())

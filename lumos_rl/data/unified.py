@@ -40,7 +40,7 @@ class Settings:
     Attributes:
         out: Folder to write train.jsonl and dev.jsonl to; the table of counts in its README.md is updated.
         tasks: Tasks of each suite in train; dev has a quarter as many.
-        profile: Prompt profile of the conversations: lumos, compact, instruct, or a folder with a prompt_profile.json.
+        profile: Prompt profile of the conversations: lumos, compact, instruct, thinking, or a folder.
         formulation: iterative (Lumos-I) or onetime (Lumos-O).
         seed: Seed of the tasks.
     """

@@ -237,7 +237,9 @@ def cased(task: Task, config: DataConfig) -> Task:
     """The task with its texts in lower case, where `data.lower_case` is set."""
     if not config.lower_case:
         return task
-    subgoals = tuple(replace(subgoal, text=subgoal.text.lower()) for subgoal in task.subgoals)
+    subgoals = tuple(
+        replace(subgoal, text=subgoal.text.lower(), thought=subgoal.thought.lower()) for subgoal in task.subgoals
+    )
     return replace(task, instruction=task.instruction.lower(), subgoals=subgoals)
 
 

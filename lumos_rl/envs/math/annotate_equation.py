@@ -19,6 +19,7 @@ from lumos_rl.core import Task
 from lumos_rl.data.files import short_number
 from lumos_rl.envs.math.equations import NUMBER
 from lumos_rl.envs.math.plan_builder import Plan, PlanBuilder
+from lumos_rl.envs.math.thoughts import Spoken, related, spoken
 from lumos_rl.envs.math.verify import verified
 from lumos_rl.errors import DataError
 from lumos_rl.task_types import Reject
@@ -138,13 +139,13 @@ class _Names:
         for found in re.finditer(rf"(?<![\w.])(?:{NUMBER})", text):
             self._places.setdefault(short_number(found[0]), []).append(found)
 
-    def __getitem__(self, number: str) -> str:
+    def __getitem__(self, number: str) -> Spoken:
         places = self._places.get(number)
         if not places:
-            return number
+            return Spoken(number)
         place = places.pop(0) if len(places) > 1 else places[0]
         noun = self._noun(place)
-        return f"the {number} {noun}" if noun else number
+        return spoken(f"the {number} {noun}" if noun else number, self._text, *place.span())
 
     def _noun(self, place: re.Match[str]) -> str:
         if self._text[: place.start()].rstrip().endswith("$"):
@@ -165,21 +166,22 @@ class _Names:
 
 def _add(tree: Operation, builder: PlanBuilder, names: _Names, goal: str) -> str | None:
     """Adds the subgoals of a tree, operands first; returns the name of its result, None if it cannot be calculated."""
-    operands, spoken = [], []
+    operands, words = [], []
     for operand in (tree.left, tree.right):
         if isinstance(operand, str):
             operands.append(operand)
-            spoken.append(names[operand])
+            words.append(names[operand])
             continue
         name = _add(operand, builder, names, "")
         if name is None:
             return None
         operands.append(name)
-        spoken.append(f"the result of Subgoal {len(builder.subgoals)}")
+        words.append(Spoken(f"the result of Subgoal {len(builder.subgoals)}"))
     if builder.calculate((operands[0], tree.operator, operands[1])) is None:
         return None
-    sentence = _TEMPLATES[tree.operator].format(left=spoken[0], right=spoken[1])
-    builder.close(f"{sentence} to find {goal}." if goal else f"{sentence}.")
+    sentence = _TEMPLATES[tree.operator].format(left=words[0].text, right=words[1].text)
+    thought = related(tree.operator, *words, builder.question)
+    builder.close(f"{sentence} to find {goal}." if goal else f"{sentence}.", thought)
     return builder.last_name
 
 

@@ -218,10 +218,10 @@ class PlanBuilder:
         unsure = {action.outputs[0]: [list(alternatives)]} if len(alternatives) > 1 else {}
         return Plan((*self.subgoals, Subgoal(sentence, (action,))), self.choices | unsure)
 
-    def close(self, sentence: str) -> None:
+    def close(self, sentence: str, thought: str = "") -> None:
         """Ends the open subgoal, if it holds an action."""
         if self.actions:
-            self.subgoals.append(Subgoal(sentence, tuple(self.actions)))
+            self.subgoals.append(Subgoal(sentence, tuple(self.actions), thought))
             closed = {action.outputs[0] for action in self.actions}
             for result in self._results:
                 if result.name in closed:

@@ -157,7 +157,8 @@ def _rewrite(
             actions.append(replace(new, result=after.text))
             if before is not None and before not in fixed and isinstance(after.exact, Fraction):
                 replaced.setdefault(before, after.exact)
-        subgoals.append(Subgoal(_replace(subgoal.text, replaced, slots), tuple(actions)))
+        text, thought = (_replace(said, replaced, slots) for said in (subgoal.text, subgoal.thought))
+        subgoals.append(Subgoal(text, tuple(actions), thought))
     text = _replace(task.instruction, numbers, slots)
     answer = subgoals[-1].actions[-1].result
     return replace(
@@ -166,7 +167,10 @@ def _rewrite(
 
 
 def _reword(task: Task, swaps: Mapping[str, str]) -> Task:
-    subgoals = tuple(replace(subgoal, text=replace_words(subgoal.text, swaps)) for subgoal in task.subgoals)
+    subgoals = tuple(
+        replace(subgoal, text=replace_words(subgoal.text, swaps), thought=replace_words(subgoal.thought, swaps))
+        for subgoal in task.subgoals
+    )
     return replace(task, instruction=replace_words(task.instruction, swaps), subgoals=subgoals)
 
 

@@ -22,6 +22,7 @@ from lumos_rl.core import Action, Subgoal, Task
 from lumos_rl.envs.math.counted import conversions, counts, people, spans
 from lumos_rl.envs.math.given import given_numbers, is_explained, items, mentions
 from lumos_rl.envs.math.plan_builder import LITERAL, Plan, literal_value, new_executor
+from lumos_rl.envs.math.thoughts import stated
 from lumos_rl.errors import ActionParseError
 from lumos_rl.language import format_annotation, parse_annotation
 from lumos_rl.metrics import numeric_match
@@ -59,7 +60,9 @@ def verified(task: Task, plans: Iterable[Plan]) -> Task | Reject:
 
 def _with(task: Task, plan: Plan) -> Task:
     meta = {**task.meta, "choices": plan.choices} if plan.choices else task.meta
-    return dataclasses.replace(task, subgoals=plan.subgoals, meta=meta)
+    first, *others = plan.subgoals
+    first = dataclasses.replace(first, thought=f"{stated(task.instruction)} {first.thought}".strip())
+    return dataclasses.replace(task, subgoals=(first, *others), meta=meta)
 
 
 def check(subgoals: Sequence[Subgoal], gold: str) -> tuple[str, str]:
