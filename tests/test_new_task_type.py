@@ -57,6 +57,8 @@ def test_its_environment_plays(plugin):
     observation, info = env.reset(options={"task": task})
     assert observation == f"Turn {task.meta['text']} around."
     assert info["tools"]["Reverse"] == "Reverse(text): the text, back to front"
+    told = info["system_prompt"]
+    assert told.startswith("Turn a text around. The answer is the text, back to front.\n") and "\nResult: R1 = " in told
     assert env.step(f"R1 = Reverse({task.meta['text']})")[0] == f"R1 = {task.answer}"
     assert env.step("Finish()")[1] == 1.0
 
