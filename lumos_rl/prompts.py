@@ -332,9 +332,15 @@ def profile_from_records(
             f"expected one instruction per module in {name}, got {len(plan)} for the planner and {len(ground)} for the"
             " grounder; split the file by data set first"
         )
-    (first, before), (second, grounder_before) = plan.pop(), ground.pop()
-    own = {"planner_before": before, "grounder_before": grounder_before}
-    return dataclasses.replace(LUMOS_PROFILE, name=name, planner_system=first, grounder_system=second, **own)
+    (planner_system, planner_before), (grounder_system, grounder_before) = plan.pop(), ground.pop()
+    return dataclasses.replace(
+        LUMOS_PROFILE,
+        name=name,
+        planner_before=planner_before,
+        grounder_before=grounder_before,
+        planner_system=planner_system,
+        grounder_system=grounder_system,
+    )
 
 
 def _before_task(messages: Sequence[Message], name: str) -> tuple[str, str]:
