@@ -171,8 +171,8 @@ class ModelConfig:
         base: scratch (a small model built here), smollm2 (from an installed package), FILE.gguf, a model folder, or
             a hub name.
         modules: shared (one model is planner and grounder) or separate (one each).
-        profile: Prompt profile: lumos, compact, instruct (with a system message), chats (the sentences of data.chats), or
-            a folder with a saved one.
+        profile: Prompt profile: lumos, compact, instruct (with a system message), thinking (the planner thinks before
+            it names a subgoal), chats (the sentences of data.chats), or a folder with a saved one.
         chat_template: Template to use instead of the tokenizer's own: lumos, chatml, or a file; and arguments of the
             template as KEY=VALUE, such as enable_thinking=false. Both are saved with what is trained.
         scratch: Shape of the model built here.
