@@ -271,18 +271,26 @@ class ShowProgress(TrainerCallback):  # type: ignore[misc]  # Transformers ships
     """Shows the optimizer steps, in a bar on a terminal and else in lines of the log, and logs the trainer's metrics.
 
     Args:
-        log: Called with label, step and values.
+        log: Called with label, step and values of some steps, never twice for the same step.
         label: Name of the training run.
+        rewind: Called with label and step when training begins, because the steps behind this one are logged again.
     """
 
-    def __init__(self, log: Callable[[str, int, dict[str, float]], None], label: str) -> None:
-        self.log, self.label = log, label
+    def __init__(
+        self,
+        log: Callable[[str, int, dict[str, float]], None],
+        label: str,
+        rewind: Callable[[str, int], None] | None = None,
+    ) -> None:
+        self.log, self.label, self.rewind = log, label, rewind
         self.bar: Any = None
         self._lines: Progress | None = None  # None before training begins
         self._loss = ""
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         done, what = state.global_step, f"train {self.label}"
+        if self.rewind is not None:
+            self.rewind(self.label, done)
         self.bar = tqdm(total=state.max_steps, initial=done, desc=what, leave=False, disable=None)
         self._lines = Progress(what, state.max_steps, "steps", log.info, done) if self.bar.disable else None
 
@@ -292,6 +300,8 @@ class ShowProgress(TrainerCallback):  # type: ignore[misc]  # Transformers ships
             self._lines.at(state.global_step, self._loss)
 
     def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **kwargs: Any) -> None:
+        if "train_runtime" in (logs or {}):  # a summary of what this process did; `Course` has that of all steps
+            return
         values = {name: value for name, value in (logs or {}).items() if isinstance(value, int | float)}
         self.log(self.label, state.global_step, values)
         if "loss" in values:

@@ -90,7 +90,7 @@ def test_sft_in_pieces_gives_the_loss_and_gradients_of_the_whole_batch(tiny_base
     settings = SFTSettings(max_steps=1, batch_size=4, lora_rank=lora)
     trainer = sft_trainer(tiny_base, rows, tmp_path, settings, 0, tokenizer)
     inputs = trainer.data_collator(rows)
-    whole = learned(trainer, lambda own, *batch: SFTTrainer.training_step(own, *batch), inputs)
+    whole = learned(trainer, SFTTrainer.training_step, inputs)
     assert not counted
     same(learned(trainer, type(trainer).training_step, inputs), whole)
     assert len(counted) > 1 and inputs["input_ids"].shape[1] > min(width for _, width in counted)
@@ -117,7 +117,7 @@ def test_dpo_in_pieces_gives_loss_gradients_and_margins_of_the_whole_batch(tiny_
         for weight in trainer.model.parameters():
             weight.add_(torch.sin(torch.arange(weight.numel(), dtype=weight.dtype)).view_as(weight), alpha=0.02)
     inputs = trainer.data_collator(list(trainer.train_dataset))
-    whole = learned(trainer, lambda own, *batch: DPOTrainer.training_step(own, *batch), inputs)
+    whole = learned(trainer, DPOTrainer.training_step, inputs)
     assert not counted
     cut_up = learned(trainer, type(trainer).training_step, inputs)
     same(cut_up, whole)
