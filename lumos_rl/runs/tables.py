@@ -17,8 +17,10 @@ from pathlib import Path
 from lumos_rl.errors import UnknownNameError
 from lumos_rl.metrics import Difference, share_interval
 from lumos_rl.runs.compare import Comparison, Measure, Tested, compared, policies, runs, together
+from lumos_rl.runs.examples import counted
+from lumos_rl.runs.lines import read_result
 from lumos_rl.runs.overlap import learned, learned_in
-from lumos_rl.runs.score import part
+from lumos_rl.runs.score import benchmark_of, part
 
 
 def row(*cells: object) -> str:
@@ -98,8 +100,16 @@ def policies_table(patterns: Sequence[str], reference: str, measure: Measure) ->
             means = [score[0] for score in scores.values() if score]
             mean = f"{100 * sum(means) / len(means):.1f}" if means else ""
             cells = [_shown(scores.get(seed)) for seed in seeds]
-            lines.append(row(policy, _difference(own) if own else "", mean, *cells))
+            lines.append(row(_label(policy, own_parts, folders), _difference(own) if own else "", mean, *cells))
     return "\n".join(lines)
+
+
+def _label(policy: str, parts: Sequence[str], folders: Sequence[Path]) -> str:
+    """The policy, and with how many examples it was tested on these parts, if with some."""
+    paths = [run / "stages" / f"evaluate-{policy}.json" for run in folders]
+    given = [read_result(path).get("examples", {}) for path in paths if path.is_file()]
+    most = max((found.get(benchmark_of(part), 0) for found in given for part in parts), default=0)
+    return f"{policy}, {counted(most)}" if most else policy
 
 
 def _marks(folders: Sequence[Path], name: str) -> list[str]:

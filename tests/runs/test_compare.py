@@ -77,6 +77,14 @@ def test_every_benchmark_and_split_has_a_row(seeds):
     assert shown == {"gsm8k": (0.3, 10), "gsm8k unseen": (1.0, 4), "webshop": (0.5, 2), "all": (0.333, 12)}
 
 
+def test_a_table_says_which_policy_had_examples(seeds):
+    write(seeds / "tiny-0", 0, {"base": "0" * 10})
+    (seeds / "tiny-0" / "stages").mkdir()
+    (seeds / "tiny-0" / "stages" / "evaluate-base.json").write_text(json.dumps({"examples": {"gsm8k": 2}}))
+    text = policies_table([f"{seeds}/tiny-*"], "control", Measure())
+    assert "| base, 2 examples | -50.0 " in text and "| sft | " in text
+
+
 def test_a_table_has_all_benchmarks_together_too(seeds):
     write(seeds / "tiny-0", 0, {"rs-1": "11", "control": "01"}, benchmark="webshop")
     text = policies_table([f"{seeds}/tiny-0"], "control", Measure())
