@@ -23,7 +23,7 @@ from lumos_rl.errors import ConfigError, InfrastructureError, LumosError
 from lumos_rl.policies.base import Completion, Request
 from lumos_rl.policies.processes import Process, end, wait_for_exit, wait_until_steady
 from lumos_rl.policies.serving import EngineHost, Served, Serving
-from lumos_rl.rollout.ray_config import RayConfig, count_engines, leaves_gpu
+from lumos_rl.rollout.ray_config import RayConfig, cores, count_engines, leaves_gpu
 
 log = logging.getLogger(__name__)
 
@@ -59,10 +59,11 @@ class Engines:
         self._groups: list[Any] = []
         count = min(count_engines(ray.nodes(), config), workers)
         self.stay = self._spare_driver(count)
-        bundle = {"CPU": float(config.cpus_per_engine), "GPU": float(config.gpus_per_engine or 0)}
+        cpus = cores(ray.nodes(), config, count).engine
+        bundle = {"CPU": float(cpus), "GPU": float(config.gpus_per_engine or 0)}
         groups = self._hold(count, {kind: amount for kind, amount in bundle.items() if amount})
-        environment = {"env_vars": {"OMP_NUM_THREADS": str(config.cpus_per_engine)}}
-        actor = ray.remote(num_cpus=config.cpus_per_engine, num_gpus=bundle["GPU"], runtime_env=environment)
+        environment = {"env_vars": {"OMP_NUM_THREADS": str(cpus)}}
+        actor = ray.remote(num_cpus=cpus, num_gpus=bundle["GPU"], runtime_env=environment)
         self._hosts = [
             actor(EngineHost)
             .options(

@@ -33,7 +33,7 @@ from lumos_rl.rollout.loop import Env
 from lumos_rl.rollout.meters import Meters
 from lumos_rl.rollout.plans import EpisodePlan
 from lumos_rl.rollout.ray_cluster import connect, describe_error
-from lumos_rl.rollout.ray_config import RayConfig, count_engines, count_workers, has_gpu, settled
+from lumos_rl.rollout.ray_config import Cores, RayConfig, cores, count_engines, count_workers, has_gpu, settled
 from lumos_rl.rollout.ray_engines import Engines, ServedPolicy, wait_for_memory
 
 log = logging.getLogger(__name__)
@@ -56,10 +56,11 @@ class RayWorkers:
     Args:
         config: Cluster, workers, timeout; None takes the defaults.
         max_retries: How often an episode is played again after its worker died.
+        large: As for `ray_config.cores`.
     """
 
-    def __init__(self, config: RayConfig | None = None, max_retries: int = 2) -> None:
-        self._config, self._max_retries = config or RayConfig(), max_retries
+    def __init__(self, config: RayConfig | None = None, max_retries: int = 2, large: bool = False) -> None:
+        self._config, self._max_retries, self._large = config or RayConfig(), max_retries, large
         self._places: list[_Place] = []
         self._engines: Engines | None = None
         self._busy = False
@@ -112,13 +113,15 @@ class RayWorkers:
         self._ray = ray = connect(self._config)
         weights = not isinstance(policy, Weightless)
         engines = count_engines(ray.nodes(), self._config) if isinstance(policy, Serving) else 0
-        room = count_workers(ray.nodes(), self._config, engines, weights)
+        large = self._large and weights
+        room = count_workers(ray.nodes(), self._config, engines, weights, large)
         count = min(room, len(plans))
         if isinstance(policy, Weightless) and policy.limit is not None:
             count = min(count, policy.limit)
         ledger = Ledger(plans, count, concurrency, self._max_retries)
         gpus = 0.0 if engines else settled(ray.nodes(), self._config, weights).gpus_per_worker or 0.0
-        self._places += [_Place(ray, self._config, index, gpus) for index in range(len(self._places), count)]
+        cpus = cores(ray.nodes(), self._config, engines, large)
+        self._places += [_Place(ray, cpus, index, gpus) for index in range(len(self._places), count)]
         profile = get_profile(profile) if isinstance(profile, str) else profile
         job = f" [{label}]" if label else ""
         load, config = (make_env, profile, tool_threads), self._config
@@ -202,9 +205,9 @@ class RayWorkers:
 class _Place:
     """The slot of one worker, which is replaced when it dies: its actor, and the one open call to it."""
 
-    def __init__(self, ray: Any, config: RayConfig, index: int, gpus: float) -> None:
-        threads = {"env_vars": {"OMP_NUM_THREADS": str(config.cpus_per_worker)}}
-        remote = ray.remote(num_cpus=config.cpus_per_worker, num_gpus=gpus, runtime_env=threads)
+    def __init__(self, ray: Any, cpus: Cores, index: int, gpus: float) -> None:
+        threads = {"env_vars": {"OMP_NUM_THREADS": str(cpus.worker)}}
+        remote = ray.remote(num_cpus=cpus.reserved, num_gpus=gpus, runtime_env=threads)
         self._ray, self._worker, self.index = ray, remote(RolloutWorker), index
         self.uses_gpu = gpus > 0  # whether its policy may hold memory that the driver needs
         self.policy: Callable[[], Policy] | None = None  # makes the policy of the current rollout

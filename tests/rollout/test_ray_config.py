@@ -1,7 +1,7 @@
 import pytest
 
 from lumos_rl.errors import ConfigError
-from lumos_rl.rollout.ray_config import RayConfig, count_engines, count_workers, settled
+from lumos_rl.rollout.ray_config import Cores, RayConfig, cores, count_engines, count_workers, settled
 
 NODE = {"Alive": True, "Resources": {"CPU": 8.0, "GPU": 2.0}}
 
@@ -98,3 +98,31 @@ def test_an_engine_that_reserves_no_gpu_is_refused_where_there_are_some():
     with pytest.raises(ConfigError, match=r"GPUs for an engine, got --ray.gpus-per-engine 0 on a cluster with GPUs"):
         count_engines([CPUS, NODE], RayConfig(gpus_per_engine=0))
     assert count_engines([CPUS], RayConfig(gpus_per_engine=0)) == 1
+
+
+TWO = {"Alive": True, "Resources": {"CPU": 2.0}}
+
+
+def test_an_engine_has_all_cores_of_a_small_machine_and_its_worker_reserves_none():
+    assert cores([TWO], RayConfig(), engines=1) == Cores(0.0, 1, 2)
+    assert (count_engines([TWO], RayConfig()), count_workers([TWO], RayConfig(), engines=1)) == (1, 1)
+    assert cores([TWO], RayConfig(engines=2), engines=2) == Cores(0.0, 1, 1)
+    given = RayConfig(cpus_per_worker=1, cpus_per_engine=1)
+    assert cores([TWO], given, engines=1) == Cores(1.0, 1, 1)
+    assert count_workers([TWO], given, engines=1) == 1
+    with pytest.raises(ConfigError, match="with 1 engines"):
+        count_workers([TWO], RayConfig(cpus_per_worker=1), engines=1)  # the engine has both
+
+
+def test_an_engine_on_a_larger_machine_leaves_a_quarter_to_the_workers():
+    assert cores([CPUS], RayConfig(), engines=1) == Cores(1.0, 1, 12)
+    assert count_workers([CPUS], RayConfig(), engines=1) == 4
+    assert cores([NODE], RayConfig(), engines=2) == Cores(1.0, 1, 1)  # it computes on a GPU
+
+
+def test_one_worker_has_all_cores_of_a_small_machine_for_a_large_model():
+    assert cores([TWO], RayConfig(), large=True) == Cores(2.0, 2, 2)
+    assert count_workers([TWO], RayConfig(), large=True) == 1
+    assert count_workers([TWO], RayConfig()) == 2  # small models: two copies, with a thread each
+    assert count_workers([TWO], RayConfig(), weights=False, large=True) == 2
+    assert count_workers([CPUS], RayConfig(), large=True) == 16
