@@ -3,9 +3,10 @@
     cut([343, 90, 120, 95], tokens=512)       # [[0], [2, 3], [1]]
     equal_cut([343, 90, 120, 95], tokens=512) # [[0], [2], [3], [1]]
 
-A batch of 16 conversations, the longest of 343 tokens and the others of 160, is half padding, and its activations take
-8 GB in SmolLM2. On a CPU a piece of some hundred tokens is computed as fast per token as the whole batch. A GPU needs
-large batches, so there the whole batch is computed at once; `gradient_accumulation` cuts it.
+A batch of 16 conversations, the longest of 343 tokens and the others of 160, is half padding. Its activations take 9 GB
+in SmolLM2, 1.6 MB a token in float32. A CPU computes a piece of 800 tokens nearly as fast per token as one of 1,500 (93
+and 96 tokens per CPU second), and one of 400 not quite as fast (83). A GPU needs large batches, so there a batch is
+computed at once, or as `gradient_accumulation` divides it.
 
 Rows are padded to a multiple of `MULTIPLE`, and the rows of a piece are a power of two. So the same few shapes come
 again and again: oneDNN keeps a compiled program per shape, and glibc reuses the memory of equal shapes.
@@ -20,7 +21,8 @@ import torch
 from torch import Tensor
 from trl import DPOTrainer, SFTTrainer
 
-TOKENS = 1536  # of a piece, padding included; SmolLM2's activations take 1.6 MB each in float32
+from lumos_rl.training.settings import PIECE_TOKENS
+
 MULTIPLE = 32
 IGNORED = -100  # label of tokens without loss in PyTorch's cross entropy
 
@@ -30,7 +32,7 @@ def padded(length: int) -> int:
     return -(-length // MULTIPLE) * MULTIPLE
 
 
-def cut(lengths: Sequence[int], tokens: int = TOKENS) -> list[list[int]]:
+def cut(lengths: Sequence[int], tokens: int = PIECE_TOKENS) -> list[list[int]]:
     """Rows by piece, the longest first; a piece has a power of two of them.
 
     Args:
@@ -47,7 +49,7 @@ def cut(lengths: Sequence[int], tokens: int = TOKENS) -> list[list[int]]:
     return parts
 
 
-def equal_cut(lengths: Sequence[int], tokens: int = TOKENS) -> list[list[int]]:
+def equal_cut(lengths: Sequence[int], tokens: int = PIECE_TOKENS) -> list[list[int]]:
     """As `cut`, with the same number of rows in every piece, so that means over pieces are means over rows."""
     order = sorted(range(len(lengths)), key=lambda row: -lengths[row])
     fitting = max(1, tokens // padded(max(lengths)))
@@ -78,7 +80,7 @@ class PiecewiseSFT(SFTTrainer):  # type: ignore[misc]  # TRL ships no types
         return torch.stack(losses).sum()
 
 
-def sft_pieces(inputs: Mapping[str, Tensor], tokens: int = TOKENS) -> Iterator[dict[str, Any]]:
+def sft_pieces(inputs: Mapping[str, Tensor], tokens: int = PIECE_TOKENS) -> Iterator[dict[str, Any]]:
     """The pieces of a batch of TRL's collator for SFT."""
     lengths = inputs["attention_mask"].sum(1).tolist()
     for rows in cut(lengths, tokens):
@@ -109,7 +111,9 @@ class PiecewiseDPO(DPOTrainer):  # type: ignore[misc]  # TRL ships no types
         return torch.stack(losses).sum()
 
 
-def dpo_pieces(inputs: Mapping[str, Tensor], tokens: int = TOKENS) -> Iterator[tuple[dict[str, Any], dict[str, float]]]:
+def dpo_pieces(
+    inputs: Mapping[str, Tensor], tokens: int = PIECE_TOKENS
+) -> Iterator[tuple[dict[str, Any], dict[str, float]]]:
     """The pieces of a batch of TRL's collator for DPO, and their shares of the batch's pairs and chosen tokens."""
     lengths = inputs["attention_mask"].sum(1).tolist()
     pairs = len(lengths) // 2  # chosen turns, then the rejected ones in the same order

@@ -11,6 +11,7 @@ from lumos_rl.errors import ConfigError
 DTYPES = ("float32", "bfloat16")  # Adam's small numbers vanish in float16
 SCHEDULERS = ("linear", "cosine", "constant", "constant_with_warmup")
 FEEDFORWARD = 3  # width of the feed-forward layers of a model from scratch, in widths of the model
+PIECE_TOKENS = 1024  # most tokens, padding included, of which a CPU keeps activations at once (`training.pieces`)
 LORA_ALPHA = 2  # scale of an adapter's update in ranks, as is usual with LoRA (Hu et al. 2021: 32 for 16)
 
 
@@ -64,7 +65,8 @@ class SFTSettings:
         weight_decay: Decoupled weight decay.
         adam_beta2: Decay of Adam's second moment; runs of few steps do better with less than the default.
         scheduler: Course of the learning rate after warm-up: linear, cosine, constant, constant_with_warmup.
-        batch_size: Conversations per step and device.
+        batch_size: Conversations per step and device. A CPU computes them in pieces of 1,024 tokens, which changes
+            memory and speed but not what is learned.
         gradient_accumulation: Steps whose gradients are added up before an update.
         max_length: Longest conversation, tokens; longer ones are left out and counted.
         dtype: Type to compute in, float32 or bfloat16. Weights that are trained stay float32; those under an adapter do
@@ -109,7 +111,7 @@ class DPOSettings:
         weight_decay: Decoupled weight decay.
         adam_beta2: Decay of Adam's second moment.
         scheduler: Course of the learning rate after warm-up.
-        batch_size: Pairs per step and device.
+        batch_size: Pairs per step and device, computed in pieces on a CPU, as for SFT.
         gradient_accumulation: Steps whose gradients are added up before an update.
         max_length: Longest prompt with its turn, tokens; pairs that are longer are left out and counted.
         dtype: Type to compute in, as for SFT.
