@@ -3,6 +3,7 @@
     python benchmarks/real_model.py train                                   # SmolLM2 (make smollm2), the built-in suite
     python benchmarks/real_model.py train --data data/mawps --steps 100     # MAWPS as its authors distribute it
     python benchmarks/real_model.py train --model FOLDER --dtype bfloat16
+    python benchmarks/real_model.py play                                    # episodes, on both engines
 
 `train` compares SFT with a plain PyTorch loop: the same model, rows and batches, AdamW, the loss on what the model
 writes, and every setting that made the loop faster. Each side runs in a process of its own, so that its memory is its
@@ -11,6 +12,8 @@ libraries prepare their programs. CPU seconds say more than seconds where the ma
 
     side      tokens/s  tokens/CPU s  resident GB  at most GB    loss
     product        ...
+
+`play` is in `real_model_play.py`.
 """
 
 from __future__ import annotations
@@ -263,7 +266,14 @@ def add_train(parsers: Any) -> None:
     parser.set_defaults(run=train)
 
 
-PARSERS: tuple[Callable[[Any], None], ...] = (add_train,)
+def add_play(parsers: Any) -> None:
+    """The arguments of `play`."""
+    import real_model_play
+
+    real_model_play.add_play(parsers, in_own_process, heading)
+
+
+PARSERS: tuple[Callable[[Any], None], ...] = (add_train, add_play)
 
 
 def main() -> None:
