@@ -16,7 +16,7 @@ from lumos_rl.masking import masked
 from lumos_rl.policies.bases import SCRATCH
 from lumos_rl.policies.layout import CHECKPOINTS
 from lumos_rl.rollout.plans import RolloutConfig
-from lumos_rl.rollout.ray_config import count_engines, count_workers
+from lumos_rl.rollout.ray_config import cores, count_engines, count_workers
 from lumos_rl.runs.config import BASE, CONTROL, SWAP, Engine, RunConfig, check_samples
 from lumos_rl.runs.estimate import Estimates, Sketch, planned_dpo
 from lumos_rl.runs.folder import check_writable
@@ -88,7 +88,7 @@ def _checks(job: Job, sketch: Callable[[], Sketch]) -> Iterator[tuple[str, Check
         shown = BASE if BASE in config.evaluate.also else "sft"
         yield "context", lambda: context_line(job, config.model.base, lambda: job.examples(shown))
     yield "devices", lambda: f"training on {_devices(config)}"
-    yield "memory", lambda: memory_text(config)
+    yield "memory", lambda: memory_text(config, lambda: sketch().longest)
     yield "trackers", lambda: _trackers(config)
     yield "run folder", lambda: _folder(config)
 
@@ -191,18 +191,27 @@ def _devices(config: RunConfig) -> str:
             f"expected GPUs for ray.gpus_per_worker={config.ray.gpus_per_worker}, got none on this machine; set it"
             " to 0, or give --ray.address of a cluster that has some"
         )
-    if gpus and config.ray.address is None:
-        here = [{"Alive": True, "Resources": {"CPU": float(os.cpu_count() or 1), "GPU": float(gpus)}}]
-        if config.model.engine == Engine.VLLM:
-            count_engines(here, config.ray)
-        elif config.model.engine == Engine.HF:
-            count_workers(here, config.ray)
     told = f"{'GPU' if gpus else 'CPU'}; {gpus} GPUs, {torch.get_num_threads()} CPU threads here"
+    if config.ray.address is None and config.model.engine in (Engine.HF, Engine.VLLM):
+        told += f"; episodes are played by {_players(config, gpus)}"
     in_bfloat16 = [name for name in ("sft", "model") if getattr(config, name).dtype == "bfloat16"]
     if in_bfloat16 and not bfloat16_is_native():
         instead = " ".join(f"--{name}.dtype float32" for name in in_bfloat16)
         told += f"; no instructions for bfloat16, which may take 100 times as long as float32: give {instead}"
     return told
+
+
+def _players(config: RunConfig, gpus: int) -> str:
+    """The engines and workers of this machine; errors as for `count_engines` and `count_workers`."""
+    here = [{"Alive": True, "Resources": {"CPU": float(os.cpu_count() or 1), "GPU": float(gpus)}}]
+    engines, large = 0, config.model.base != SCRATCH
+    if config.model.engine == Engine.VLLM:
+        engines = count_engines(here, config.ray)
+    workers = count_workers(here, config.ray, engines, large=large)
+    each = cores(here, config.ray, engines, large)
+    if engines:
+        return f"{engines} x vLLM with {each.engine} threads, for {workers} workers"
+    return f"{workers} workers with {each.worker} threads"
 
 
 def _folder(config: RunConfig) -> str:

