@@ -65,6 +65,7 @@ class Modules(StrEnum):
 class Engine(StrEnum):
     """What writes the turns of episodes."""
 
+    AUTO = "auto"  # vLLM or Transformers, whichever is faster here; see `runs.engine_choice`
     HF = "hf"  # Transformers, in each rollout worker
     VLLM = "vllm"  # vLLM, in engines that the workers share
     OPENAI = "openai"  # an endpoint that speaks OpenAI's protocol; it is played with and tested, not trained
@@ -178,8 +179,8 @@ class ModelConfig:
         scratch: Shape of the model built here.
         dtype: Weights' type when generating: float32 or bfloat16.
         generate_batch: Turns generated together by one worker, or by one engine of vLLM.
-        engine: What writes the turns of episodes: hf or vllm; to evaluate alone, openai (a model of an endpoint, by its
-            name) or script (a function, as MODULE:FUNCTION).
+        engine: What writes the turns of episodes: hf, vllm, or auto, which is the faster one here; to evaluate alone,
+            openai (a model of an endpoint, by its name) or script (a function, as MODULE:FUNCTION).
         vllm: Engines of vLLM.
         openai: The endpoint.
     """

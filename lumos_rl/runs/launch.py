@@ -30,8 +30,9 @@ from lumos_rl.console import failed, raise_stopped, received, stopped, until_pip
 from lumos_rl.errors import ConfigError, LumosError, UnknownNameError
 from lumos_rl.masking import masked
 from lumos_rl.policies.bases import SCRATCH
-from lumos_rl.runs.config import RunConfig
+from lumos_rl.runs.config import Engine, RunConfig
 from lumos_rl.runs.dry_run import describe_run
+from lumos_rl.runs.engine_choice import with_engine
 from lumos_rl.runs.exclusive import refuse_without_effect
 from lumos_rl.runs.faults import explained
 from lumos_rl.runs.folder import RunFolder
@@ -171,11 +172,13 @@ def parse(about: str, kind: type[Config], argv: Sequence[str]) -> Config:
         description=about.strip(),
     )
     run = revealed(run_config(config))
+    if run.run_dir is None:
+        run = replace(run, run_dir=f"runs/{preset}-{run.seed}")
+    if run.model.engine == Engine.AUTO:
+        run = with_engine(run, stored_settings(run.run_dir), getattr(config, "checkpoint", None))
     refuse_without_effect(flags, run)
     if origin.config is not None:
         refuse_without_effect((f"--{name}" for name in names_in(Path(origin.config))), run)
-    if run.run_dir is None:
-        run = replace(run, run_dir=f"runs/{preset}-{run.seed}")
     if TRAINING not in getattr(kind, "UNUSED", ()):
         check_base(begun, run)
     return run if kind is RunConfig else replace(config, run=run)  # type: ignore[return-value]

@@ -22,6 +22,7 @@ from lumos_rl.policies.base import Policy, Request, ScriptedPolicy
 from lumos_rl.policies.layout import Layout
 from lumos_rl.policies.serving import Serving, Weightless
 from lumos_rl.runs.config import Engine, ModelConfig
+from lumos_rl.runs.engine_choice import chosen
 
 Factory = Callable[[], Policy] | Serving | Weightless
 
@@ -40,6 +41,8 @@ def policy_of(checkpoint: Path, version: str, model: ModelConfig, max_rank: int 
         ConfigError: The engine is an endpoint but the checkpoint a folder, or there is no such function.
     """
     where = str(checkpoint)
+    if model.engine == Engine.AUTO:  # of settings that no command line has read
+        model = replace(model, engine=chosen(model.base)[0])
     if model.engine == Engine.HF:
         return functools.partial(make_policy, where, version, model)
     if model.engine == Engine.OPENAI:

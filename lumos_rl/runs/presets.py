@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 from lumos_rl.rollout.plans import RolloutConfig
 from lumos_rl.rollout.ray_config import RayConfig
-from lumos_rl.runs.config import DataConfig, EvaluateSettings, ModelConfig, Modules, RunConfig
+from lumos_rl.runs.config import DataConfig, Engine, EvaluateSettings, ModelConfig, Modules, RunConfig
 from lumos_rl.runs.refine_settings import (
     PreferenceConfig,
     PreferenceTraining,
@@ -148,7 +148,7 @@ _UNIFIED = replace(
 # Adapters on a pretrained model, whichever --model.base names; on the built-in suite, so that it runs at once.
 _PRETRAINED = RunConfig(
     data=DataConfig(annotated=300, explore=600),
-    model=ModelConfig(base="smollm2", dtype="bfloat16"),
+    model=ModelConfig(base="smollm2", dtype="bfloat16", engine=Engine.AUTO),
     sft=SFTSettings(
         epochs=2.0,  # Yin et al. 2023, as warm-up and length
         learning_rate=5e-4,  # ten times 5e-5 for all weights: Schulman et al. 2025, for LoRA at a width of 2,000
@@ -174,6 +174,7 @@ def _on_a_gpu(base: str) -> RunConfig:
             modules=Modules.SEPARATE,
             chat_template=("chatml",),  # theirs, without what they write of dates and thoughts
             dtype="bfloat16",
+            engine=Engine.AUTO,
         ),
         sft=replace(
             _PRETRAINED.sft,
