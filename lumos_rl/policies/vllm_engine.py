@@ -59,7 +59,9 @@ class Engine:
         self.max_rank = next(rank for rank in RANKS if rank >= max(layout.rank(base), max_rank))
         lora: dict[str, Any] = {}
         if adapters := layout.adapters_of(base):
-            lora = {"enable_lora": True, "max_lora_rank": self.max_rank, "max_loras": len(adapters)}
+            # On a CPU, a token without adapter is multiplied with the last place for one, which is kept empty.
+            places = len(adapters) + (not torch.cuda.is_available())
+            lora = {"enable_lora": True, "max_lora_rank": self.max_rank, "max_loras": places}
         arguments = EngineArgs(
             model=base,
             tokenizer=base,  # for stop texts
@@ -192,6 +194,7 @@ def _tell_end(core: Any, ends: list[int]) -> None:
 
 
 def _on_cpu() -> dict[str, Any]:
+    os.environ.setdefault("VLLM_CPU_OMP_THREADS_BIND", "nobind")  # else a process of its own leaves a core idle
     os.environ.setdefault("VLLM_CPU_KVCACHE_SPACE", "1")  # GiB; vLLM's own default takes half of the memory
     # A prompt read in chunks needs its seed to be restored, which is not possible on a CPU.
     return {"enforce_eager": True, "enable_chunked_prefill": False, "block_size": 32}

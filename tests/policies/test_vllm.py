@@ -254,6 +254,35 @@ def test_bfloat16_is_near_what_transformers_compute(models, vllm, name):
 
 
 @pytest.mark.slow
+def test_a_module_without_adapter_beside_one_with_is_the_model_itself(models, tmp_path, vllm):
+    combine(tmp_path, {Module.PLANNER: models / "v0" / "planner", Module.GROUNDER: models / "base"})
+    policy = VLLMPolicy.load(tmp_path, "mixed", device="cpu")
+    for modules in (("planner", "grounder"), ("grounder",)):
+        same_as_transformers(policy, tmp_path, modules=modules)
+    policy.close()
+
+
+@pytest.mark.slow
+def test_greedy_turns_in_bfloat16_are_those_of_transformers_but_for_near_ties(models, vllm):
+    policy = VLLMPolicy.load(models / "base", "half", dtype="bfloat16")
+    ours = generate(policy, requests(replace(GREEDY, logprobs=False)))
+    policy.close()
+    theirs = HFPolicy.load(models / "base", "half", device="cpu", dtype="bfloat16")
+    wanted = generate(theirs, requests(replace(GREEDY, logprobs=False)))
+    model = load_model(models / "base", torch.float32).eval()
+    for key, turn in wanted.items():
+        got = ours[key]
+        assert got.prompt_ids == turn.prompt_ids
+        parted = next((at for at, both in enumerate(zip(got.ids, turn.ids, strict=False)) if len({*both}) > 1), None)
+        if parted is None:
+            continue
+        with torch.no_grad():
+            logits = model(torch.tensor([[*turn.prompt_ids, *turn.ids[:parted]]])).logits[0, -1]
+        # Both are rounded to 8 bits, so only tokens that are about as likely may be taken for one another.
+        assert abs(logits[got.ids[parted]] - logits[turn.ids[parted]]) < 0.1
+
+
+@pytest.mark.slow
 def test_modules_that_are_full_models_take_turns_in_this_process(models, tmp_path, vllm):
     shutil.copytree(models / "base", tmp_path / "planner")
     shutil.copytree(models / "other", tmp_path / "grounder")
