@@ -1,7 +1,7 @@
 """How much memory training takes and how much there is; a run that cannot fit is refused before it trains.
 
     shape = shape_of("smollm2")                 # Shape(vocabulary=49152, hidden=576, layers=30, …)
-    training_bytes(shape, SFTSettings()) / 2**30         # 21.2
+    training_bytes(shape, SFTSettings()) / 2**30         # 3.5; 25.9 on a GPU, which computes a batch at once
     check_memory("smollm2", SFTSettings())      # ConfigError: expected … GiB for weights and optimizer alone, got …
 
 Weights, and gradients and Adam's two moments of those that are trained (4 bytes each; weights under an adapter have
@@ -21,7 +21,7 @@ from typing import TypeVar
 
 from lumos_rl.errors import ConfigError, MissingFileError
 from lumos_rl.policies.layout import Layout
-from lumos_rl.training.settings import FEEDFORWARD, DPOSettings, ScratchSettings, SFTSettings
+from lumos_rl.training.settings import FEEDFORWARD, PIECE_TOKENS, DPOSettings, ScratchSettings, SFTSettings
 
 log = logging.getLogger(__name__)
 
@@ -123,11 +123,20 @@ def training_bytes(shape: Shape, settings: SFTSettings | DPOSettings) -> float:
         settings: How it is trained.
     """
     size = 2 if settings.dtype == "bfloat16" else 4
-    tokens = settings.batch_size * (1 if isinstance(settings, SFTSettings) else 2) * settings.max_length
+    tokens = _tokens_at_once(settings)
     layer = tokens * 17.0 * shape.hidden * size
     inputs = tokens * shape.hidden * size
     layers = layer + shape.layers * inputs if settings.gradient_checkpointing else shape.layers * layer
     return fixed_bytes(shape, settings) + layers + 2.0 * size * tokens * shape.vocabulary
+
+
+def _tokens_at_once(settings: SFTSettings | DPOSettings) -> int:
+    """The most tokens whose activations are kept at once: a GPU computes a batch, a CPU a piece of it."""
+    import torch
+
+    longest = settings.max_length * (1 if isinstance(settings, SFTSettings) else 2)  # a row, or a pair
+    batch = settings.batch_size * longest
+    return batch if torch.cuda.is_available() else min(batch, max(PIECE_TOKENS, longest))
 
 
 def available_bytes() -> tuple[float, str]:

@@ -70,6 +70,21 @@ def test_memory_of_all_weights_and_of_an_adapter():
     assert 15e9 < training_bytes(LLAMA_2_7B, large) < 40e9  # it fits on one GPU of 80 GB
 
 
+@pytest.mark.parametrize("gpu", [False, True])
+def test_a_cpu_keeps_activations_of_a_piece_of_the_batch(monkeypatch, gpu):
+    monkeypatch.setattr("torch.cuda.is_available", lambda: gpu)
+    tiny = replace(LLAMA_2_7B, vocabulary=1, hidden=10, layers=1, heads=1, feedforward=10, key_value=10, tied=True)
+    bytes_per_token = 17 * 10 * 4 + 2 * 4 * 1
+
+    def kept(settings):
+        return (training_bytes(tiny, settings) - fixed_bytes(tiny, settings)) / bytes_per_token
+
+    assert kept(SFTSettings(batch_size=16, max_length=256)) == (4096 if gpu else 1024)
+    assert kept(SFTSettings(batch_size=2, max_length=256)) == 512
+    assert kept(SFTSettings(batch_size=2, max_length=2000)) == (4000 if gpu else 2000)  # no row is cut
+    assert kept(DPOSettings(batch_size=2, max_length=2000)) == (8000 if gpu else 4000)
+
+
 @pytest.fixture
 def free(monkeypatch):
     """`free(bytes)` is what this machine has from then on."""
