@@ -73,7 +73,7 @@ class PiecewiseSFT(SFTTrainer):  # type: ignore[misc]  # TRL ships no types
     def training_step(self, model: Any, inputs: dict[str, Any], num_items_in_batch: Any = None) -> Tensor:
         step = super().training_step
         if not self.args.use_cpu:
-            return step(model, inputs, num_items_in_batch)  # type: ignore[no-any-return]
+            return step(model, inputs, num_items_in_batch)
         if num_items_in_batch is None:
             num_items_in_batch = inputs["labels"][:, 1:].ne(IGNORED).sum()
         losses = [step(model, piece, num_items_in_batch) for piece in sft_pieces(inputs)]
@@ -94,10 +94,12 @@ class PiecewiseDPO(DPOTrainer):  # type: ignore[misc]  # TRL ships no types
     chosen turns for the SFT term.
     """
 
+    loss_weights: list[float]  # of each term of the loss; set by TRL
+
     def training_step(self, model: Any, inputs: dict[str, Any], num_items_in_batch: Any = None) -> Tensor:
         step, weights = super().training_step, self.loss_weights
         if not self.args.use_cpu:
-            return step(model, inputs, num_items_in_batch)  # type: ignore[no-any-return]
+            return step(model, inputs, num_items_in_batch)
         losses = []
         try:
             for piece, shares in dpo_pieces(inputs):

@@ -3,6 +3,7 @@
 import pytest
 import torch
 from tiny_model import CHATS, FLIP, PLAN, TASK, assistant, pair, user
+from transformers import TrainerCallback
 from trl import DPOTrainer, SFTTrainer
 
 from lumos_rl.policies.checkpoints import load_tokenizer
@@ -10,7 +11,7 @@ from lumos_rl.training import pieces
 from lumos_rl.training.dpo import dpo_trainer
 from lumos_rl.training.pieces import cut, equal_cut, padded
 from lumos_rl.training.settings import DPOSettings, SFTSettings
-from lumos_rl.training.sft import encode_rows, sft_trainer
+from lumos_rl.training.sft import encode_rows, sft_trainer, train_sft
 from lumos_rl.training.trainer import scoring_supervised_only
 
 LONG = [user("9 " * 30), assistant("Add 9 and 9."), user("18"), assistant("Stop.")]
@@ -126,6 +127,20 @@ def test_dpo_in_pieces_gives_loss_gradients_and_margins_of_the_whole_batch(tiny_
         assert cut_up[2][name] == pytest.approx(whole[2][name], rel=1e-4)
     assert abs(whole[2]["rewards/margins"]) > 1e-3
     assert trainer.loss_weights == ([1.0, 0.7] if sft_weight else [1.0])
+
+
+def test_training_computes_at_most_1024_tokens_at_once(tiny_base, tmp_path):
+    seen = []
+
+    class Watch(TrainerCallback):
+        def on_train_begin(self, args, state, control, model, **kwargs):
+            model.register_forward_pre_hook(
+                lambda own, _, named: seen.append(named["input_ids"].shape), with_kwargs=True
+            )
+
+    chats = [[user("9" * 300), assistant("Stop.")]] * 8  # some 310 tokens, padded to 320: three would fit
+    train_sft(tiny_base, chats, tmp_path, SFTSettings(max_steps=1, batch_size=8, save_steps=None), 0, [Watch()])
+    assert seen == [(2, 320)] * 4
 
 
 def test_a_gpu_computes_a_batch_at_once(tiny_base, tmp_path, counted):
