@@ -15,8 +15,7 @@ from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
 
-from lumos_rl.errors import LumosError
-from lumos_rl.policies.bases import SCRATCH, located
+from lumos_rl.policies.bases import SCRATCH
 from lumos_rl.runs.config import Engine, RunConfig
 
 log = logging.getLogger(__name__)
@@ -72,9 +71,9 @@ def _is_for_cpus() -> bool:
 
 
 def _head_size(base: str) -> int | None:
-    """Head size of a model in a folder; None where it is not known without loading it."""
+    """Head size of a model in a folder; None for any other, and where the config does not say it."""
     try:
-        found = json.loads((Path(located(base)) / "config.json").read_text(encoding="utf-8"))
+        found = json.loads((Path(base) / "config.json").read_text(encoding="utf-8"))
         return int(found.get("head_dim") or found["hidden_size"] // found["num_attention_heads"])
-    except (LumosError, OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError):
         return None
