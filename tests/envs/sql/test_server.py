@@ -11,6 +11,7 @@ from sql_server import private_server
 
 from lumos_rl.core import Task
 from lumos_rl.envs.sql.env import SqlEnv
+from lumos_rl.envs.sql.tools.accounts import admin, settings
 from lumos_rl.errors import InfrastructureError
 from lumos_rl.policies.base import ScriptedPolicy
 from lumos_rl.rollout.loop import run_episodes
@@ -35,6 +36,26 @@ TASK = Task("intercode_sql/test/0", "intercode_sql", "How many?", "SELECT COUNT(
 
 def make(address: str) -> gym.Env[str, str]:
     return gym.make("lumos_rl/InterCodeSQL-v0", tasks=[TASK], backend=address)
+
+
+def test_a_server_with_anonymous_accounts_takes_ours(sql_server: str) -> None:
+    at = settings(sql_server)
+    with admin(at) as cursor:
+        cursor.execute("SELECT USER()")
+        anonymous = f"''@'{str(cursor.fetchone()[0]).rpartition('@')[2]}'"  # taken before a named account of any host
+        cursor.execute(f"CREATE USER {anonymous} IDENTIFIED BY 'other'")
+        try:
+            env = make(sql_server)
+            env.reset(options={"task": 0})
+            assert env.step("SELECT COUNT(*) FROM band")[0] == "[(12,)]"
+            assert env.step("DELETE FROM band WHERE band_id = 1")[0] == "None"
+            assert env.step("SELECT COUNT(*) FROM band")[0] == "[(11,)]"
+            own = f"{env.unwrapped._databases['synthetic']._name}%"  # type: ignore[attr-defined]
+            env.close()
+            cursor.execute("SELECT COUNT(*) FROM mysql.user WHERE user LIKE %s", (own,))
+            assert cursor.fetchone() == (0,)
+        finally:
+            cursor.execute(f"DROP USER {anonymous}")
 
 
 @pytest.mark.slow

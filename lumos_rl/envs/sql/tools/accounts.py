@@ -16,7 +16,7 @@ import os
 import re
 import secrets
 import time
-from collections.abc import Iterator, Mapping, Set
+from collections.abc import Iterable, Iterator, Mapping, Set
 from importlib import import_module
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -180,12 +180,33 @@ def _set_packet(cursor: Any, size: int) -> None:
         )
 
 
+def make_account(at: Mapping[str, Any], name: str, password: str, databases: Iterable[str]) -> str:
+    """Makes an account that may read some databases, and do anything in those whose name begins with its own.
+
+    It has two entries: for any host, and for the host that the address's user comes from. Where a server has anonymous
+    accounts, as ''@'localhost', one of a named host would otherwise be taken instead, and refuse the password (1045).
+
+    Returns:
+        The entries, as DROP USER takes them.
+    """
+    with admin(at) as cursor:
+        cursor.execute("SELECT USER()")
+        host = str(cursor.fetchone()[0]).rpartition("@")[2]
+        entries = [f"'{name}'@'{where}'" for where in dict.fromkeys(("%", host))]
+        cursor.execute("CREATE USER " + ", ".join(f"{entry} IDENTIFIED BY '{password}'" for entry in entries))
+        for entry in entries:
+            for database in databases:
+                cursor.execute(f"GRANT SELECT ON `{escaped(database)}`.* TO {entry}")
+            cursor.execute(f"GRANT ALL ON `{escaped(name)}\\_%`.* TO {entry}")
+    return ", ".join(entries)
+
+
 def _tidy(cursor: Any) -> None:
     """Drops databases and accounts that killed processes left behind."""
     cursor.execute("SELECT user FROM information_schema.processlist")
     busy = {user for (user,) in cursor.fetchall()}
-    cursor.execute("SELECT user FROM mysql.user WHERE user LIKE %s", (escaped(_PREFIX) + "%",))
-    for (user,) in cursor.fetchall():
+    cursor.execute("SELECT user, host FROM mysql.user WHERE user LIKE %s", (escaped(_PREFIX) + "%",))
+    for user, host in cursor.fetchall():
         found = re.fullmatch(rf"{_PREFIX}([0-9a-f]+)_[0-9a-f]+", user)
         if found is None or user in busy or time.time() - int(found[1], 16) < _LEFT_OVER_S:
             continue
@@ -194,7 +215,7 @@ def _tidy(cursor: Any) -> None:
         )
         for (database,) in cursor.fetchall():
             cursor.execute(f"DROP DATABASE `{database}`")
-        cursor.execute(f"DROP USER '{user}'@'%'")
+        cursor.execute(f"DROP USER '{user}'@'{host}'")
 
 
 def _run_dump(cursor: Any, dump: str, missing: Set[str]) -> None:

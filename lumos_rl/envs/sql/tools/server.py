@@ -28,8 +28,8 @@ from lumos_rl.envs.sql.tools.accounts import (
     admin,
     client,
     connect,
-    escaped,
     load,
+    make_account,
     new_name,
     restore,
     settings,
@@ -82,7 +82,7 @@ class ServerDatabase:
         self._is_mariadb = False
         self._connection: Any = None
         self._gold: Any = None  # another connection, so that gold queries leave nothing in the agent's session
-        self._has_account = self._is_touched = False
+        self._account, self._is_touched = "", False
         load(self._settings, dump, self.catalog.databases)
 
     def __getstate__(self) -> tuple[Any, ...]:
@@ -150,10 +150,10 @@ class ServerDatabase:
     def close(self) -> None:
         """Drops the account and its copies."""
         self._drop_copies()
-        if self._has_account:
+        if self._account:
             with admin(self._settings) as cursor:
-                cursor.execute(f"DROP USER IF EXISTS '{self._name}'@'%'")
-        self._has_account = False
+                cursor.execute(f"DROP USER IF EXISTS {self._account}")
+        self._account = ""
         self._disconnect()
         self._connection, self._gold = self._gold, None
         self._disconnect()
@@ -305,8 +305,8 @@ class ServerDatabase:
 
     def _connected(self) -> Any:
         if self._connection is None:
-            if not self._has_account:
-                self._make_account()
+            if not self._account:
+                self._account = make_account(self._settings, self._name, self._password, self.catalog.databases)
             account = {**self._settings, "user": self._name, "password": self._password}
             self._connection = connect(
                 account, database=self._used, autocommit=True, read_timeout=STATEMENT_S + GRACE_S
@@ -351,14 +351,6 @@ class ServerDatabase:
         connection, self._connection, self._is_touched = self._connection, None, False
         if connection is not None:
             connection._force_close()  # `close` waits for the server
-
-    def _make_account(self) -> None:
-        with admin(self._settings) as cursor:
-            cursor.execute(f"CREATE USER '{self._name}'@'%' IDENTIFIED BY '{self._password}'")
-            for database in self.catalog.databases:
-                cursor.execute(f"GRANT SELECT ON `{escaped(database)}`.* TO '{self._name}'@'%'")
-            cursor.execute(f"GRANT ALL ON `{escaped(self._name)}\\_%`.* TO '{self._name}'@'%'")
-        self._has_account = True
 
     def _copy(self, original: str, source: str) -> None:
         """Creates this episode's copy of a database, with the tables of `source`."""
