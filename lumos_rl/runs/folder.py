@@ -8,7 +8,7 @@
       evaluation.jsonl     every test episode
       validation.jsonl     every episode that chooses the best policy
       pairs.jsonl          preference pairs that DPO learned
-      metrics.jsonl        training and evaluation metrics: {"stage", "step", …}
+      metrics.jsonl        training and evaluation metrics: {"stage", "step", …}, each step of a stage once
       times.json           seconds that each stage took
       summary.json, SUMMARY.md
 
@@ -33,6 +33,7 @@ from lumos_rl.console import duration
 from lumos_rl.core import Module, PreferencePair, Record, Trajectory, to_json
 from lumos_rl.errors import ConfigError, InfrastructureError, MissingFileError
 from lumos_rl.masking import masked
+from lumos_rl.policies.bases import SCRATCH
 from lumos_rl.policies.layout import CHECKPOINTS
 from lumos_rl.rollout.ray_workers import RayWorkers
 from lumos_rl.runs.config import CHANGEABLE, RunConfig
@@ -78,7 +79,8 @@ class RunFolder:
         self._lines = {name: Lines(self.path / name) for name in (TRAJECTORIES, EVALUATION, VALIDATION, PAIRS)}
         self._schedule = Schedule(seconds=self._times())
         self._trackers = trackers(config.track, self.path, settings)
-        self.workers = RayWorkers(config.ray)  # they start with the first episodes
+        large = config.model.base != SCRATCH
+        self.workers = RayWorkers(config.ray, large=large)  # they start with the first episodes
 
     def __enter__(self) -> Self:
         return self
@@ -153,6 +155,18 @@ class RunFolder:
         for tracker in self._trackers:
             tracker(stage, step, values)
 
+    def rewind(self, stage: str, step: int = -1) -> None:
+        """Drops the metrics that a stage logged behind a step, before it logs them again; -1 drops all of the stage.
+
+        A tracker keeps what it has and gets these steps a second time.
+        """
+        path = self.path / METRICS
+        lines = path.read_text(encoding="utf-8").splitlines(keepends=True) if path.is_file() else []
+        kept = [line for line in lines if not _is_behind(line, stage, step)]
+        if len(kept) < len(lines):
+            log.info("%s: %d lines of metrics behind step %d are dropped", stage, len(lines) - len(kept), max(step, 0))
+            write_atomically(path, "".join(kept))
+
     def add(self, name: str, record: Trajectory | PreferencePair) -> None:
         """Adds a record to one of the folder's files and hands it to the operating system at once."""
         if isinstance(record, Trajectory) and record.failure is not None:
@@ -217,6 +231,15 @@ class RunFolder:
 
     def _write(self, name: str, value: Mapping[str, Any]) -> None:
         write_atomically(self.path / name, json.dumps(value, indent=1, ensure_ascii=False) + "\n")
+
+
+def _is_behind(line: str, stage: str, step: int) -> bool:
+    """Whether a line of metrics is of this stage and of a later step; what is no such line is not."""
+    try:
+        value = json.loads(line)
+        return bool(value["stage"] == stage and value["step"] > step)
+    except (ValueError, TypeError, KeyError):
+        return False
 
 
 def check_writable(path: Path) -> None:

@@ -71,7 +71,7 @@ class Learner:
         parts = [(name, part, out, _rows_of(name, rows)) for name, part, out in self._parts(stage, start)]
         for name, part, out, wanted in parts:
             check_memory(part, settings)
-            progress = ShowProgress(self.run.log, label(stage, name))
+            progress = ShowProgress(self.run.log, label(stage, name), self.run.rewind)
             template = self.chat_template if stage == "sft" else ()
             train = functools.partial(train_sft, part, wanted, out, settings, self.seed, [progress], template)
             report |= self._report(stage, name, lambda: dataclasses.asdict(train()))  # noqa: B023 (called at once)
@@ -96,7 +96,7 @@ class Learner:
                 report[f"{name}_steps"] = 0
                 continue
             check_memory(part, settings)
-            progress = ShowProgress(self.run.log, label(stage, name))
+            progress = ShowProgress(self.run.log, label(stage, name), self.run.rewind)
             train = functools.partial(train_dpo, part, wanted, out, settings, self.seed, [progress])
             report |= self._report(stage, name, lambda: dataclasses.asdict(train()))  # noqa: B023 (called at once)
         self._describe(stage, start)

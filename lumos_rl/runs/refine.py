@@ -59,6 +59,7 @@ def collect_stage(
     def numbers() -> dict[str, Any]:
         checkpoint = run.checkpoint(policy)
         result = describe(player.play(checkpoint, policy, step.explore, step.rollout, TRAJECTORIES, seed=seed))
+        run.rewind(f"collect/{step.version}")
         run.log(f"collect/{step.version}", 0, result)
         return result
 

@@ -125,6 +125,7 @@ def evaluate_stage(
         found = {name: scores_of(episodes) for name, episodes in parts.items()}
         for name, scores in found.items():
             where = f"evaluate/{version}" + (f"/{name.replace(' ', '/')}" if len(found) > 1 else "")
+            run.rewind(where)
             run.log(where, 0, {kind: scores[kind]["value"] for kind in KINDS if scores[kind]["value"] is not None})
         main = [trajectory for trajectory in played if trajectory.split != UNSEEN] or played
         shown = {"examples": {name: len(each) for name, each in (examples or {}).items()}}
