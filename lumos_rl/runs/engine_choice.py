@@ -21,6 +21,7 @@ from lumos_rl.runs.config import Engine, RunConfig
 log = logging.getLogger(__name__)
 
 HEAD_SIZES = (32, 64, 80, 96, 112, 128, 160, 192, 224, 256, 512)  # vllm 0.32, vllm/v1/attention/backends/cpu_attn.py
+ADAPTER = "adapter_config.json"
 
 
 def with_engine(config: RunConfig, stored: RunConfig | None = None, model: str | None = None) -> RunConfig:
@@ -36,13 +37,20 @@ def with_engine(config: RunConfig, stored: RunConfig | None = None, model: str |
     if stored is not None and stored.model.engine != Engine.AUTO:
         engine, reason = stored.model.engine, "this run was begun with it"
     else:
-        engine, reason = chosen(model or config.model.base)
+        base = model or config.model.base
+        adapters = (config.sft.lora_rank is not None) if model is None else (Path(model) / ADAPTER).is_file()
+        engine, reason = chosen(base, adapters)
     log.info("--model.engine auto takes %s: %s", engine, reason)
     return replace(config, model=replace(config.model, engine=engine))
 
 
-def chosen(base: str) -> tuple[Engine, str]:
+def chosen(base: str, adapters: bool = False) -> tuple[Engine, str]:
     """The faster engine for a model, as `model.base` names it, and why.
+
+    Args:
+        base: The model.
+        adapters: Whether turns are written with adapters of it. vLLM's CPU build copies the adapter's weights for every
+            token (vllm 0.32, vllm/lora/ops/torch_ops/lora_ops.py), which costs more than the model itself.
 
     vLLM played 200 episodes of SmolLM2 in 38 s on one core. For models from scratch of some million parameters,
     Transformers are as fast or faster (docs/engines.md), start at once, and serve heads of any size.
@@ -56,6 +64,8 @@ def chosen(base: str) -> tuple[Engine, str]:
     gpu = torch.cuda.is_available()
     if gpu == _is_for_cpus():
         return Engine.HF, f"the installed vLLM is not for this machine's {'GPU' if gpu else 'CPU'}"
+    if adapters and not gpu:
+        return Engine.HF, "adapters are slow with vLLM on a CPU"
     size = None if gpu else _head_size(base)
     if size is not None and size not in HEAD_SIZES:
         return Engine.HF, f"vLLM has no attention for heads of {size} on a CPU"

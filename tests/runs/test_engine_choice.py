@@ -51,6 +51,19 @@ def test_heads_that_vllm_does_not_serve_on_a_cpu_are_left_to_transformers(monkey
     assert chosen(str(base))[0] == Engine.VLLM
 
 
+def test_adapters_are_left_to_transformers_on_a_cpu(monkeypatch, base):
+    on(monkeypatch)
+    assert chosen(str(base), adapters=True) == (Engine.HF, "adapters are slow with vLLM on a CPU")
+    config = RunConfig(model=ModelConfig(base=str(base), engine=Engine.AUTO))
+    for rank, engine in ((16, Engine.HF), (None, Engine.VLLM)):
+        assert with_engine(replace(config, sft=replace(config.sft, lora_rank=rank))).model.engine == engine
+    assert with_engine(config, model=str(base)).model.engine == Engine.VLLM
+    (base / "adapter_config.json").write_text("{}")
+    assert with_engine(config, model=str(base)).model.engine == Engine.HF
+    on(monkeypatch, gpu=True, for_cpus=False)
+    assert chosen(str(base), adapters=True)[0] == Engine.VLLM
+
+
 def test_the_sizes_are_those_of_vllm():
     attention = pytest.importorskip("vllm.v1.attention.backends.cpu_attn")
     assert tuple(attention.CPUAttentionBackend.get_supported_head_sizes()) == HEAD_SIZES
@@ -69,7 +82,7 @@ def test_the_log_says_what_auto_takes_and_why(monkeypatch, base, caplog):
 def test_a_run_keeps_the_engine_that_it_was_begun_with(monkeypatch, base, tmp_path, caplog):
     on(monkeypatch, vllm=False)
     run = tmp_path / "run"
-    words = ["pretrained", "--model.base", str(base), "--run-dir", str(run)]
+    words = ["pretrained", "--model.base", str(base), "--run-dir", str(run), "--sft.lora-rank", "None"]
     begun = parse("", RunConfig, words)
     assert begun.model.engine == Engine.HF
     run.mkdir()
@@ -79,7 +92,7 @@ def test_a_run_keeps_the_engine_that_it_was_begun_with(monkeypatch, base, tmp_pa
         assert parse("", RunConfig, words).model.engine == Engine.HF
     assert "auto takes hf: this run was begun with it" in caplog.text
     assert parse("", RunConfig, ["--run-dir", str(run)]).model.engine == Engine.HF
-    assert parse("", RunConfig, [*words[:3], "--run-dir", str(tmp_path / "other")]).model.engine == Engine.VLLM
+    assert parse("", RunConfig, [*words, "--run-dir", str(tmp_path / "other")]).model.engine == Engine.VLLM
 
 
 def test_presets_for_pretrained_models_take_the_faster_engine_and_small_ones_transformers():
