@@ -6,7 +6,7 @@ from small_run import CONFIG
 from lumos_rl.errors import ConfigError
 from lumos_rl.rollout.ray_config import RayConfig
 from lumos_rl.runs.config import Engine, ModelConfig, RunConfig
-from lumos_rl.runs.dry_run import describe_run
+from lumos_rl.runs.dry_run import _players, describe_run
 from lumos_rl.runs.job import Job
 
 
@@ -43,6 +43,17 @@ def test_a_dry_run_refuses_copies_of_a_model_that_reserve_no_gpu(tmp_path, monke
     monkeypatch.setattr("os.cpu_count", lambda: 16)
     model = replace(CONFIG.model, engine=engine)
     assert says in failed_checks(replace(CONFIG, model=model, ray=ray, run_dir=str(tmp_path / "run")))
+
+
+def test_a_dry_run_tells_the_threads_of_engines_and_workers(monkeypatch):
+    monkeypatch.setattr("os.cpu_count", lambda: 2)
+    small = replace(CONFIG, ray=RayConfig())
+    assert _players(small, gpus=0) == "2 workers with 1 threads"
+    large = replace(small, model=replace(CONFIG.model, base="smollm2"))
+    assert _players(large, gpus=0) == "1 workers with 2 threads"
+    served = replace(large, model=replace(large.model, engine=Engine.VLLM))
+    assert _players(served, gpus=0) == "1 x vLLM with 2 threads, for 1 workers"
+    assert _players(served, gpus=1) == "1 x vLLM with 1 threads, for 1 workers"
 
 
 def test_a_folder_of_a_model_that_is_not_there_fails_a_check(tmp_path):
