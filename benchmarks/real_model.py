@@ -8,7 +8,8 @@
 `train` compares SFT with a plain PyTorch loop: the same model, rows and batches, AdamW, the loss on what the model
 writes, and every setting that made the loop faster. Each side runs in a process of its own, so that its memory is its
 own. Tokens are those of the conversations, without padding. The first step of each side is not timed: there the
-libraries prepare their programs. CPU seconds say more than seconds where the machine has other work.
+libraries prepare their programs. With VERBOSE=1 in the environment, each step's resident memory goes to stderr. CPU
+seconds say more than seconds where the machine has other work.
 
     side      tokens/s  tokens/CPU s  resident GB  at most GB    loss
     product        ...
