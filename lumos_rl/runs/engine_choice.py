@@ -34,12 +34,11 @@ def with_engine(config: RunConfig, stored: RunConfig | None = None, model: str |
     """
     if config.model.engine != Engine.AUTO:
         return config
-    if stored is not None and stored.model.engine != Engine.AUTO:
-        engine, reason = stored.model.engine, "this run was begun with it"
-    else:
-        base = model or config.model.base
+    engine: Engine = Engine.AUTO if stored is None else stored.model.engine
+    reason = "this run was begun with it"
+    if engine == Engine.AUTO:
         adapters = (config.sft.lora_rank is not None) if model is None else (Path(model) / ADAPTER).is_file()
-        engine, reason = chosen(base, adapters)
+        engine, reason = chosen(model or config.model.base, adapters)
     log.info("--model.engine auto takes %s: %s", engine, reason)
     return replace(config, model=replace(config.model, engine=engine))
 
