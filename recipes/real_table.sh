@@ -26,13 +26,13 @@ gsm8k) own=(--data.train gsm8k=gsm8k --data.test gsm8k=gsm8k --model.profile thi
 strategyqa) own=(--data.train strategyqa=strategyqa --data.test strategyqa=strategyqa --model.profile instruct
     --data.annotated 1000 --data.explore 500 --rollout.max-subgoals 7 --sft.max-length 2048) ;;
 hotpotqa) own=(--data.train "$hotpotqa" --data.test "$hotpotqa" --data.test-tasks 60 --model.profile instruct
-    --data.annotated 70 --data.explore None --rollout.max-subgoals 4 --sft.max-length 3072) ;;
+    --data.annotated 70 --data.explore None --rollout.max-subgoals 4 --sft.max-length 2048) ;;
 intercode_sql) own=(--data.train "$spider" --data.test "$spider" --data.test-tasks 150 --model.profile instruct
     --data.annotated 200 --data.explore None --rollout.max-subgoals 7 --sft.max-length 2048) ;;
 all) own=(--data.train mawps=mawps_asdiv gsm8k=gsm8k strategyqa=strategyqa "$hotpotqa" "$spider"
-    --data.test svamp=svamp gsm8k=gsm8k strategyqa=strategyqa "$hotpotqa" "$spider" --data.test-tasks 150
+    --data.test svamp=svamp gsm8k=gsm8k strategyqa=strategyqa "$hotpotqa" "$spider" --data.test-tasks 100
     --data.annotated 500 --data.explore 150 --model.profile thinking
-    --rollout.max-subgoals 9 --rollout.max-new-tokens 256 --sft.max-length 3072) ;;
+    --rollout.max-subgoals 9 --rollout.max-new-tokens 256 --sft.max-length 2048) ;;
 *) echo "expected svamp, gsm8k, strategyqa, hotpotqa, intercode_sql or all, got $benchmark" >&2 && exit 2 ;;
 esac
 run=(pretrained --model.base "${BASE:-smollm2}" --data "$data" "${own[@]}" --data.examples 2
