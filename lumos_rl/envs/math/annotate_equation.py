@@ -180,7 +180,7 @@ def _add(tree: Operation, builder: PlanBuilder, names: _Names, goal: str) -> str
     if builder.calculate((operands[0], tree.operator, operands[1])) is None:
         return None
     sentence = _TEMPLATES[tree.operator].format(left=words[0].text, right=words[1].text)
-    thought = related(tree.operator, *words, builder.question)
+    thought = related(tree.operator, words[0], words[1], builder.question)
     builder.close(f"{sentence} to find {goal}." if goal else f"{sentence}.", thought)
     return builder.last_name
 
