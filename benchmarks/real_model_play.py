@@ -1,7 +1,7 @@
 """The part `play` of `real_model.py`: how fast turns are written, beside the libraries' own `generate`.
 
     python benchmarks/real_model.py play                                      # SmolLM2 on both engines
-    python benchmarks/real_model.py play --engine hf --episodes 64 --data ../shared/data/mawps_asdiv
+    python benchmarks/real_model.py play --engine hf --episodes 64 --data data/mawps_asdiv
 
 Two kinds of work, each the same for both sides:
 

@@ -3,7 +3,7 @@
 A `PromptProfile` is one set of fixed texts for planner and grounder. `LUMOS_PROFILE` has the form of the paper's
 conversations with sentences of our own; `COMPACT_PROFILE` says the same in few tokens, for models trained from scratch.
 `INSTRUCT_PROFILE` is for models that follow instructions: a system message says what an action looks like.
-`THINKING_PROFILE` is the same with a thought before each subgoal, where the annotation has one.
+`THINKING_PROFILE` is as short as the compact one, with a thought before each subgoal where the annotation has one.
 A model's profile is saved with it (`save`, `load`) or extracted from an annotation file (`profile_from_records`), so
 that training and inference use the same text.
 
@@ -272,14 +272,7 @@ INSTRUCT_PROFILE = PromptProfile(
     f" told. {_ENDS}",
 )
 
-THINKING_PROFILE = dataclasses.replace(
-    INSTRUCT_PROFILE,
-    name="thinking",
-    planner_system="{system_prompt}\n\nYou are the planner: you write the subgoals, and not the actions. Reply in one"
-    " line: say in words of the task what is asked, what is known and how it belongs together, then write the next"
-    f' subgoal, "Subgoal 1: " and a sentence. {_ENDS}',
-    thinks=True,
-)
+THINKING_PROFILE = dataclasses.replace(COMPACT_PROFILE, name="thinking", subgoal_label="Subgoal {index}: ", thinks=True)
 
 DEFAULT_PROFILE = LUMOS_PROFILE
 PROFILES: Mapping[str, PromptProfile] = {

@@ -98,13 +98,13 @@ class DataConfig:
         resample: Copies of every annotated math task with other numbers, names and things in question and plan.
         rename: Copies of every annotated conversation of other benchmarks in which the names, ids and values that are
             only copied are others.
-        explore: Training tasks that refinement tries with nothing but their answer: first those without an annotation
-            that SFT saw. A synthetic source makes new ones. None takes all of these from a file or, where all that can
-            be are annotated, the whole file again.
+        explore: Training tasks that refinement tries with nothing but their answer. First come those whose annotation
+            SFT did not see; a synthetic source makes new ones. None takes all of these from a file or, where all that
+            can be are annotated, the whole file again.
         test_split: Splits of the test sources: test, or dev to choose settings by; and unseen, of built-in suites,
             whose tasks are made by templates that training never shows. Each is scored by itself.
-        test_tasks: Most test tasks, of each source and split, the first ones; None takes all. A file that is both a
-            training and a test source is divided: so many of its tasks are tests, in an order of their own (of
+        test_tasks: Most test tasks, of each source and split; None takes all. They are the first ones. A file that is
+            both a training and a test source is divided: so many of its tasks are tests, in an order of their own (of
             databases, one after the other), and what takes place elsewhere is learned.
         validation_tasks: Tasks of every training source by which the best policy is chosen: of a built-in suite's dev
             split, or of the records, which are then not learned. 0 chooses none.
@@ -172,8 +172,9 @@ class ModelConfig:
         base: scratch (a small model built here), smollm2 (from an installed package), FILE.gguf, a model folder, or
             a hub name.
         modules: shared (one model is planner and grounder) or separate (one each).
-        profile: Prompt profile: lumos, compact, instruct (with a system message), thinking (the planner thinks before
-            it names a subgoal), chats (the sentences of data.chats), or a folder with a saved one.
+        profile: Prompt profile: lumos, compact, instruct, thinking, chats, or a folder with a saved one. instruct
+            begins with a system message that says what an action is; with thinking, the planner says what is asked and
+            known before it names a subgoal; chats has the sentences of data.chats.
         chat_template: Template to use instead of the tokenizer's own: lumos, chatml, or a file; and arguments of the
             template as KEY=VALUE, such as enable_thinking=false. Both are saved with what is trained.
         scratch: Shape of the model built here.

@@ -127,7 +127,7 @@ class Estimates:
 
     def _training(self, settings: SFTSettings | DPOSettings, tokens: float, work: float) -> str:
         memory = training_bytes(self.shape, shortened(settings, self.longest))
-        return f"{_count(tokens)} tokens, {memory / 2**30:.1f} GiB, {_time(work / self.rate)}"
+        return f"{_count(tokens)} tokens, {_gib(memory)} GiB, {_time(work / self.rate)}"
 
 
 def shortened(settings: Settings, longest: int) -> Settings:
@@ -174,6 +174,11 @@ def _rate(shape: Shape, settings: SFTSettings, length: float) -> float:
     batch, rounded = settings.batch_size, max(2, round(length))
     parts = shape.vocabulary, shape.hidden, shape.layers, shape.heads, shape.feedforward
     return trained_tokens_per_second(*parts, batch, rounded)
+
+
+def _gib(memory: float) -> str:
+    gib = memory / 2**30
+    return f"{gib:.1f}" if gib >= 0.1 else f"{gib:.1g}"
 
 
 def _count(tokens: float) -> str:

@@ -365,7 +365,7 @@ def test_a_dry_run_says_what_would_be_done_and_does_nothing(program, capsys, tmp
     kinds = [f"{kind}-{number}" for number, kind in enumerate(TINY.refine.steps, 1)]
     steps = [name for kind in kinds for name in (f"collect-for-{kind}", kind)]
     assert names == ["base", "sft", *steps, "control", "tests"]
-    assert re.search(r"sft: 4000 steps, modules shared; [\d.]+M tokens, 0\.1 GiB, about \d+ (s|min)", stages)
+    assert re.search(r"sft: 4000 steps, modules shared; [\d.]+M tokens, 0\.03 GiB, about \d+ (s|min)", stages)
     assert "  data.annotated = 6" in settings and "data.lower_case" not in settings
     assert not list(tmp_path.iterdir())
 
