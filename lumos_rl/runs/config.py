@@ -111,7 +111,8 @@ class DataConfig:
         env: Options of environments, as BENCHMARK.OPTION=VALUE, such as hotpotqa.knowledge=corpus.jsonl or
             intercode_sql.backend=mysql://root@127.0.0.1:3307; a value may be JSON, a path is as the
             workers see it. The cards name the options.
-        allow_overlap: Whether tasks that are tested may be learned as well. Every table then says how many were.
+        allow_overlap: Whether tasks that are tested may be learned as well. Every table then says how many were; a file
+            that is both a training and a test source is not divided.
         lower_case: Whether all task texts are put into lower case: a model from scratch learns more from sources that
             write the same words in different cases.
     """

@@ -157,7 +157,12 @@ def _chosen_by(benchmark: str, where: str, config: DataConfig) -> list[Task]:
 
 
 def _is_divided(benchmark: str, where: str, config: DataConfig) -> bool:
-    """Whether one file is both learned and tested, and so has to be divided; not where its reader knows splits."""
+    """Whether one file is both learned and tested, and so has to be divided.
+
+    Not where its reader knows splits, and not where tasks that are learned may be tested.
+    """
+    if config.allow_overlap:
+        return False
     sources = [[split_source(each, config) for each in found(config)] for found in (train_sources, test_sources)]
     both = all(any(own == benchmark and same_file(place, where) for own, place in each) for each in sources)
     return both and all(task.split == "train" for task in load_tasks(benchmark, where, "train", 1))

@@ -93,6 +93,12 @@ def test_a_file_that_is_learned_and_tested_is_divided(tmp_path, caplog):
         training_tasks(replace(data, test_tasks=None), 0)
 
 
+def test_a_file_is_not_divided_where_tests_may_be_learned(tmp_path):
+    data = replace(gsm8k(tmp_path / "all.jsonl", 8), test=("gsm8k=all.jsonl",), test_tasks=4, allow_overlap=True)
+    assert numbers(tasks_to_test_on(data)) == [0, 1, 2, 3]
+    assert sorted(numbers(training_tasks(data, 0).explore)) == list(range(8))
+
+
 def test_a_test_file_of_its_own_is_tested_from_the_first_task_on(tmp_path):
     data = gsm8k(tmp_path / "train.jsonl", 30)
     gsm8k(tmp_path / "test.jsonl", 30)
