@@ -19,23 +19,24 @@ spider=intercode_sql=$(cd "$data" && ls intercode_spider/ic_spider_dev*.json 2>/
 
 # SFT learns the plans of --data.annotated tasks, and the refinement explores others, of which it knows the answer alone.
 case $benchmark in
-svamp) own=(--data.train mawps=mawps_asdiv --data.test svamp=svamp --model.profile thinking
+svamp) own=(--data.train mawps=mawps_asdiv --data.test svamp=svamp
     --data.annotated 2000 --data.explore None --rollout.max-subgoals 4 --rollout.max-new-tokens 160) ;;
-gsm8k) own=(--data.train gsm8k=gsm8k --data.test gsm8k=gsm8k --model.profile thinking
+gsm8k) own=(--data.train gsm8k=gsm8k --data.test gsm8k=gsm8k
     --data.annotated 4000 --data.explore 1000 --rollout.max-subgoals 9 --rollout.max-new-tokens 256) ;;
-strategyqa) own=(--data.train strategyqa=strategyqa --data.test strategyqa=strategyqa --model.profile instruct
+strategyqa) own=(--data.train strategyqa=strategyqa --data.test strategyqa=strategyqa
     --data.annotated 1000 --data.explore 500 --rollout.max-subgoals 7 --sft.max-length 2048) ;;
-hotpotqa) own=(--data.train "$hotpotqa" --data.test "$hotpotqa" --data.test-tasks 60 --model.profile instruct
+hotpotqa) own=(--data.train "$hotpotqa" --data.test "$hotpotqa" --data.test-tasks 60
     --data.annotated 70 --data.explore None --rollout.max-subgoals 4 --sft.max-length 2048) ;;
-intercode_sql) own=(--data.train "$spider" --data.test "$spider" --data.test-tasks 150 --model.profile instruct
+intercode_sql) own=(--data.train "$spider" --data.test "$spider" --data.test-tasks 150
     --data.annotated 200 --data.explore None --rollout.max-subgoals 7 --sft.max-length 2048) ;;
 all) own=(--data.train mawps=mawps_asdiv gsm8k=gsm8k strategyqa=strategyqa "$hotpotqa" "$spider"
     --data.test svamp=svamp gsm8k=gsm8k strategyqa=strategyqa "$hotpotqa" "$spider" --data.test-tasks 100
-    --data.annotated 500 --data.explore 150 --model.profile thinking
+    --data.annotated 500 --data.explore 150
     --rollout.max-subgoals 9 --rollout.max-new-tokens 256 --sft.max-length 2048) ;;
 *) echo "expected svamp, gsm8k, strategyqa, hotpotqa, intercode_sql or all, got $benchmark" >&2 && exit 2 ;;
 esac
-run=(pretrained --model.base "${BASE:-smollm2}" --data "$data" "${own[@]}" --data.examples 2
+# The prompts are short: what a system message says, SFT teaches, and its rows would be three times as long.
+run=(pretrained --model.base "${BASE:-smollm2}" --model.profile thinking --data "$data" "${own[@]}" --data.examples 2
     --seed "$seed" --run-dir "$folder" "${@:3}")
 
 # What it will do, about how long, and whether it can: how many tasks are annotated, explored and tested.
