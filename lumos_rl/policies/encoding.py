@@ -153,9 +153,10 @@ def check_template(tokenizer: Tokenizer) -> None:
     turns = ("user", "assistant", "user", "assistant")
     for content in ("Well?", f"a {tokenizer.eos_token} b"):
         for roles in (turns, ("system", *turns)):
-            chat: list[Message] = [{"role": role, "content": f"{content} {at}"} for at, role in enumerate(roles)]
+            whole: list[Message] = [{"role": role, "content": f"{content} {at}"} for at, role in enumerate(roles)]
+            chat = seated(tokenizer, whole, told=False)
             ids, mask = encode_chat(tokenizer, chat)
-            turn, first = mask.index(True), roles.index("user") + 1
+            turn, first = mask.index(True), [message["role"] for message in chat].index("user") + 1
             asked = encode_prompt(tokenizer, chat[: first + 2], ids[: mask.index(False, turn)])
             if ids[: len(asked)] != asked or ids[:turn] != encode_prompt(tokenizer, chat[:first]):
                 raise _rewriting(tokenizer)

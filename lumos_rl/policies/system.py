@@ -13,7 +13,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from typing import Any
-from weakref import WeakKeyDictionary
+from weakref import WeakKeyDictionary, WeakSet
 
 from lumos_rl.core import Message
 from lumos_rl.errors import ConfigError
@@ -23,13 +23,23 @@ from lumos_rl.policies.templates import render
 log = logging.getLogger(__name__)
 
 _KNOWN: WeakKeyDictionary[Any, tuple[object, bool]] = WeakKeyDictionary()
+_TOLD: WeakSet[Any] = WeakSet()  # tokenizers whose way with system messages is logged
 _SYSTEM, _USER, _TURN = "0s0", "0u0", "0t0"
 
 
-def seated(tokenizer: Any, messages: Sequence[Message]) -> Sequence[Message]:
-    """The messages as the tokenizer's chat template can write them."""
+def seated(tokenizer: Any, messages: Sequence[Message], told: bool = True) -> Sequence[Message]:
+    """The messages as the tokenizer's chat template can write them.
+
+    Args:
+        tokenizer: With a chat template.
+        messages: A conversation.
+        told: Whether the log says, once, that a system message is moved.
+    """
     if not messages or messages[0]["role"] != "system" or _takes_system(tokenizer):
         return messages
+    if told and tokenizer not in _TOLD:
+        _TOLD.add(tokenizer)
+        log.info("the chat template takes no system message, which begins the first message of the user instead")
     begin = "\n\n".join(message["content"] for message in messages[:2])
     return [{"role": "user", "content": begin}, *messages[2:]]
 
@@ -41,8 +51,6 @@ def _takes_system(tokenizer: Any) -> bool:
     if before != state:
         takes = _found(tokenizer)
         _KNOWN[tokenizer] = state, takes
-        if not takes:
-            log.info("the chat template takes no system message, which begins the first message of the user instead")
     return takes
 
 

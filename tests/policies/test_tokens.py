@@ -104,7 +104,10 @@ def test_a_template_without_a_place_for_a_system_message_has_it_before_the_first
     tokenizer = make("gpt-2", template, kinds.IM)
     with caplog.at_level("INFO"):
         check_template(tokenizer)
+        encode_prompt(tokenizer, conversation("5"))
+        assert not caplog.text  # nobody has a system message so far
         prompt = tokenizer.decode(encode_prompt(tokenizer, [{"role": "system", "content": "Act."}, *conversation("5")]))
+        encode_prompt(tokenizer, [{"role": "system", "content": "Act."}, *conversation("6")])
     assert prompt == "<|im_start|>user\nAct.\n\n5<|im_end|>\n<|im_start|>assistant\n"
     assert caplog.text.count("takes no system message, which begins the first message of the user") == 1
 
